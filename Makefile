@@ -1,0 +1,119 @@
+# Everything a developer or a newcomer does with this checkout. Needs make and Python 3.11; all else comes from PyPI.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+IN_VENV := $(VENV)/bin/python
+COMMAND := $(VENV)/bin/progress-exhaust
+
+# The demo's world; other sizes make another one.
+SEED ?= 1
+BATCHES ?= 12
+LEARNERS ?= 300
+COLLECTIONS ?= 4
+LEAVES ?= 20
+NESTED ?= 4
+DEPTH ?= 3
+ASSESSMENTS ?= 3
+ATTEMPTS ?= 2
+ODD_SHARE ?= 0.03
+WORLD := --seed $(SEED) --batches $(BATCHES) --learners $(LEARNERS) --collections $(COLLECTIONS) --leaves $(LEAVES) \
+	--nested $(NESTED) --depth $(DEPTH) --assessments $(ASSESSMENTS) --attempts $(ATTEMPTS) --odd-share $(ODD_SHARE)
+
+DEMO := var/demo
+REPORTS := var/reports
+STACK_REPORTS := var/reports-stack
+STACK := var/stack
+SAMPLE_BATCH := 0130934495109529602
+# Taken once, so that two exports of one call of make name their files alike, also at midnight.
+DAY := $(shell date -u +%Y-%m-%d)
+DAY_IN_NAMES := $(shell date -u +%d_%m_%Y)
+
+PIP := $(IN_VENV) -m pip --disable-pip-version-check --quiet --no-input
+PIP_INSTALL := $(PIP) install --constraint constraints.txt --root-user-action=ignore
+ASKED_FOR := setup.py pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.SUFFIXES:
+.PHONY: help install demo run test test-long lint bench stack run-stack stop package clean
+
+help: ## Show what there is to make
+	@awk -F ': .*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+install: $(VENV)/.for-run ## Set up .venv with what a run needs
+	@echo "installed: $(COMMAND)"
+
+run: $(VENV)/.for-run demo ## Make a demo world, export all its reports, show one
+	@"$(COMMAND)" export --all --snapshot $(DEMO)/snapshot --catalogue $(DEMO)/catalogue \
+		--output $(REPORTS) --date $(DAY)
+	@echo "The files are in $(REPORTS)/progress-exhaust. One of them:"
+	@head -n 5 $(REPORTS)/progress-exhaust/$(SAMPLE_BATCH)_progress_$(DAY_IN_NAMES).csv \
+		| cut -c "1-$$(tput cols 2>/dev/null || echo 80)"
+
+test: $(VENV)/.for-test ## Run all tests but the long ones; a service that can not be had is a failure
+	@PROGRESS_EXHAUST_STRICT_TESTS=1 JAVA_HOME="$$($(JAVA_HOME_FOUND))" $(IN_VENV) -m pytest -m "not long"
+
+test-long: $(VENV)/.for-test ## Run all tests, with more seeds, sizes and kill points
+	@PROGRESS_EXHAUST_STRICT_TESTS=1 JAVA_HOME="$$($(JAVA_HOME_FOUND))" $(IN_VENV) -m pytest -m ""
+
+lint: $(VENV)/.for-test ## Check style, format and types
+	@$(IN_VENV) -m ruff check .
+	@$(IN_VENV) -m ruff format --check .
+	@$(IN_VENV) -m mypy
+
+bench: $(VENV)/.for-run ## Measure the standard world, phase by phase
+	@$(IN_VENV) -m benchmarks
+
+stack: $(VENV)/.for-stack demo ## Start a real Cassandra and a content service with the demo's world in them
+	@$(IN_VENV) -m progress_exhaust.stack start --state $(STACK) \
+		--snapshot $(DEMO)/snapshot --catalogue $(DEMO)/catalogue
+
+run-stack: run stack ## Export the same from them, and compare every byte with the files of make run
+	@"$(COMMAND)" export --all --config $(STACK)/progress_exhaust.toml --output $(STACK_REPORTS) --date $(DAY)
+	@made=0; for file in $(REPORTS)/progress-exhaust/*_progress_$(DAY_IN_NAMES).csv; do \
+		cmp "$$file" "$(STACK_REPORTS)/progress-exhaust/$${file##*/}" || exit 1; made=$$((made + 1)); \
+	done; echo "$$made files are the same, byte for byte, from files and from Cassandra"
+
+stop: ## End what make stack has started
+	@if [ -x $(IN_VENV) ]; then $(IN_VENV) -m progress_exhaust.stack stop --state $(STACK); fi
+
+package: $(VENV)/.for-run ## Build dist/: the package, its environment and the connector's jars, for a cluster
+	@$(IN_VENV) jobs/package_for_cluster.py
+
+clean: stop ## Remove all that was made, but not .venv
+	@rm -rf var build dist spark-warehouse metastore_db derby.log *.egg-info .pytest_cache .mypy_cache .ruff_cache
+
+# Made once, and again as soon as a size is another; what came of the earlier world goes with it.
+demo: $(VENV)/.for-run
+	@if [ "$$(cat $(DEMO)/sizes 2>/dev/null)" != "$(WORLD)" ]; then \
+		if [ -d $(STACK) ]; then $(IN_VENV) -m progress_exhaust.stack stop --state $(STACK) || exit 1; fi; \
+		rm -rf $(DEMO) $(REPORTS) $(STACK_REPORTS) && \
+		"$(COMMAND)" sample-data --snapshot $(DEMO)/snapshot --catalogue $(DEMO)/catalogue $(WORLD) && \
+		echo "$(WORLD)" > $(DEMO)/sizes; \
+	fi
+
+$(IN_VENV):
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
+		|| { echo "make: Python 3.11 is needed; install it, or name one: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@"$(PYTHON)" -m venv $(VENV)
+
+# Where no Java 17 is found, one comes as a package.
+JAVA_HOME_FOUND = $(IN_VENV) -c 'import os; from progress_exhaust.java import java_home; print(java_home(os.environ))'
+
+# setuptools and wheel come first: Spark's package is built on the spot, and building it apart would fetch them anew.
+$(VENV)/.for-run: $(ASKED_FOR) | $(IN_VENV)
+	@echo "installing into $(VENV) (half a minute; most of it is Spark)"
+	@$(PIP_INSTALL) setuptools wheel
+	@$(PIP_INSTALL) --no-build-isolation --editable '.[spark]'
+	@$(JAVA_HOME_FOUND) >/dev/null 2>&1 || $(PIP_INSTALL) --no-build-isolation --editable '.[spark,java]'
+	@touch $@
+
+$(VENV)/.for-stack: $(VENV)/.for-run
+	@$(PIP_INSTALL) --no-build-isolation --editable '.[spark,stack]'
+	@touch $@
+
+$(VENV)/.for-test: $(VENV)/.for-stack
+	@echo "installing the tools of the tests"
+	@$(PIP_INSTALL) --no-build-isolation --editable '.[spark,stack,dev]'
+	@touch $@

@@ -1,0 +1,1 @@
+"""Measurements of the export: `python -m benchmarks`, or `make bench`."""

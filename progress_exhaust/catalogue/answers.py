@@ -1,0 +1,107 @@
+"""What the content service's answers mean: strict JSON, the tree of a hierarchy answer, one page of a search."""
+
+from __future__ import annotations
+
+import json
+from typing import Literal, NoReturn
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
+
+from progress_exhaust.catalogue import refusals
+from progress_exhaust.catalogue.text import shown
+
+OK = "OK"
+NOT_FOUND = "RESOURCE_NOT_FOUND"
+
+
+class UnreadableAnswer(Exception):
+    """A body that is not what was asked for; its text says what was got, without quoting the body."""
+
+
+class TooDeep(UnreadableAnswer):
+    """A body that is nested deeper than can be parsed."""
+
+
+class Hit(BaseModel):
+    """One node that a search found."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    identifier: str
+    status: str
+
+
+class _Result(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    count: NonNegativeInt
+    # The service leaves the list out where it has found nothing.
+    content: list[Hit] | None = None
+
+
+class _SearchAnswer(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    response_code: Literal["OK"] = Field(alias="responseCode")
+    result: _Result
+
+
+def parsed(body: bytes) -> object:
+    """Parse a body as strict JSON in UTF-8.
+
+    Raises:
+        UnreadableAnswer: it is something else.
+    """
+    try:
+        return json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+    except RecursionError:
+        raise TooDeep("JSON nested too deep to parse") from None
+    except UnicodeDecodeError:
+        raise UnreadableAnswer(f"{len(body):,} bytes that are not UTF-8") from None
+    except ValueError as error:
+        # The position helps to tell a cut body from a wrong one; the body itself may hold anything.
+        place = f", not JSON at character {error.pos:,}" if isinstance(error, json.JSONDecodeError) else ", not JSON"
+        raise UnreadableAnswer(f"{len(body):,} bytes{place}") from None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+def response_code(answer: object) -> str | None:
+    """Return the response code of an answer that states one."""
+    code = answer.get("responseCode") if isinstance(answer, dict) else None
+    return code if isinstance(code, str) else None
+
+
+def tree_in(answer: object, collection_id: str) -> object:
+    """Return the root node in a hierarchy answer; its shape is for the walk to judge.
+
+    Raises:
+        NotMade: the answer is that there is no such collection, or it holds no tree.
+    """
+    code = response_code(answer)
+    if code == NOT_FOUND:
+        raise refusals.unknown(collection_id)
+    if code not in (None, OK):
+        raise refusals.bad_tree(collection_id, f"response code {shown(code or '')}", f'"{OK}"')
+    result = answer.get("result") if isinstance(answer, dict) else None
+    tree = result.get("content") if isinstance(result, dict) else None
+    if tree is None:
+        raise refusals.bad_tree(collection_id, "no tree in the answer", "one at result.content")
+    return tree
+
+
+def page_in(answer: object) -> tuple[int, tuple[Hit, ...]]:
+    """Return the whole count of a search, and the hits of this page.
+
+    Raises:
+        UnreadableAnswer: the answer is not that of a search that went well.
+    """
+    try:
+        result = _SearchAnswer.model_validate(answer).result
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        place = ".".join(str(part) for part in fault["loc"]) or "the answer"
+        raise UnreadableAnswer(f"a search answer with a fault at {place} ({fault['msg']})") from None
+    return result.count, tuple(result.content or ())

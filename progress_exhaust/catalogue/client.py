@@ -1,0 +1,226 @@
+"""HTTP calls that are tried again: jittered backoff, Retry-After, and a circuit that spares a service that is down."""
+
+from __future__ import annotations
+
+import re
+import ssl
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from email.utils import mktime_tz, parsedate_tz
+from typing import TypeVar
+
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
+
+from progress_exhaust.catalogue.answers import TooDeep, UnreadableAnswer
+from progress_exhaust.catalogue.transport import Answer, AnswerTooLarge, Call, CallFailed, Line, Timeouts
+from progress_exhaust.errors import CatalogueError
+from progress_exhaust.settings import CatalogueSettings
+
+Result = TypeVar("Result")
+
+FAILURES_THAT_OPEN = 5
+"""Calls in a row that failed, retries and all, after which further ones fail at once."""
+OPEN_S = 30.0
+"""Seconds after which the service is given another chance."""
+
+_SECONDS = re.compile(r"[0-9]{1,9}")
+
+
+class NotFound(Exception):
+    """The service answered 404."""
+
+
+class Client:
+    """Does calls to one service for any number of threads.
+
+    Args:
+        settings: bounds, tries and secrets.
+        sleep: waits between two tries; None waits so that `close` ends it.
+        monotonic: a clock in seconds.
+        random: gives numbers from 0 up to 1.
+    """
+
+    def __init__(
+        self,
+        settings: CatalogueSettings,
+        sleep: Callable[[float], object] | None,
+        monotonic: Callable[[], float],
+        random: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        self._closing = threading.Event()
+        self._sleep = sleep or self._closing.wait
+        self._monotonic = monotonic
+        self._random = random
+        self._lock = threading.Lock()
+        self._tls: ssl.SSLContext | None = None
+        self._idle: list[Line] = []
+        self._busy: set[Line] = set()
+        self._failures_in_a_row = 0
+        self._closed_again_at = 0.0
+
+    def ask(self, call: Call, doing: str, setting: str, read: Callable[[bytes], Result], tries: int) -> Result:
+        """Call until there is an answer that can be read, and return what it says.
+
+        Args:
+            call: the call.
+            doing: what it is for, as the start of a message.
+            setting: the setting with the address.
+            read: makes a value of the body of an HTTP 200.
+            tries: most tries.
+
+        Raises:
+            CatalogueError: the service failed.
+            UnreadableAnswer: `read` did not understand any answer.
+            AnswerTooLarge: the answer is over its bound.
+            NotFound: HTTP 404.
+        """
+        self._check_circuit(doing, setting)
+        retrying = Retrying(
+            stop=stop_after_attempt(tries),
+            wait=self._pause_s,
+            retry=retry_if_exception(self._is_worth_another_try),
+            sleep=self._rest,
+            reraise=True,
+        )
+        try:
+            result: Result = retrying(self._once, call, read)
+        except CallFailed as error:
+            self._note(failed=True)
+            tried = retrying.statistics["attempt_number"]
+            times = f" after {tried} tries" if tried > 1 else ""
+            remedy = error.remedy or f"check catalogue.{setting}"
+            raise fault(f"{doing}: {error}{times}, expected HTTP 200; {remedy} and try again", error.may_pass) from None
+        except (UnreadableAnswer, AnswerTooLarge, NotFound):
+            # The service is there, whatever it says.
+            self._note(failed=False)
+            raise
+        self._note(failed=False)
+        return result
+
+    def close(self) -> None:
+        """End the calls in hand and close all connections; later calls fail."""
+        self._closing.set()
+        with self._lock:
+            idle, self._idle = self._idle, []
+            for line in self._busy:
+                line.cut()
+        for line in idle:
+            line.close()
+
+    def _once(self, call: Call, read: Callable[[bytes], Result]) -> Result:
+        with self._line() as line:
+            answer = line.call(call)
+        if answer.status == 404:
+            raise NotFound
+        if answer.status != 200:
+            raise _refusal(answer)
+        # Nothing at all, or the page of a gateway that is in the way, says nothing about what was asked for.
+        start = answer.body.lstrip()[:1]
+        if start in (b"", b"<"):
+            raise CallFailed("a page instead of JSON" if start else "an empty answer")
+        return read(answer.body)
+
+    @contextmanager
+    def _line(self) -> Iterator[Line]:
+        with self._lock:
+            if self._closing.is_set():
+                raise CallFailed("client closed")
+            line = self._idle.pop() if self._idle else self._new_line()
+            self._busy.add(line)
+        keep = False
+        try:
+            yield line
+            keep = True
+        finally:
+            with self._lock:
+                self._busy.discard(line)
+                keep = keep and not self._closing.is_set()
+                if keep:
+                    self._idle.append(line)
+            if not keep:
+                line.close()
+
+    def _new_line(self) -> Line:
+        settings = self._settings
+        # Reading the system's authorities takes longer than many a call.
+        needs_tls = any(url.lower().startswith("https:") for url in (settings.search_url, settings.hierarchy_url))
+        if needs_tls and self._tls is None:
+            try:
+                self._tls = ssl.create_default_context(cafile=settings.ca_file or None)
+            except OSError as error:
+                got = f"{settings.ca_file} can not be read ({error.strerror})"
+                raise CallFailed(got, may_pass=False, remedy="check catalogue.ca_file") from None
+        # As bytes, since a text that is not Latin-1 would fail with a message that quotes it.
+        token = settings.token.get_secret_value().encode() if settings.token else b""
+        headers = {"Authorization": b"Bearer " + token} if token else {}
+        timeouts = Timeouts(settings.connect_timeout_s, settings.read_timeout_s, settings.total_timeout_s)
+        return Line(timeouts, headers, self._tls)
+
+    def _is_worth_another_try(self, error: BaseException) -> bool:
+        if self._closing.is_set():
+            return False
+        if isinstance(error, CallFailed):
+            return error.may_pass
+        return isinstance(error, UnreadableAnswer) and not isinstance(error, TooDeep)
+
+    def _pause_s(self, state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, CallFailed) and error.retry_after_s is not None:
+            return min(error.retry_after_s, self._settings.retry_after_max_s)
+        doubled = self._settings.backoff_s * 2.0 ** min(state.attempt_number - 1, 30)
+        # Full jitter: clients that failed together do not come back together.
+        return self._random() * min(doubled, self._settings.backoff_max_s)
+
+    def _rest(self, seconds: float) -> None:
+        self._sleep(seconds)
+
+    def _check_circuit(self, doing: str, setting: str) -> None:
+        with self._lock:
+            is_open = self._failures_in_a_row >= FAILURES_THAT_OPEN and self._monotonic() < self._closed_again_at
+        if is_open:
+            raise fault(
+                f"{doing}: not tried, since the last {FAILURES_THAT_OPEN} calls failed; check catalogue.{setting} "
+                "and try again",
+                may_pass=True,
+            )
+
+    def _note(self, *, failed: bool) -> None:
+        with self._lock:
+            self._failures_in_a_row = self._failures_in_a_row + 1 if failed else 0
+            self._closed_again_at = self._monotonic() + OPEN_S
+
+
+def fault(sentence: str, may_pass: bool) -> CatalogueError:
+    """Return the error for a service that failed."""
+    error = CatalogueError(sentence)
+    error.transient = may_pass
+    return error
+
+
+def _refusal(answer: Answer) -> CallFailed:
+    status = f"HTTP {answer.status}"
+    if answer.status == 429 or answer.status >= 500:
+        return CallFailed(status, retry_after_s=_retry_after_s(answer.headers))
+    if answer.status in (401, 403):
+        return CallFailed(status, may_pass=False, remedy="check catalogue.token")
+    return CallFailed(f"{status}, a redirect" if 300 <= answer.status < 400 else status, may_pass=False)
+
+
+def _retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Return for how many seconds the service wants to be left alone; None where it does not say."""
+    wanted = headers.get("Retry-After", "").strip()
+    if _SECONDS.fullmatch(wanted):
+        return float(wanted) or None
+    # Told as a time, it is measured from the answer's own date: the two come from one clock.
+    then, now = _seconds_of(wanted), _seconds_of(headers.get("Date", ""))
+    return then - now if then is not None and now is not None and then > now else None
+
+
+def _seconds_of(http_date: str) -> float | None:
+    try:
+        parts = parsedate_tz(http_date)
+        return float(mktime_tz(parts)) if parts else None
+    except (ValueError, OverflowError, TypeError):
+        return None

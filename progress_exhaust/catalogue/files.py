@@ -1,0 +1,108 @@
+"""The catalogue as a folder: each `<collection_id>.json` is the body of a hierarchy answer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from progress_exhaust.catalogue import refusals
+from progress_exhaust.catalogue.answers import TooDeep, UnreadableAnswer, parsed, tree_in
+from progress_exhaust.catalogue.port import STATE_OF_STATUS, CollectionState, can_be_part_of_a_path
+from progress_exhaust.errors import CatalogueError
+from progress_exhaust.settings import CatalogueSettings
+
+
+class FilesCatalogue:
+    """Reads trees from a folder; nothing is kept, so any number of files takes the memory of one."""
+
+    def __init__(self, directory: str | Path, max_tree_bytes: int = CatalogueSettings().max_tree_bytes) -> None:
+        self._directory = Path(directory)
+        self._max_tree_bytes = max_tree_bytes
+
+    def states(self, collection_ids: Sequence[str]) -> dict[str, CollectionState]:
+        """Return which collections have a file; only the file itself tells whether one is retired.
+
+        Raises:
+            CatalogueError: the folder is not there.
+        """
+        if not collection_ids:
+            return {}
+        self.check()
+        return {
+            collection_id: CollectionState.LIVE if self._has_file(collection_id) else CollectionState.ABSENT
+            for collection_id in collection_ids
+        }
+
+    def tree(self, collection_id: str) -> object:
+        """Return the root node in a collection's file.
+
+        Raises:
+            NotMade: there is no file, it is too large or holds no tree, or the root is retired or was never live.
+            CatalogueError: the file can not be read.
+        """
+        if not can_be_part_of_a_path(collection_id):
+            raise refusals.unknown(collection_id)
+        try:
+            answer = parsed(self._body(collection_id))
+        except TooDeep as error:
+            raise refusals.too_large(collection_id, str(error), "max_depth") from None
+        except UnreadableAnswer as error:
+            raise refusals.bad_tree(collection_id, str(error), "a hierarchy answer") from None
+        tree = tree_in(answer, collection_id)
+        state = _state_of(tree)
+        if state is CollectionState.RETIRED:
+            raise refusals.retired(collection_id)
+        if state is CollectionState.ABSENT:
+            raise refusals.unknown(collection_id)
+        return tree
+
+    def check(self) -> None:
+        """Look for the folder.
+
+        Raises:
+            CatalogueError: it is not there.
+        """
+        if not self._directory.is_dir():
+            raise _fault(f"opening the catalogue {self._directory}: no such folder", "check catalogue.directory")
+
+    def _has_file(self, collection_id: str) -> bool:
+        try:
+            return can_be_part_of_a_path(collection_id) and self._file(collection_id).is_file()
+        except OSError as error:
+            raise self._unreadable(collection_id, error) from None
+
+    def _body(self, collection_id: str) -> bytes:
+        try:
+            with self._file(collection_id).open("rb") as file:
+                # No more than needed to tell: a read takes the memory it may fill.
+                body = file.read(min(os.fstat(file.fileno()).st_size, self._max_tree_bytes + 1))
+        except FileNotFoundError:
+            raise refusals.unknown(collection_id) from None
+        except OSError as error:
+            raise self._unreadable(collection_id, error) from None
+        if len(body) > self._max_tree_bytes:
+            raise refusals.too_large(collection_id, f"more than {self._max_tree_bytes:,} bytes", "max_tree_bytes")
+        return body
+
+    def _file(self, collection_id: str) -> Path:
+        return self._directory / f"{collection_id}.json"
+
+    def _unreadable(self, collection_id: str, error: OSError) -> CatalogueError:
+        return _fault(
+            f"reading the catalogue file {self._file(collection_id)}: {error.strerror}",
+            "make it readable and try again",
+        )
+
+
+def _state_of(tree: object) -> CollectionState:
+    status = tree.get("status") if isinstance(tree, dict) else None
+    if status is None:
+        return CollectionState.LIVE
+    return STATE_OF_STATUS.get(status, CollectionState.ABSENT) if isinstance(status, str) else CollectionState.ABSENT
+
+
+def _fault(got: str, next_step: str) -> CatalogueError:
+    error = CatalogueError(f"{got}; {next_step}")
+    error.transient = False
+    return error

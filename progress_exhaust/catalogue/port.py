@@ -1,0 +1,128 @@
+"""What the rest of the job asks of a catalogue of collections, and the one step that turns ids into layouts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from enum import StrEnum
+from typing import Protocol, TypeVar
+
+from progress_exhaust.catalogue import refusals
+from progress_exhaust.catalogue.layout import Layout
+from progress_exhaust.catalogue.tree import TreeRules, layout_of
+from progress_exhaust.errors import NotMade
+
+_SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class CollectionState(StrEnum):
+    """Whether a collection can be reported on."""
+
+    LIVE = "live"
+    RETIRED = "retired"
+    ABSENT = "absent"
+
+
+STATE_OF_STATUS = {
+    "Live": CollectionState.LIVE,
+    "Unlisted": CollectionState.LIVE,
+    "Flagged": CollectionState.LIVE,
+    "Retired": CollectionState.RETIRED,
+}
+"""The state that each status of a root node gives; with any other status the collection is absent."""
+
+
+class Catalogue(Protocol):
+    """Knows which collections there are, and their trees."""
+
+    def states(self, collection_ids: Sequence[str]) -> dict[str, CollectionState]:
+        """Return the state of each collection asked for, without fetching trees.
+
+        Every id asked for is in the answer, once, and no other. `LIVE` says that the tree is worth asking for: a
+        catalogue that has to read a tree to know more leaves the rest to `tree`. An id that can not be part of a path
+        is absent, and nobody is asked about it. An empty list asks nobody.
+
+        Raises:
+            CatalogueError: the catalogue does not answer, or not in a way that can be trusted to be whole.
+        """
+
+    def tree(self, collection_id: str) -> object:
+        """Return the root node of a collection, of whatever shape it came in.
+
+        Raises:
+            NotMade: there is no such tree, it is retired, can not be read, or is over a bound.
+            CatalogueError: the catalogue does not answer.
+        """
+
+    def check(self) -> None:
+        """Do one cheap call.
+
+        Raises:
+            CatalogueError: the catalogue does not answer.
+        """
+
+
+def layouts(
+    catalogue: Catalogue, collection_ids: Iterable[str], rules: TreeRules, concurrency: int
+) -> dict[str, Layout | NotMade]:
+    """Return the layout of each collection, or why it has none, in the order asked.
+
+    States are asked first, then only the trees of live collections, each once and `concurrency` at a time. A tree
+    lives no longer than its walk.
+
+    Raises:
+        CatalogueError: the catalogue does not answer; calls not yet begun are not begun.
+    """
+    asked = list(dict.fromkeys(collection_ids))
+    if not asked:
+        return {}
+    states = catalogue.states(asked)
+    live = [collection_id for collection_id in asked if states[collection_id] is CollectionState.LIVE]
+    walked = dict(zip(live, in_parallel(lambda one: _layout(catalogue, one, rules), live, concurrency), strict=True))
+    return {
+        collection_id: walked[collection_id]
+        if collection_id in walked
+        else refusals.retired(collection_id)
+        if states[collection_id] is CollectionState.RETIRED
+        else refusals.unknown(collection_id)
+        for collection_id in asked
+    }
+
+
+def _layout(catalogue: Catalogue, collection_id: str, rules: TreeRules) -> Layout | NotMade:
+    try:
+        return layout_of(catalogue.tree(collection_id), collection_id, rules)
+    except NotMade as error:
+        # A copy, since the traceback of the one that was raised keeps the whole tree in memory.
+        return NotMade(error.reason, error.subject, str(error))
+
+
+def in_parallel(work: Callable[[Item], Result], items: Sequence[Item], concurrency: int) -> list[Result]:
+    """Return the result for each item, in their order, worked out by at most `concurrency` threads.
+
+    The first exception, be it from the work or a signal to the waiting thread, is raised at once: items not begun are
+    dropped, and those in hand are not waited for.
+    """
+    if not items:
+        return []
+    executor = ThreadPoolExecutor(min(concurrency, len(items)), thread_name_prefix="catalogue")
+    try:
+        futures = [executor.submit(work, item) for item in items]
+        for future in as_completed(futures):
+            future.result()
+        return [future.result() for future in futures]
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
+
+
+def can_be_part_of_a_path(identifier: str) -> bool:
+    """Return whether an id is safe to build a file name or an address from.
+
+    >>> can_be_part_of_a_path("do_1130934466492252161819"), can_be_part_of_a_path("../do_1")
+    (True, False)
+    """
+    return _SAFE_ID.fullmatch(identifier) is not None and ".." not in identifier

@@ -1,0 +1,43 @@
+"""The sentences of why a collection is not made, the same from every catalogue."""
+
+from __future__ import annotations
+
+from progress_exhaust.catalogue.text import shown
+from progress_exhaust.errors import NotMade, Reason
+
+
+def unknown(collection_id: str) -> NotMade:
+    """The catalogue has no such collection, or only one that was never live."""
+    return NotMade(
+        Reason.UNKNOWN_COLLECTION,
+        collection_id,
+        f"collection {shown(collection_id)}: not in the catalogue, expected a live collection; check the id",
+    )
+
+
+def retired(collection_id: str) -> NotMade:
+    """The collection has been retired."""
+    return NotMade(
+        Reason.RETIRED_COLLECTION,
+        collection_id,
+        f"collection {shown(collection_id)}: retired, expected a live collection; leave it out or publish it again",
+    )
+
+
+def bad_tree(collection_id: str, got: str, expected: str) -> NotMade:
+    """The catalogue's answer holds no tree of this collection."""
+    return NotMade(
+        Reason.BAD_TREE,
+        collection_id,
+        f"hierarchy of collection {shown(collection_id)}: {got}, expected {expected}; publish the collection again",
+    )
+
+
+def too_large(collection_id: str, got: str, setting: str) -> NotMade:
+    """The tree is over a bound."""
+    return NotMade(
+        Reason.TREE_TOO_LARGE,
+        collection_id,
+        f"hierarchy of collection {shown(collection_id)}: {got}, expected no more; "
+        f"split the collection or raise catalogue.{setting}",
+    )

@@ -1,0 +1,142 @@
+"""The work of each command: opens the outside, calls the service, and keeps what the summary tells."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from progress_exhaust import summaries
+from progress_exhaust.command import Command
+from progress_exhaust.opening import Outside
+from progress_exhaust.output.staging import STAGING
+from progress_exhaust.output.store import LocalStore
+from progress_exhaust.screens import Summary
+from progress_exhaust.services.doctor import Check, Openers, doctor
+from progress_exhaust.services.export import export
+from progress_exhaust.services.plan import PlanOutcome, plan, private_stage
+from progress_exhaust.services.run import Event, Outcome, Run
+from progress_exhaust.services.sample_data import FileFormat, WorldSize, write_cassandra, write_snapshot
+from progress_exhaust.services.selection import Asked
+from progress_exhaust.settings import Settings
+from progress_exhaust.tables.schemas import table_names
+
+
+def export_reports(command: Command, asked: Asked, run_id: str, day: date) -> Outcome:
+    """Make the reports asked for."""
+    outside = _outside(command)
+    outcome = Outcome()
+    made_after_s: dict[str, float] = {}
+    start_s = 0.0
+
+    def tell(event: Event) -> None:
+        if event.action == "made":
+            made_after_s[event.batch_id] = command.elapsed_s()
+        command.tell(event)
+
+    def work() -> None:
+        nonlocal start_s
+        with closing(outside):
+            tell(Event("start", "starting Spark"))
+            ports = outside.ports()
+            start_s = command.elapsed_s()
+            export(asked, ports, command.settings, Run(run_id, day, _now, tell), outcome)
+
+    def summary(error: str) -> Summary:
+        output = summaries.output_root(command.settings.output.url)
+        return summaries.export_summary(outcome, output, made_after_s, start_s, command.elapsed_s(), error)
+
+    def clear() -> None:
+        outside.end_jvm()
+        _remove_staging(command.settings, run_id)
+
+    command.carry_out(
+        work,
+        summary,
+        cancel=outside.cancel,
+        clear=clear,
+    )
+    return outcome
+
+
+def plan_reports(command: Command, asked: Asked, run_id: str, day: date) -> PlanOutcome:
+    """Find out what an export would do."""
+    outside = _outside(command)
+    outcome = PlanOutcome()
+
+    def work() -> None:
+        with closing(outside):
+            command.tell(Event("start", "starting Spark"))
+            ports = outside.ports()
+            with private_stage(ports.spark, ports.store, run_id) as stage:
+                plan(asked, ports, command.settings, day, stage, command.tell, outcome)
+
+    command.carry_out(
+        work,
+        lambda error: summaries.plan_summary(outcome, command.elapsed_s(), error),
+        cancel=outside.cancel,
+    )
+    return outcome
+
+
+def check_all(command: Command) -> list[Check]:
+    """Check everything an export needs."""
+    outside = _outside(command)
+    checks: list[Check] = []
+
+    def tell(check: Check) -> None:
+        checks.append(check)
+        command.go_on()
+
+    def work() -> None:
+        with closing(outside):
+            command.tell(Event("check", "starting Spark, and looking at everything an export needs"))
+            openers = Openers(outside.java, outside.session, outside.tables, outside.catalogue, outside.store)
+            doctor(command.settings, openers, tell)
+
+    command.carry_out(
+        work,
+        lambda error: summaries.doctor_summary(checks, command.elapsed_s(), error),
+        cancel=outside.cancel,
+    )
+    return checks
+
+
+def make_sample_data(
+    command: Command, size: WorldSize, catalogue: Path, snapshot: str | None, file_format: FileFormat
+) -> None:
+    """Make a synthetic world as a snapshot, or in Cassandra where no snapshot is named."""
+    outside = _outside(command)
+    rows: dict[str, int] = {}
+
+    def work() -> None:
+        with closing(outside):
+            command.tell(Event("start", "starting Spark"))
+            spark = outside.session()
+            place = f"the snapshot {snapshot}" if snapshot else "Cassandra"
+            command.tell(Event("write", f"writing {size.enrolments} enrolments to {place}"))
+            if snapshot:
+                rows.update(write_snapshot(spark, size, snapshot, catalogue, file_format))
+            else:
+                rows.update(write_cassandra(spark, size, catalogue, table_names(command.settings)))
+
+    command.carry_out(
+        work,
+        lambda error: summaries.sample_summary(rows, snapshot or "", catalogue, command.elapsed_s(), error),
+        cancel=outside.cancel,
+    )
+
+
+def _outside(command: Command) -> Outside:
+    return Outside(command.settings, command.environment, debug=command.debug)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _remove_staging(settings: Settings, run_id: str) -> None:
+    """Remove a run's staging without the JVM; on another store the next run's janitor does it."""
+    root = summaries.output_root(settings.output.url)
+    if "://" not in root:
+        LocalStore(Path(root)).remove(f"{STAGING}/{run_id}")

@@ -1,0 +1,93 @@
+"""Logging: one line an event on stderr, a sentence for people or a JSON object for machines."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+import warnings
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+
+_LOG = logging.getLogger("progress_exhaust")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+class LogFormat(StrEnum):
+    """How lines on stderr look."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def set_up(log_format: LogFormat, *, debug: bool) -> None:
+    """Send our events to stderr, and keep libraries quiet unless someone looks for a defect.
+
+    What libraries log is not ours to vouch for: it may hold a learner's data, or a stack trace.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonLines() if log_format is LogFormat.JSON else _Sentences())
+    _LOG.handlers = [handler]
+    _LOG.propagate = False
+    _LOG.setLevel(logging.INFO)
+    if not debug:
+        logging.getLogger().handlers = [logging.NullHandler()]
+        warnings.simplefilter("ignore")
+
+
+def info(sentence: str, **fields: object) -> None:
+    """Log an event."""
+    _LOG.info("%s", sentence, extra={"fields": fields})
+
+
+def warning(sentence: str, **fields: object) -> None:
+    """Log what is not as asked for."""
+    _LOG.warning("%s", sentence, extra={"fields": fields})
+
+
+def error(sentence: str) -> None:
+    """Log what ends the command; each line of the sentence is a line of its own."""
+    for line in sentence.splitlines():
+        _LOG.error("%s", line, extra={"fields": {"action": "error"}})
+
+
+def printable(text: str) -> str:
+    r"""Return the text with what would move a terminal's cursor, or forge a line, written as an escape.
+
+    >>> print(printable("Course\x1b[2J 1\n"))
+    Course\x1b[2J 1\n
+    """
+    return _CONTROL.sub(lambda found: ascii(found.group())[1:-1], text)
+
+
+class _Sentences(logging.Formatter):
+    """Events with their time; what is wrong as it is."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        sentence = printable(record.getMessage())
+        if record.levelno >= logging.ERROR:
+            return f"error: {sentence}"
+        if record.levelno >= logging.WARNING:
+            return sentence
+        return f"{_instant(record):%Y-%m-%dT%H:%M:%SZ} {sentence}"
+
+
+class _JsonLines(logging.Formatter):
+    """One JSON object a line; in ASCII, so that no line can be taken for two."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields: Mapping[str, object] = getattr(record, "fields", {})
+        line = {
+            "at": _instant(record).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "action": "",
+            **fields,
+            "sentence": record.getMessage(),
+        }
+        return json.dumps(line)
+
+
+def _instant(record: logging.LogRecord) -> datetime:
+    return datetime.fromtimestamp(record.created, UTC)

@@ -1,0 +1,136 @@
+"""Opens the outside of a run, as the settings say: Java, Spark, tables, catalogue, output place."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from collections.abc import MutableMapping
+from pathlib import Path
+
+from py4j.protocol import Py4JError, Py4JJavaError
+from pyspark import SparkContext
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from progress_exhaust.catalogue.files import FilesCatalogue
+from progress_exhaust.catalogue.http import HttpCatalogue
+from progress_exhaust.catalogue.port import Catalogue
+from progress_exhaust.errors import ComputeError
+from progress_exhaust.java import java_home
+from progress_exhaust.output.store import Store, open_store
+from progress_exhaust.services.run import Ports
+from progress_exhaust.settings import CatalogueKind, Settings, SourceKind
+from progress_exhaust.spark import start_session
+from progress_exhaust.tables.cassandra import CassandraTables
+from progress_exhaust.tables.port import Tables
+from progress_exhaust.tables.snapshot import SnapshotTables
+
+_SUBMITTED = "PYSPARK_GATEWAY_PORT"
+_JVM_END_S = 4.0
+
+
+class Outside:
+    """What a run works with; each part is opened when it is first asked for, and all are closed together.
+
+    Args:
+        settings: all settings.
+        environment: the process's own, which a JVM that we start inherits.
+        debug: whether Spark's own logging is wanted.
+    """
+
+    def __init__(self, settings: Settings, environment: MutableMapping[str, str], *, debug: bool) -> None:
+        self._settings = settings
+        self._environment = environment
+        self._debug = debug
+        self._session: SparkSession | None = None
+        self._catalogue: Catalogue | None = None
+
+    def ports(self) -> Ports:
+        """Open everything.
+
+        Raises:
+            SettingsError: there is no Java, or no connector.
+            OutputError: the output place can not be opened.
+        """
+        return Ports(self.session(), self.tables(), self.catalogue(), self.store())
+
+    def java(self) -> Path | None:
+        """Find Java and have a JVM that we start run on it; None where spark-submit has started one already."""
+        if self._environment.get(_SUBMITTED):
+            return None
+        home = java_home(self._environment)
+        self._environment["JAVA_HOME"] = str(home)
+        return home
+
+    def session(self) -> SparkSession:
+        """Start Spark.
+
+        Raises:
+            SettingsError: there is no Java, or no connector.
+            ComputeError: Spark does not start.
+        """
+        if self._session is None:
+            self.java()
+            try:
+                self._session = start_session(self._settings, debug=self._debug)
+            except Py4JJavaError as error:
+                raise self._not_started(str(error.java_exception).splitlines()[0][:200]) from error
+            except (Py4JError, PySparkException) as error:
+                # It ends so when its arguments are refused, and when the connector can not be fetched.
+                raise self._not_started("its JVM ended before it answered") from error
+        return self._session
+
+    def tables(self) -> Tables:
+        """Return the input tables."""
+        if self._settings.source.kind is SourceKind.SNAPSHOT:
+            return SnapshotTables(self.session(), self._settings)
+        return CassandraTables(self.session(), self._settings)
+
+    def catalogue(self) -> Catalogue:
+        """Return the catalogue."""
+        settings = self._settings.catalogue
+        if self._catalogue is None:
+            if settings.kind is CatalogueKind.FILES:
+                self._catalogue = FilesCatalogue(settings.directory, settings.max_tree_bytes)
+            else:
+                self._catalogue = HttpCatalogue(settings)
+        return self._catalogue
+
+    def store(self) -> Store:
+        """Return the output place."""
+        return open_store(self._settings.output.url, self.session())
+
+    def cancel(self) -> None:
+        """Break off what a run waits for; from any thread."""
+        self._hang_up()
+        if self._session is not None:
+            self._session.sparkContext.cancelAllJobs()
+
+    def end_jvm(self) -> None:
+        """End the JVM that we have started: a cancelled task may write until its JVM is gone."""
+        process = getattr(SparkContext._gateway, "proc", None)
+        if process is None:
+            return
+        process.stdin.close()  # it ends itself when nobody holds the other end any more
+        try:
+            process.wait(_JVM_END_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def close(self) -> None:
+        """Close everything that was opened."""
+        self._hang_up()
+        if self._session is not None:
+            with contextlib.suppress(Exception):  # a JVM that is gone can not be stopped any more
+                self._session.stop()
+
+    def _not_started(self, cause: str) -> ComputeError:
+        return ComputeError(
+            f"starting Spark with master {self._settings.spark.master}: {cause}; check the settings spark.*, whether "
+            "the connector's jars can be had, and what --debug shows"
+        )
+
+    def _hang_up(self) -> None:
+        if isinstance(self._catalogue, HttpCatalogue):
+            self._catalogue.close()

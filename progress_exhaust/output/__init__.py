@@ -1,0 +1,1 @@
+"""The files: CSV text, staging and publishing, the manifest."""

@@ -1,0 +1,104 @@
+"""Cells and lines of CSV: once as Column functions for what learners bring, once in Python for what a report fixes.
+
+Spark's CSV writer is not used: it trims cells, and escapes quotes by backslashes.
+
+A cell is quoted if and only if it holds a comma, a quote, CR or LF. The formula guard puts a `'` in front of each line
+of a cell that a spreadsheet would run: whose first character that is not blank or invisible is a trigger. The two
+sides are held together by a test that feeds both the same texts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+# Blank or invisible, and no line end: U+0000-U+0020 less LF and CR, then the wide and zero-width ones.
+_SKIPPED = "\x00-\x09\x0b\x0c\x0e-\x20\u00a0\u200b-\u200f\u2060\ufeff"
+_TRIGGERS = r"=+\-@|%" + "\uff1d\uff0b\uff0d\uff20"
+_FORMULA_LINE = rf"(^|[\r\n])([{_SKIPPED}]*[{_TRIGGERS}])"
+_FORMULA_LINE_PYTHON = re.compile(_FORMULA_LINE)
+_NEEDS_QUOTES = '[,"\r\n]'
+
+
+def guarded(text: Column) -> Column:
+    """Make inert what a spreadsheet would run as a formula; null stays null.
+
+    >>> texts = spark.sql("VALUES ('=1+1'), (' @a'), ('a=b') AS texts(text)")
+    >>> texts.select("text", guarded(F.col("text")).alias("guarded")).show()
+    +----+-------+
+    |text|guarded|
+    +----+-------+
+    |=1+1|  '=1+1|
+    |  @a|   ' @a|
+    | a=b|    a=b|
+    +----+-------+
+    <BLANKLINE>
+    """
+    return F.regexp_replace(text, _FORMULA_LINE, "$1'$2")
+
+
+def needs_guard(text: Column) -> Column:
+    """Whether `guarded` would change the text; false for null.
+
+    >>> texts = spark.sql("VALUES ('=1+1'), ('a=b'), (null) AS texts(text)")
+    >>> texts.select("text", needs_guard(F.col("text")).alias("needs_guard")).show()
+    +----+-----------+
+    |text|needs_guard|
+    +----+-----------+
+    |=1+1|       true|
+    | a=b|      false|
+    |NULL|      false|
+    +----+-----------+
+    <BLANKLINE>
+    """
+    return F.coalesce(text.rlike(_FORMULA_LINE), F.lit(False))
+
+
+def cell(text: Column) -> Column:
+    """Return the text as it stands between two commas; nothing for null.
+
+    >>> texts = spark.sql('''VALUES ('a,b'), ('a"b'), ('a b') AS texts(text)''')
+    >>> texts.select("text", cell(F.col("text")).alias("cell")).show()
+    +----+------+
+    |text|  cell|
+    +----+------+
+    | a,b| "a,b"|
+    | a"b|"a""b"|
+    | a b|   a b|
+    +----+------+
+    <BLANKLINE>
+    """
+    quoted = F.concat(F.lit('"'), F.replace(text, F.lit('"'), F.lit('""')), F.lit('"'))
+    return F.coalesce(F.when(text.rlike(_NEEDS_QUOTES), quoted).otherwise(text), F.lit(""))
+
+
+def guarded_text(text: str) -> str:
+    """Make inert what a spreadsheet would run as a formula; as `guarded`, for one text.
+
+    >>> guarded_text("=1+1"), guarded_text("a=b")
+    ("'=1+1", 'a=b')
+    """
+    return _FORMULA_LINE_PYTHON.sub(r"\1'\2", text)
+
+
+def cell_text(text: str) -> str:
+    """Return the text as it stands between two commas; as `cell`, for one text.
+
+    >>> cell_text("a,b"), cell_text("a b")
+    ('"a,b"', 'a b')
+    """
+    if re.search(_NEEDS_QUOTES, text):
+        return '"' + text.replace('"', '""') + '"'
+    return text
+
+
+def line_text(texts: Iterable[str]) -> str:
+    """Return the cells as one line, without its line end.
+
+    >>> line_text(["a,b", "", "c"])
+    '"a,b",,c'
+    """
+    return ",".join(cell_text(text) for text in texts)

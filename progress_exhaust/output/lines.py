@@ -1,0 +1,72 @@
+"""From report rows to the lines of the files, and to the few notes that the driver must hear of."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from progress_exhaust.output.csv_text import cell, guarded, needs_guard
+
+LINE_COLUMNS = ("report_no", "part", "kind", "user_id", "value")
+NOTES = "notes"
+"""What the part of a report is called that holds its notes."""
+
+_GUARDED = ("user_id", "user_name", "state", "district")
+_UNGUARDED = ("enrolment_date", "completion_date", "progress", "certificate_status", "total_score")
+_HEADER, _ROW = 0, 1
+
+
+def report_lines(rows: DataFrame, reports: DataFrame, *, formula_guard: bool) -> DataFrame:
+    """Make the lines of all reports, headers and notes among them.
+
+    Grain: line. Columns: report_no, part (`<report_no>.<slice>`, the place it is staged at, or `<report_no>.notes`),
+    kind (0 the header, 1 a row), user_id, value (the line's text). Sorted by (part, kind, user_id) within a report, the
+    values are the file. A note is `guarded=<cells>` or `doubled=<tables>`, one for each row that needs it.
+
+    Args:
+        rows: `report.rows.learner_rows`.
+        reports: wanted reports, unique by report_no; their headers make the first lines.
+        formula_guard: whether cells are made inert.
+    """
+    guards = sum((needs_guard(F.col(name)).cast("int") for name in _GUARDED), F.lit(0)) if formula_guard else F.lit(0)
+    texts = [guarded(F.col(name)) if formula_guard else F.col(name) for name in _GUARDED]
+    cells = [cell(text) for text in texts] + [F.coalesce(F.col(name), F.lit("")) for name in _UNGUARDED]
+    dynamic = F.transform("dynamic_cells", lambda text: F.coalesce(text, F.lit("")))
+    line = F.concat_ws(",", F.col("first_cells"), *cells, dynamic)
+    lines = rows.select(
+        "report_no",
+        "user_id",
+        F.explode(_line_and_notes(line, guards)).alias("line"),
+    )
+    learners = lines.select("report_no", "line.part", F.lit(_ROW).alias("kind"), "user_id", "line.value")
+    return learners.unionByName(_headers(reports))
+
+
+def in_file_order(lines: DataFrame, tasks: int) -> DataFrame:
+    """Bring each part of a report into one task, in the order of its file; adds nothing."""
+    return lines.repartition(tasks, "part").sortWithinPartitions("part", "kind", "user_id").select("part", "value")
+
+
+def _line_and_notes(line: Column, guards: Column) -> Column:
+    slice_no = F.size(F.filter("slice_starts", lambda start: start <= F.col("user_id")))
+    part = F.concat_ws(".", F.col("report_no"), F.lpad(slice_no.cast("string"), 6, "0"))
+    notes_part = F.concat_ws(".", F.col("report_no"), F.lit(NOTES))
+    entries = (
+        F.struct(part.alias("part"), line.alias("value")),
+        F.when(guards > 0, F.struct(notes_part.alias("part"), F.concat(F.lit("guarded="), guards).alias("value"))),
+        F.when(
+            F.col("doubled").isNotNull(),
+            F.struct(notes_part.alias("part"), F.concat(F.lit("doubled="), "doubled").alias("value")),
+        ),
+    )
+    return F.filter(F.array(*entries), lambda entry: entry.isNotNull())
+
+
+def _headers(reports: DataFrame) -> DataFrame:
+    return reports.select(
+        "report_no",
+        F.concat_ws(".", F.col("report_no"), F.lpad(F.lit("0"), 6, "0")).alias("part"),
+        F.lit(_HEADER).alias("kind"),
+        F.lit("").alias("user_id"),
+        F.col("header").alias("value"),
+    )

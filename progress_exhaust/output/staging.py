@@ -1,0 +1,173 @@
+"""The private place where a run's files are made, and what becomes of the ones that killed runs left."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from progress_exhaust.errors import OutputError
+from progress_exhaust.output.store import Store
+
+ROOT = "progress-exhaust"
+STAGING = f"{ROOT}/.staging"
+BEAT_S = 30.0
+
+_OWNER = "owner.json"
+_ENDED_STATES = ("Z", "X", "x")
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Which process a staging place belongs to; a process id alone may have been given to another.
+
+    Attributes:
+        host: name of the machine.
+        boot_id: id of the machine's last start; empty where the system does not tell.
+        namespace: the process-id namespace, since containers may share a host name.
+        process_id: the process.
+        started: the process's start, in the system's own ticks; empty where the system does not tell.
+    """
+
+    host: str
+    boot_id: str
+    namespace: str
+    process_id: int
+    started: str
+
+
+def this_process() -> Owner:
+    """Return the owner that we are."""
+    process_id = os.getpid()
+    return Owner(socket.gethostname(), _boot_id(), _namespace(), process_id, _started(process_id))
+
+
+def is_gone(owner: Owner) -> bool:
+    """Whether an owner is certainly no more; false where that can not be seen from here."""
+    if owner.host != socket.gethostname() or not owner.boot_id or not _boot_id():
+        return False
+    if owner.boot_id != _boot_id():
+        return True
+    return owner.namespace == _namespace() and owner.started != _started(owner.process_id)
+
+
+class Staging:
+    """A run's staging place: private, with an owner and a beat, and gone when the run ends in whatever way."""
+
+    def __init__(self, store: Store, run_id: str) -> None:
+        self._store = store
+        self._path = f"{STAGING}/{run_id}"
+        self._numbers = itertools.count()
+        self._ended = threading.Event()
+        self._beat = threading.Thread(target=self._keep_beating, name="staging beat", daemon=True)
+
+    def __enter__(self) -> Self:
+        """Make the place and start its beat."""
+        self._store.make_private_directory(STAGING)
+        self._store.make_private_directory(self._path)
+        self._write_owner()
+        self._beat.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop the beat and remove the place."""
+        self._ended.set()
+        self._beat.join()
+        try:
+            self._store.remove(self._path)
+        except OutputError:
+            if error is None:
+                raise
+
+    def path(self, name: str) -> str:
+        """Return the store's path of something in this place."""
+        return f"{self._path}/{name}"
+
+    def stage_lines(self, name: str, lines: Iterable[str]) -> tuple[str, int]:
+        """Write text lines for Spark to read; return their URL and bytes. A name used again gets a file of its own."""
+        path = self.path(f"{next(self._numbers):04d}-{name}")
+        size_bytes = self._store.write_text(path, (f"{line}\n" for line in lines))
+        return self._store.url(path), size_bytes
+
+    def _write_owner(self) -> None:
+        self._store.write_text(f"{self._path}/{_OWNER}", [json.dumps(asdict(this_process()))])
+
+    def _keep_beating(self) -> None:
+        while not self._ended.wait(BEAT_S):
+            try:
+                self._write_owner()
+            except OutputError:
+                continue  # a full disk or a lost store shows in the run's own work, which tells it
+
+
+def remove_left_over(store: Store, keep_s: float, now: Callable[[], float]) -> list[str]:
+    """Remove what killed runs left; return the names of the places removed.
+
+    A place is left over when its process is certainly gone, or when it has not beaten for `keep_s` and its process can
+    not be looked at from here.
+    """
+    removed = []
+    for name in store.list_names(STAGING):
+        place = f"{STAGING}/{name}"
+        text = store.read_text(f"{place}/{_OWNER}")
+        owner = _owner_of(text)
+        if owner is not None and is_gone(owner):
+            is_left_over = True
+        elif owner is not None and _is_visible(owner):
+            is_left_over = False
+        else:
+            age_s = store.age_s(f"{place}/{_OWNER}" if text is not None else place, now())
+            is_left_over = age_s is not None and age_s > keep_s
+        if is_left_over:
+            store.remove(place)
+            removed.append(name)
+    return removed
+
+
+def _owner_of(text: str | None) -> Owner | None:
+    try:
+        return Owner(**json.loads(text)) if text else None
+    except (ValueError, TypeError):
+        return None
+
+
+def _is_visible(owner: Owner) -> bool:
+    is_here = owner.host == socket.gethostname() and owner.boot_id == _boot_id() != ""
+    return is_here and owner.namespace == _namespace()
+
+
+def _boot_id() -> str:
+    return _read("/proc/sys/kernel/random/boot_id")
+
+
+def _namespace() -> str:
+    try:
+        return os.readlink("/proc/self/ns/pid")  # noqa: PTH115 - a magic link, not a path
+    except OSError:
+        return ""
+
+
+def _started(process_id: int) -> str:
+    """Return field 22 of the process's stat; empty where there is none, or only what waits for its parent to look.
+
+    The name before the fields may hold blanks and brackets.
+    """
+    fields = _read(f"/proc/{process_id}/stat").rpartition(")")[2].split()
+    has_run = len(fields) > 19 and fields[0] not in _ENDED_STATES
+    return fields[19] if has_run else ""
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""

@@ -1,0 +1,63 @@
+"""Activity counters of learners: completed leaves and scores as Sunbird's own aggregation has them."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from progress_exhaust.report.values import is_number
+
+_CONTEXT = "cb:"
+_LONGEST_ID = 1000
+"""Ids that may be reported on have at most 100 characters; a longer one must not be cut to one of them."""
+
+
+def wanted_activity(activity: DataFrame, batches: DataFrame, activities: DataFrame) -> DataFrame:
+    """Keep the counters of the wanted batches' collections and their nested collections.
+
+    Grain: (batch, learner, activity). Adds batch_no, wave_no, user_id, position (0: the collection itself, n: its n-th
+    nested collection), completed (null: none recorded), scores (by ordinal; set where position is 0).
+
+    Args:
+        activity: `user_activity_agg`.
+        batches: wanted batches, unique by batch_id.
+        activities: unique by (collection_id, activity_id).
+    """
+    is_of_course = (F.col("activity_type") == "Course") & F.col("context_id").startswith(_CONTEXT)
+    of_courses = activity.filter(is_of_course & (F.col("user_id") != ""))
+    batch_id = F.substring("context_id", len(_CONTEXT) + 1, _LONGEST_ID)
+    of_batches = of_courses.join(batches, batch_id == F.col("batch_id"), how="inner")
+    of_activities = of_batches.join(activities, on=["collection_id", "activity_id"], how="inner")
+    return of_activities.select(
+        "batch_no",
+        "wave_no",
+        "user_id",
+        "position",
+        _counter(F.lit("completedCount")).alias("completed"),
+        F.transform("assessment_ids", lambda content_id: _counter(F.concat(F.lit("score:"), content_id))).alias(
+            "scores"
+        ),
+    )
+
+
+def activity_per_learner(activity: DataFrame) -> DataFrame:
+    """Put a learner's counters into one row.
+
+    Grain and key: (user_id, batch_no). Adds activity_completed (structs of position and completed, one an activity),
+    activity_scores (by ordinal; null without a row of the collection itself), activity_doubled (whether the table
+    holds a key twice).
+    """
+    counters = F.collect_list(F.struct("position", "completed"))
+    per_learner = activity.groupBy("user_id", "batch_no").agg(
+        counters.alias("activity_completed"),
+        F.max("scores").alias("activity_scores"),
+    )
+    positions = F.col("activity_completed.position")
+    return per_learner.withColumn("activity_doubled", F.size(F.array_distinct(positions)) < F.size(positions))
+
+
+def _counter(key: Column) -> Column:
+    """Return the counter: of `aggregates`, then of `agg`, the first that is a number."""
+    precise = F.element_at("aggregates", key)
+    whole = F.element_at("agg", key).cast("double")
+    return F.when(is_number(precise), precise).otherwise(whole)

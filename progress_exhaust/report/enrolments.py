@@ -1,0 +1,84 @@
+"""Enrolments of the wanted batches, with the number of leaves each learner has completed."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from progress_exhaust.report.values import legacy_instant
+
+NO_KEY = "no_key"
+INACTIVE = "inactive"
+DATE_UNREADABLE = "enrolment_date_unreadable"
+
+_COMPLETED = 2
+
+
+def wanted_enrolments(enrolments: DataFrame, batches: DataFrame, leaves: DataFrame) -> DataFrame:
+    """Keep the enrolments of the wanted batches, and say of each whether it becomes a row.
+
+    Grain: enrolment row of a wanted batch (a batch id and its course id; an empty or null course id is taken along, to
+    be counted). Key: (batch_no, user_id) among rows to keep, unless the table holds a key twice.
+
+    Adds: batch_no, collection_id, user_id, dropped (null, `no_key` or `inactive`), enrolled_at, completed_at,
+    date_unreadable, has_certificate, completed (leaves with status 2 that are mandatory today: the collection's own
+    first, then each nested collection's; null where contentstatus is null or empty).
+
+    Args:
+        enrolments: `user_enrolments`.
+        batches: wanted batches, unique by batch_id.
+        leaves: the leaves of wanted collections, unique by collection_id.
+    """
+    is_of_batch = (F.col("batchid") == F.col("batch_id")) & (
+        (F.col("courseid") == F.col("collection_id")) | _is_blank("courseid")
+    )
+    of_batches = enrolments.join(batches, is_of_batch, how="inner")
+    with_leaves = of_batches.join(leaves, on="collection_id", how="inner").withColumn("done", _done_leaves())
+    is_active = F.coalesce(F.col("active"), F.lit(False))
+    has_legacy_date = F.col("enrolled_date").isNull() & ~_is_blank("enrolleddate")
+    enrolled_at = F.coalesce(F.col("enrolled_date"), legacy_instant(F.col("enrolleddate")))
+    return with_leaves.select(
+        "batch_no",
+        "collection_id",
+        F.col("userid").alias("user_id"),
+        F.when(_is_blank("userid") | _is_blank("courseid"), NO_KEY).when(~is_active, INACTIVE).alias("dropped"),
+        enrolled_at.alias("enrolled_at"),
+        F.col("completedon").alias("completed_at"),
+        (has_legacy_date & enrolled_at.isNull()).alias("date_unreadable"),
+        (_has_any("certificates") | _has_any("issued_certificates")).alias("has_certificate"),
+        _completed_leaves().alias("completed"),
+    )
+
+
+def counts_per_batch(enrolments: DataFrame) -> DataFrame:
+    """Count what becomes of the enrolments.
+
+    Grain and key: batch_no. Adds kept, no_key, inactive, dates_unreadable (of rows kept).
+    """
+    is_kept = F.col("dropped").isNull()
+    return enrolments.groupBy("batch_no").agg(
+        F.count_if(is_kept).alias("kept"),
+        F.count_if(F.col("dropped") == NO_KEY).alias(NO_KEY),
+        F.count_if(F.col("dropped") == INACTIVE).alias(INACTIVE),
+        F.count_if(is_kept & F.col("date_unreadable")).alias(DATE_UNREADABLE),
+    )
+
+
+def _done_leaves() -> Column:
+    """Leaves with status 2; a column of its own, since an expression inside a lambda is worked out at each call."""
+    return F.map_keys(F.map_filter("contentstatus", lambda _, status: status == _COMPLETED))
+
+
+def _completed_leaves() -> Column:
+    done = F.col("done")
+    own = F.size(F.array_intersect(F.col("leaves"), done))
+    nested = F.transform("nested_leaves", lambda leaves: F.size(F.array_intersect(leaves, done)))
+    return F.when(F.size("contentstatus") > 0, F.concat(F.array(own), nested))
+
+
+def _has_any(name: str) -> Column:
+    return F.coalesce(F.size(F.col(name)) > 0, F.lit(False))
+
+
+def _is_blank(name: str) -> Column:
+    return F.col(name).isNull() | (F.col(name) == "")

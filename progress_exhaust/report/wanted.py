@@ -1,0 +1,177 @@
+"""What a run wants, as small frames: its batches, its layouts, its reports.
+
+They enter Spark as JSON lines that the driver stages and executors read by a schema: a Python list would start Python
+workers, and thousands of literals would burden every plan.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import types as T
+
+from progress_exhaust.catalogue.layout import Layout
+
+_ID = T.StringType()
+
+# Grain and key: batch_no; batch_id is unique, too.
+BATCHES = T.StructType(
+    [
+        T.StructField("batch_no", T.IntegerType()),
+        T.StructField("batch_id", _ID),
+        T.StructField("collection_id", _ID),
+        T.StructField("wave_no", T.IntegerType()),
+    ]
+)
+# Grain and key: collection_id.
+LEAVES = T.StructType(
+    [
+        T.StructField("collection_id", _ID),
+        T.StructField("leaves", T.ArrayType(_ID)),
+        T.StructField("nested_leaves", T.ArrayType(T.ArrayType(_ID))),
+    ]
+)
+# Key: (collection_id, activity_id). Position 0 is the collection itself, n its n-th nested one; assessment_ids is
+# set where position is 0.
+ACTIVITIES = T.StructType(
+    [
+        T.StructField("collection_id", _ID),
+        T.StructField("activity_id", _ID),
+        T.StructField("position", T.IntegerType()),
+        T.StructField("assessment_ids", T.ArrayType(_ID)),
+    ]
+)
+# Key: (collection_id, content_id); ordinal counts from 0.
+ASSESSMENTS = T.StructType(
+    [
+        T.StructField("collection_id", _ID),
+        T.StructField("content_id", _ID),
+        T.StructField("ordinal", T.IntegerType()),
+    ]
+)
+# Grain and key: report_no. Audience null is everyone; first_cells and header are texts as they stand in the file;
+# leaf_counts has the collection itself first, then its nested ones, as levels has them.
+REPORTS = T.StructType(
+    [
+        T.StructField("report_no", T.IntegerType()),
+        T.StructField("batch_no", T.IntegerType()),
+        T.StructField("audience", _ID),
+        T.StructField("leaf_counts", T.ArrayType(T.IntegerType())),
+        T.StructField("levels", T.ArrayType(_ID)),
+        T.StructField("are_self_assess", T.ArrayType(T.BooleanType())),
+        T.StructField("slice_starts", T.ArrayType(_ID)),
+        T.StructField("first_cells", T.StringType()),
+        T.StructField("header", T.StringType()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One wanted batch.
+
+    Attributes:
+        batch_no: its number in this run, from 0.
+        batch_id: its id; unique among the wanted batches.
+        name: its human name; empty where it has none.
+        layout: its collection's layout.
+    """
+
+    batch_no: int
+    batch_id: str
+    name: str
+    layout: Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One wanted report: the unit of output.
+
+    Attributes:
+        report_no: its number in this run, from 0.
+        batch: whose learners it shows.
+        audience: the root organisation whose learners it shows; None for everyone.
+    """
+
+    report_no: int
+    batch: Batch
+    audience: str | None = None
+
+
+StageLines = Callable[[str, Iterable[str]], tuple[str, int]]
+"""Stages JSON lines under a name, and returns the URL to read them from, and their bytes."""
+
+
+def layouts_of(reports: Iterable[Report]) -> dict[str, Layout]:
+    """Return the layouts of these reports, each once, by collection id."""
+    return {report.batch.layout.collection_id: report.batch.layout for report in reports}
+
+
+def batch_rows(reports: Iterable[Report], wave_of: dict[int, int]) -> Iterator[str]:
+    """Give `BATCHES` as JSON lines, each batch once."""
+    for batch in {report.batch.batch_no: report.batch for report in reports}.values():
+        yield _line(
+            batch_no=batch.batch_no,
+            batch_id=batch.batch_id,
+            collection_id=batch.layout.collection_id,
+            wave_no=wave_of.get(batch.batch_no, 0),
+        )
+
+
+def leaf_rows(layouts: Iterable[Layout]) -> Iterator[str]:
+    """Give `LEAVES` as JSON lines."""
+    for layout in layouts:
+        yield _line(
+            collection_id=layout.collection_id,
+            leaves=layout.leaves,
+            nested_leaves=[nested.leaves for nested in layout.nested],
+        )
+
+
+def activity_rows(layouts: Iterable[Layout]) -> Iterator[str]:
+    """Give `ACTIVITIES` as JSON lines."""
+    for layout in layouts:
+        assessment_ids = [assessment.identifier for assessment in layout.assessments]
+        yield _line(
+            collection_id=layout.collection_id,
+            activity_id=layout.collection_id,
+            position=0,
+            assessment_ids=assessment_ids,
+        )
+        for position, nested in enumerate(layout.nested, start=1):
+            yield _line(collection_id=layout.collection_id, activity_id=nested.identifier, position=position)
+
+
+def assessment_rows(layouts: Iterable[Layout]) -> Iterator[str]:
+    """Give `ASSESSMENTS` as JSON lines."""
+    for layout in layouts:
+        for ordinal, assessment in enumerate(layout.assessments):
+            yield _line(collection_id=layout.collection_id, content_id=assessment.identifier, ordinal=ordinal)
+
+
+def report_row(report: Report, slice_starts: Sequence[str], *, first_cells: str, header: str) -> str:
+    """Give one row of `REPORTS` as a JSON line."""
+    layout = report.batch.layout
+    return _line(
+        report_no=report.report_no,
+        batch_no=report.batch.batch_no,
+        audience=report.audience,
+        leaf_counts=[len(layout.leaves), *(len(nested.leaves) for nested in layout.nested)],
+        levels=[nested.level for nested in layout.nested],
+        are_self_assess=[assessment.is_self_assess for assessment in layout.assessments],
+        slice_starts=slice_starts,
+        first_cells=first_cells,
+        header=header,
+    )
+
+
+def read_lines(spark: SparkSession, schema: T.StructType, url: str) -> DataFrame:
+    """Read staged JSON lines by their schema."""
+    return spark.read.schema(schema).option("mode", "FAILFAST").json(url)
+
+
+def _line(**fields: object) -> str:
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))

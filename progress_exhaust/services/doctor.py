@@ -1,0 +1,187 @@
+"""The command `doctor`: whether everything an export needs is there, each fault with its remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from progress_exhaust.catalogue.port import Catalogue
+from progress_exhaust.errors import ProgressExhaustError
+from progress_exhaust.output.store import Store
+from progress_exhaust.services.faults import SPARK_FAILURES, fault_of
+from progress_exhaust.settings import CatalogueKind, Settings, SourceKind
+from progress_exhaust.tables.port import Tables
+from progress_exhaust.tables.schemas import CERTIFICATE_FAILURES, INPUT_TABLES, Table, table_names
+
+WEAK_CONSISTENCIES = frozenset({"ONE", "LOCAL_ONE", "TWO", "THREE"})
+"""Levels that may ask fewer replicas than a quorum, and so miss rows that were acknowledged."""
+
+
+class State(StrEnum):
+    """What a check has found."""
+
+    OK = "ok"
+    FAIL = "FAIL"
+    NOTE = "note"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the doctor.
+
+    Attributes:
+        what: was looked at.
+        state: whether it will do.
+        found: in words.
+        remedy: what to do about it; empty where there is nothing to do.
+    """
+
+    what: str
+    state: State
+    found: str
+    remedy: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether an export would not work."""
+        return self.state is State.FAIL
+
+
+@dataclass(frozen=True)
+class Openers:
+    """Open the parts of the outside, each by itself, so that one that fails keeps no other from being looked at.
+
+    Attributes:
+        java: finds Java; None where a JVM is there already.
+        session: starts Spark, once.
+        tables: the input tables, of a session that has started.
+        catalogue: the catalogue.
+        store: the output place, of a session that has started.
+    """
+
+    java: Callable[[], Path | None]
+    session: Callable[[], SparkSession]
+    tables: Callable[[], Tables]
+    catalogue: Callable[[], Catalogue]
+    store: Callable[[], Store]
+
+
+def doctor(settings: Settings, openers: Openers, tell: Callable[[Check], None]) -> None:
+    """Look at everything, and tell of each thing when it has been looked at. Only the output place is written to.
+
+    Args:
+        settings: all settings; they are sound, else they would not exist.
+        openers: open what is looked at.
+        tell: hears of each check.
+    """
+    tell(Check("settings", State.OK, "every one is sound"))
+    tell(_names(settings))
+    tell(_check("java", settings, lambda: _java(openers)))
+    spark = _check("spark", settings, lambda: _spark(openers))
+    tell(spark)
+    if spark.state is State.OK:
+        for check in _tables(openers, settings):
+            tell(check)
+    else:
+        tell(Check("tables", State.NOTE, "not looked at, since Spark does not start"))
+    tell(_check("catalogue", settings, lambda: _catalogue(openers, settings)))
+    if spark.state is State.OK:
+        tell(_check("output", settings, lambda: _output(openers, settings)))
+    else:
+        tell(Check("output", State.NOTE, "not looked at, since Spark does not start"))
+
+
+def _names(settings: Settings) -> Check:
+    if settings.privacy.user_name:
+        return Check(
+            "names", State.NOTE, "on: files hold the names of learners", "set privacy.user_name = false to blank them"
+        )
+    return Check("names", State.OK, "off: the User Name column is blank")
+
+
+def _java(openers: Openers) -> str:
+    home = openers.java()
+    return f"{home}" if home else "that of spark-submit"
+
+
+def _spark(openers: Openers) -> str:
+    context = openers.session().sparkContext
+    return f"Spark {context.version} on {context.master}"
+
+
+def _tables(openers: Openers, settings: Settings) -> Iterator[Check]:
+    names = table_names(settings)
+    source = _check("source", settings, lambda: _source(openers, settings))
+    yield source
+    if source.state is State.FAIL:
+        return
+    if settings.source.kind is SourceKind.CASSANDRA:
+        yield _consistency(settings)
+    tables = openers.tables()
+    for table in INPUT_TABLES:
+        found = _check(f"table {names[table.setting]}", settings, partial(_table, tables, table, settings))
+        is_absent = found.state is State.OK and found.found == _ABSENT
+        yield Check(found.what, State.NOTE, found.found) if is_absent else found
+
+
+_ABSENT = "not there: counts as empty"
+
+
+def _source(openers: Openers, settings: Settings) -> str:
+    openers.tables().check()
+    if settings.source.kind is SourceKind.SNAPSHOT:
+        return f"snapshot {settings.source.snapshot_dir}"
+    cassandra = settings.cassandra
+    role = f"as {cassandra.username}" if cassandra.username else "without login"
+    return f"Cassandra at {', '.join(cassandra.hosts)} port {cassandra.port}, {role}{', TLS' if cassandra.tls else ''}"
+
+
+def _consistency(settings: Settings) -> Check:
+    level = settings.cassandra.consistency
+    if level in WEAK_CONSISTENCIES:
+        return Check(
+            "consistency",
+            State.NOTE,
+            f"{level}: weaker than LOCAL_QUORUM, rows can be missed",
+            "set cassandra.consistency = LOCAL_QUORUM",
+        )
+    return Check("consistency", State.OK, level)
+
+
+def _table(tables: Tables, table: Table, settings: Settings) -> str:
+    may_be_missing = table.may_be_missing and settings.source.kind is SourceKind.SNAPSHOT
+    if (may_be_missing or table is CERTIFICATE_FAILURES) and not tables.exists(table):
+        return _ABSENT
+    # One row shows the right to read; it is not kept.
+    rows = len(tables.frame(table).limit(1).collect())
+    return "columns and types as expected, readable" + ("" if rows else "; it is empty")
+
+
+def _catalogue(openers: Openers, settings: Settings) -> str:
+    openers.catalogue().check()
+    if settings.catalogue.kind is CatalogueKind.FILES:
+        return f"folder {settings.catalogue.directory}"
+    return f"content service at {settings.catalogue.search_url}"
+
+
+def _output(openers: Openers, settings: Settings) -> str:
+    openers.store().check()
+    return f"{settings.output.url} can be written"
+
+
+def _check(what: str, settings: Settings, look: Callable[[], str]) -> Check:
+    """Look at one thing; the last clause of an error's sentence is the next step."""
+    try:
+        return Check(what, State.OK, look())
+    except ProgressExhaustError as error:
+        sentence = str(error)
+    except SPARK_FAILURES as error:
+        fault = fault_of(error, settings)
+        sentence = str(fault) if fault else f"Spark failed with {type(error).__name__}; run with --debug to see why"
+    found, _, remedy = sentence.rpartition("; ")
+    return Check(what, State.FAIL, found or remedy, remedy if found else "")

@@ -1,0 +1,101 @@
+"""The command `export`: reports of any batches, without the request queue."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+import progress_exhaust
+from progress_exhaust.output.manifest import Manifest
+from progress_exhaust.output.staging import ROOT, Staging, remove_left_over
+from progress_exhaust.report.wanted import Report
+from progress_exhaust.services.faults import SPARK_FAILURES, fault_of
+from progress_exhaust.services.report_plan import read_places
+from progress_exhaust.services.run import Event, Outcome, Phase, Ports, Run
+from progress_exhaust.services.selection import Asked, select_batches
+from progress_exhaust.services.waves import WaveRunner
+from progress_exhaust.settings import Settings, SourceKind
+
+
+def export(asked: Asked, ports: Ports, settings: Settings, run: Run, outcome: Outcome) -> None:
+    """Make the reports of all batches asked for, and a manifest beside them.
+
+    Args:
+        asked: which batches.
+        ports: the outside.
+        settings: all settings.
+        run: identity, day, clock, listener.
+        outcome: grows while the run works, so that it tells what was delivered when a service fails half-way.
+
+    Raises:
+        OperatorError: a service failed; files already published stay, nothing is half-written.
+        DataShapeError: an input does not have the agreed shape.
+    """
+    started, begin = run.now(), time.monotonic()
+    ports.store.check()
+    remove_left_over(ports.store, settings.output.staging_keep_s, lambda: run.now().timestamp())
+    with Staging(ports.store, run.run_id) as staging:
+        try:
+            _make(asked, ports, settings, run, staging, outcome)
+        except SPARK_FAILURES as error:
+            fault = fault_of(error, settings)
+            if fault is None:
+                raise
+            raise fault from error
+        finally:
+            ports.spark.catalog.clearCache()
+            outcome.made.sort(key=lambda file: file.batch_id)
+            outcome.duration_s = time.monotonic() - begin
+            if outcome.made or outcome.not_made:
+                _write_manifest(outcome, ports, settings, run, started)
+    outcome.duration_s = time.monotonic() - begin
+
+
+def _make(asked: Asked, ports: Ports, settings: Settings, run: Run, staging: Staging, outcome: Outcome) -> None:
+    with outcome.phase(Phase.CATALOGUE):
+        run.tell(Event(Phase.CATALOGUE, "finding batches and fetching the trees of their collections"))
+        selection = select_batches(asked, ports.spark, ports.tables, ports.catalogue, settings, staging.stage_lines)
+    outcome.not_made += selection.not_made
+    outcome.wanted = len(selection.batches) + len(selection.not_made)
+    if not selection.batches:
+        return
+    with outcome.phase(Phase.READ):
+        places = read_places(ports.tables)
+    reports = [Report(number, batch) for number, batch in enumerate(selection.batches)]
+    WaveRunner(ports, settings, run, staging, places, outcome).make(reports)
+
+
+def _write_manifest(outcome: Outcome, ports: Ports, settings: Settings, run: Run, started: datetime) -> None:
+    manifest = Manifest(
+        run_id=run.run_id,
+        version=progress_exhaust.__version__,
+        started_at=_iso(started),
+        finished_at=_iso(run.now()),
+        settings=_settings_that_shape_content(settings, run),
+        files=outcome.made,
+        not_made=sorted(outcome.not_made, key=lambda refusal: (refusal.subject, refusal.reason)),
+    )
+    path = f"{ROOT}/manifest_{run.run_id}.json"
+    ports.store.write_text(path, [manifest.to_json()])
+    outcome.manifest_path = path
+
+
+def _settings_that_shape_content(settings: Settings, run: Run) -> dict[str, object]:
+    shaping: dict[str, object] = {
+        "date": run.day.isoformat(),
+        "source.kind": settings.source.kind.value,
+        "report.profile": settings.report.profile,
+        "report.time_zone": settings.report.time_zone,
+        "privacy.user_name": settings.privacy.user_name,
+        "assessment.question_set_categories": list(settings.assessment.question_set_categories),
+        "output.file_name": settings.output.file_name,
+        "output.formula_guard": settings.output.formula_guard,
+        "certificates.failures_table": settings.certificates.failures_table,
+    }
+    if settings.source.kind is SourceKind.CASSANDRA:
+        shaping["cassandra.consistency"] = settings.cassandra.consistency
+    return shaping | {f"tables.{key}": name for key, name in settings.tables.model_dump().items()}
+
+
+def _iso(instant: datetime) -> str:
+    return instant.astimezone(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,158 @@
+"""From the staged parts of a report to its file at its place: joined, checked, moved."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from progress_exhaust.errors import NotMade, OutputError, Reason
+from progress_exhaust.output.digest import digest_of
+from progress_exhaust.output.lines import NOTES
+from progress_exhaust.output.manifest import Column, MadeFile
+from progress_exhaust.output.staging import ROOT
+from progress_exhaust.output.store import Store
+from progress_exhaust.report.enrolments import DATE_UNREADABLE, INACTIVE, NO_KEY
+from progress_exhaust.report.profiles import columns_of
+from progress_exhaust.report.wanted import Report
+from progress_exhaust.services.report_plan import Counts, fixed_texts
+from progress_exhaust.settings import OutputSettings
+
+_PART = "part="
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The staged files of one report.
+
+    Attributes:
+        slices: paths of its slices, in the order of the file.
+        notes: paths of its notes.
+    """
+
+    slices: Sequence[str]
+    notes: Sequence[str]
+
+
+def staged_parts(store: Store, folder: str) -> dict[int, Parts]:
+    """List what Spark has staged in a folder, by report_no."""
+    slices: dict[int, list[str]] = defaultdict(list)
+    notes: dict[int, list[str]] = defaultdict(list)
+    for name in store.list_names(folder):
+        if not name.startswith(_PART):
+            continue
+        report_no, _, piece = name.removeprefix(_PART).partition(".")
+        paths = [f"{folder}/{name}/{file}" for file in store.list_names(f"{folder}/{name}") if file.startswith("part-")]
+        (notes if piece == NOTES else slices)[int(report_no)].extend(paths)
+    return {report_no: Parts(slices[report_no], notes.get(report_no, [])) for report_no in slices}
+
+
+def publish_report(
+    report: Report,
+    parts: Parts,
+    counts: Counts,
+    store: Store,
+    settings: OutputSettings,
+    day: date,
+    scratch: Path,
+) -> MadeFile:
+    """Check a staged report against the count of its learners, and move it to its place.
+
+    Args:
+        report: what it is.
+        parts: its staged files.
+        counts: what was counted of its enrolments before anything was joined.
+        store: where it goes.
+        settings: how files look.
+        day: the date in its name.
+        scratch: a private folder for copies, where the store is not local.
+
+    Raises:
+        NotMade: a table holds a key twice, the rows do not match the count, or the file can not be moved.
+    """
+    batch = report.batch
+    notes = _read_notes(store, parts.notes)
+    if notes.doubled:
+        tables = ", ".join(sorted(notes.doubled))
+        raise NotMade(
+            Reason.DOUBLED_KEY,
+            batch.batch_id,
+            f'batch "{batch.batch_id}" is not made: {tables} holds a key twice for {notes.doubled_rows} of its rows; '
+            "remove the doubled rows",
+        )
+    if not parts.slices:
+        raise _miscounted(batch.batch_id, "nothing", counts.kept)
+    staged = _whole(store, parts.slices)
+    digest = digest_of(store.local_copy(staged, scratch))
+    if digest.records != counts.kept + 1:
+        raise _miscounted(batch.batch_id, f"{digest.records - 1} rows", counts.kept)
+    path = f"{ROOT}/{file_name(settings, batch.batch_id, day)}"
+    try:
+        store.publish(staged, path)
+    except OutputError as error:
+        raise NotMade(Reason.NOT_PUBLISHED, batch.batch_id, f'batch "{batch.batch_id}" is not made: {error}') from None
+    texts = fixed_texts(report, formula_guard=settings.formula_guard)
+    layout = batch.layout
+    return MadeFile(
+        path=path,
+        batch_id=batch.batch_id,
+        collection_id=layout.collection_id,
+        collection_name=layout.name,
+        rows=counts.kept,
+        size_bytes=digest.size_bytes,
+        sha256=digest.sha256,
+        columns=[Column(column.header, column.kind, column.name, column.level) for column in columns_of(layout)],
+        rows_dropped=_counted({NO_KEY: counts.no_key, INACTIVE: counts.inactive}),
+        warnings=_counted({DATE_UNREADABLE: counts.dates_unreadable} | dict(layout.warnings)),
+        guarded_cells=notes.guarded + texts.guarded_in_header + texts.guarded_in_row * counts.kept,
+    )
+
+
+def file_name(settings: OutputSettings, batch_id: str, day: date) -> str:
+    """Return the name of a batch's file."""
+    return settings.file_name.format(batch_id=batch_id, date=day.strftime("%d_%m_%Y"))
+
+
+def _miscounted(batch_id: str, got: str, expected: int) -> NotMade:
+    return NotMade(
+        Reason.COUNT_MISMATCH,
+        batch_id,
+        f'batch "{batch_id}" is not made: its file has {got}, expected {expected} rows as counted from the enrolments; '
+        "the tables changed while they were read, run again",
+    )
+
+
+@dataclass(frozen=True)
+class _Notes:
+    guarded: int
+    doubled: frozenset[str]
+    doubled_rows: int
+
+
+def _read_notes(store: Store, paths: Iterable[str]) -> _Notes:
+    guarded = doubled_rows = 0
+    doubled: Counter[str] = Counter()
+    for path in paths:
+        for line in (store.read_text(path) or "").splitlines():
+            name, _, value = line.partition("=")
+            if name == "guarded":
+                guarded += int(value)
+            else:
+                doubled_rows += 1
+                doubled.update(value.split(" "))
+    return _Notes(guarded, frozenset(doubled), doubled_rows)
+
+
+def _whole(store: Store, slices: Sequence[str]) -> str:
+    """Return the path of the report as one staged file."""
+    if len(slices) == 1:
+        return slices[0]
+    whole = f"{slices[0].rpartition('/')[0]}/whole.csv"
+    store.join(slices, whole)
+    return whole
+
+
+def _counted(counts: Mapping[str, int]) -> dict[str, int]:
+    return {str(reason): count for reason, count in counts.items() if count}

@@ -1,0 +1,229 @@
+"""The one plan of a set of reports: from the input tables to the lines of all their files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pyspark import StorageLevel
+from pyspark.sql import Column, DataFrame, SparkSession, Window
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from progress_exhaust.errors import SourceError
+from progress_exhaust.output.csv_text import guarded_text, line_text
+from progress_exhaust.output.lines import report_lines
+from progress_exhaust.report import wanted
+from progress_exhaust.report.activity import activity_per_learner, wanted_activity
+from progress_exhaust.report.enrolments import counts_per_batch, wanted_enrolments
+from progress_exhaust.report.learners import known_learners, located_learners, organisation_places
+from progress_exhaust.report.locations import DISTRICT, STATE, Location, dictionary
+from progress_exhaust.report.profiles import columns_of
+from progress_exhaust.report.rows import LearnerFrames, learner_rows
+from progress_exhaust.report.scores import best_attempts, scores_per_learner, wanted_attempts
+from progress_exhaust.report.wanted import Report, StageLines, layouts_of, read_lines
+from progress_exhaust.settings import Settings
+from progress_exhaust.tables import schemas
+from progress_exhaust.tables.port import Tables
+
+MOST_LOCATIONS = 100_000
+FEW_LEARNERS = 50_000
+"""Up to so many learners their ids are broadcast, so that other users are left out before the exchange."""
+CUSTODIAN_ROW = "custodianOrgId"
+
+
+@dataclass(frozen=True)
+class Places:
+    """What is read once a run to place learners.
+
+    Attributes:
+        dictionary: states and districts, as a constant of the plan.
+        custodian_id: the root organisation of self-signed-up learners; None where there is no such row.
+        has_organisations: whether there are organisations to ask.
+    """
+
+    dictionary: Column
+    custodian_id: str | None
+    has_organisations: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What becomes of a batch's enrolments."""
+
+    kept: int = 0
+    no_key: int = 0
+    inactive: int = 0
+    dates_unreadable: int = 0
+
+
+@dataclass(frozen=True)
+class SourceFrames:
+    """The rows of the input tables that a set of reports needs, not yet put together by learner."""
+
+    enrolments: DataFrame
+    activity: DataFrame
+    attempts: DataFrame
+    learners: DataFrame
+    failures: DataFrame | None
+
+
+def read_places(tables: Tables) -> Places:
+    """Collect states, districts and the custodian organisation, in one small job.
+
+    Raises:
+        SourceError: there are more states and districts than can be true.
+    """
+    is_known = F.col("type").isin(STATE, DISTRICT) & (F.col("name") != "") & (F.col("id") != "")
+    locations = tables.frame(schemas.LOCATION).filter(is_known).select("id", "type", "name", "parentid")
+    custodian = tables.frame(schemas.SYSTEM_SETTINGS).filter(F.col("id") == CUSTODIAN_ROW)
+    as_location = custodian.select(
+        "id", F.lit(None).alias("type"), F.col("value").alias("name"), F.lit(None).alias("parentid")
+    )
+    rows = locations.limit(MOST_LOCATIONS + 1).unionByName(as_location).collect()
+    found = [Location(row["id"], row["type"], row["name"], row["parentid"]) for row in rows if row["type"]]
+    if len(found) > MOST_LOCATIONS:
+        raise SourceError(
+            f"reading table location: more than {MOST_LOCATIONS} states and districts; is the table the right one?"
+        )
+    custodian_id = next((row["name"] for row in rows if not row["type"] and row["name"]), None)
+    has_organisations = tables.exists(schemas.ORGANISATION)
+    return Places(dictionary(sorted(found, key=lambda place: place.identifier)), custodian_id, has_organisations)
+
+
+class ReportPlan:
+    """Builds the frames of a set of reports; nothing runs until one is written or counted."""
+
+    def __init__(
+        self, spark: SparkSession, tables: Tables, settings: Settings, places: Places, stage: StageLines
+    ) -> None:
+        self._spark = spark
+        self._tables = tables
+        self._settings = settings
+        self._places = places
+        self._stage = stage
+
+    def enrolments(self, reports: Sequence[Report]) -> DataFrame:
+        """Return the enrolments of the reports' batches, to be persisted: they are counted, then joined."""
+        layouts = list(layouts_of(reports).values())
+        batches = self._small(wanted.BATCHES, "batches", wanted.batch_rows(reports, {}))
+        leaves = self._small(wanted.LEAVES, "leaves", wanted.leaf_rows(layouts))
+        frame = wanted_enrolments(self._tables.frame(schemas.USER_ENROLMENTS), batches, leaves)
+        return frame.persist(StorageLevel.MEMORY_AND_DISK)
+
+    def counts(self, enrolments: DataFrame) -> dict[int, Counts]:
+        """Count what becomes of the enrolments, by batch_no: one small job that also fills the persisted frame."""
+        return {
+            row["batch_no"]: Counts(row["kept"], row["no_key"], row["inactive"], row["enrolment_date_unreadable"])
+            for row in counts_per_batch(enrolments).collect()
+        }
+
+    def sources(
+        self, reports: Sequence[Report], enrolments: DataFrame, learners: int, wave_of: dict[int, int]
+    ) -> SourceFrames:
+        """Return the rows that the reports need of every table, each table read once.
+
+        Args:
+            reports: the reports of all waves.
+            enrolments: as given by `enrolments`.
+            learners: how many of them are kept.
+            wave_of: the wave of each batch_no, which is carried along.
+        """
+        layouts = list(layouts_of(reports).values())
+        batches = self._small(wanted.BATCHES, "wave_batches", wanted.batch_rows(reports, wave_of))
+        activities = self._small(wanted.ACTIVITIES, "activities", wanted.activity_rows(layouts))
+        assessments = self._small(wanted.ASSESSMENTS, "assessments", wanted.assessment_rows(layouts))
+        activity = wanted_activity(self._tables.frame(schemas.USER_ACTIVITY_AGG), batches, activities)
+        attempts = wanted_attempts(self._tables.frame(schemas.ASSESSMENT_AGGREGATOR), batches, assessments)
+        failures = None
+        if self._tables.exists(schemas.CERTIFICATE_FAILURES):
+            failed = self._tables.frame(schemas.CERTIFICATE_FAILURES)
+            of_batches = failed.join(batches, F.col("batchid") == F.col("batch_id"), how="inner")
+            failures = of_batches.select(F.col("userid").alias("user_id"), "batch_no", "collection_id").distinct()
+        kept = enrolments.filter(F.col("dropped").isNull())
+        return SourceFrames(kept, activity, attempts, self._learners(kept, learners), failures)
+
+    def lines(self, reports: Sequence[Report], sources: SourceFrames, slice_starts: dict[int, list[str]]) -> DataFrame:
+        """Return the lines of all these reports."""
+        guard = self._settings.output.formula_guard
+        report_rows = (
+            wanted.report_row(
+                report,
+                slice_starts.get(report.report_no, []),
+                first_cells=(texts := fixed_texts(report, formula_guard=guard)).first_cells,
+                header=texts.header,
+            )
+            for report in reports
+        )
+        wanted_reports = self._small(wanted.REPORTS, "reports", report_rows)
+        rows_of_learner = F.count(F.lit(1)).over(Window.partitionBy("user_id", "batch_no"))
+        frames = LearnerFrames(
+            enrolments=sources.enrolments.repartition("user_id").withColumn("rows_of_learner", rows_of_learner),
+            learners=sources.learners,
+            activity=activity_per_learner(sources.activity.repartition("user_id")),
+            scores=scores_per_learner(best_attempts(sources.attempts.repartition("user_id"))),
+            failures=sources.failures,
+        )
+        return report_lines(learner_rows(frames, wanted_reports), wanted_reports, formula_guard=guard)
+
+    def _learners(self, kept: DataFrame, count: int) -> DataFrame:
+        users = self._tables.frame(schemas.USER)
+        if count <= FEW_LEARNERS:
+            wanted_ids = F.broadcast(kept.select(F.col("user_id").alias("id")))
+            users = users.join(wanted_ids, on="id", how="left_semi")
+        learners = known_learners(
+            users,
+            self._places.dictionary,
+            self._places.custodian_id,
+            with_names=self._settings.privacy.user_name,
+        )
+        if not self._places.has_organisations:
+            return located_learners(learners, None)
+        learners = learners.persist(StorageLevel.MEMORY_AND_DISK)
+        by_organisation = organisation_places(
+            learners,
+            self._tables.frame(schemas.USER_ORGANISATION),
+            self._tables.frame(schemas.ORGANISATION),
+            self._places.dictionary,
+        )
+        return located_learners(learners, by_organisation)
+
+    def _small(self, schema: T.StructType, name: str, rows: Iterable[str]) -> DataFrame:
+        """Stage a small frame; broadcast it, unless it is too big for that."""
+        url, size_bytes = self._stage(f"{name}.jsonl", rows)
+        frame = read_lines(self._spark, schema, url)
+        return F.broadcast(frame) if size_bytes <= self._settings.spark.broadcast_bytes else frame
+
+
+@dataclass(frozen=True, slots=True)
+class FixedTexts:
+    """What is the same on every line of a report.
+
+    Attributes:
+        first_cells: the first four cells, as they stand in the file.
+        header: the header line.
+        guarded_in_row: how many of the first cells were made inert.
+        guarded_in_header: how many cells of the header were.
+    """
+
+    first_cells: str
+    header: str
+    guarded_in_row: int
+    guarded_in_header: int
+
+
+def fixed_texts(report: Report, *, formula_guard: bool) -> FixedTexts:
+    """Make the texts that a report's own data fix."""
+    layout = report.batch.layout
+    first = [layout.collection_id, layout.name, report.batch.batch_id, report.batch.name]
+    headers = [column.header for column in columns_of(layout)]
+    if not formula_guard:
+        return FixedTexts(line_text(first), line_text(headers), 0, 0)
+    first_guarded = [guarded_text(text) for text in first]
+    headers_guarded = [guarded_text(text) for text in headers]
+    return FixedTexts(
+        line_text(first_guarded),
+        line_text(headers_guarded),
+        sum(before != after for before, after in zip(first, first_guarded, strict=True)),
+        sum(before != after for before, after in zip(headers, headers_guarded, strict=True)),
+    )

@@ -1,0 +1,275 @@
+"""Reports through one plan, in as many waves as their learners need; a wave that fails is halved."""
+
+from __future__ import annotations
+
+import math
+import re
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from progress_exhaust.errors import NotMade, Reason
+from progress_exhaust.output.lines import in_file_order
+from progress_exhaust.output.manifest import MadeFile
+from progress_exhaust.output.staging import Staging
+from progress_exhaust.report.wanted import Report
+from progress_exhaust.services.faults import SPARK_FAILURES, fault_of, full_text
+from progress_exhaust.services.publishing import Parts, publish_report, staged_parts
+from progress_exhaust.services.report_plan import Counts, Places, ReportPlan, SourceFrames
+from progress_exhaust.services.run import Event, Outcome, Phase, Ports, Run
+from progress_exhaust.settings import Settings
+
+_SAMPLES_PER_SLICE = 100
+_ERROR_CLASS = re.compile(r"^\s*(?:Caused by: )?(?:\w+\.)+(\w+(?:Exception|Error))(?::|$)", re.MULTILINE | re.ASCII)
+
+
+@dataclass(frozen=True)
+class Wave:
+    """Reports that go through the plan together.
+
+    Attributes:
+        number: from 0, within one attempt.
+        reports: they.
+        learners: how many rows they have.
+    """
+
+    number: int
+    reports: Sequence[Report]
+    learners: int
+
+
+def cut_waves(reports: Sequence[Report], counts: dict[int, Counts], most_learners: int) -> list[Wave]:
+    """Cut reports into waves of at most so many learners, in order; a bigger report is a wave of its own."""
+    waves: list[list[Report]] = [[]]
+    learners = [0]
+    for report in reports:
+        size = counts.get(report.batch.batch_no, Counts()).kept
+        if waves[-1] and learners[-1] + size > most_learners:
+            waves.append([])
+            learners.append(0)
+        waves[-1].append(report)
+        learners[-1] += size
+    return [Wave(number, *wave) for number, wave in enumerate(zip(waves, learners, strict=True))]
+
+
+class WaveRunner:
+    """Makes reports: plans, writes, checks and publishes them, and adds to the outcome what came of each."""
+
+    def __init__(
+        self, ports: Ports, settings: Settings, run: Run, staging: Staging, places: Places, outcome: Outcome
+    ) -> None:
+        self._ports = ports
+        self._settings = settings
+        self._run = run
+        self._staging = staging
+        self._outcome = outcome
+        self._plan = ReportPlan(ports.spark, ports.tables, settings, places, staging.stage_lines)
+        self._folders = 0
+
+    def make(self, reports: Sequence[Report]) -> None:
+        """Make the reports.
+
+        Raises:
+            OperatorError: a service failed.
+            DataShapeError: an input does not have the agreed shape.
+        """
+        pending = [list(reports)]
+        while pending:
+            for failed, error in self._attempt(pending.pop()):
+                self._tell(Phase.COMPUTE, "looking for what has failed")
+                self._raise_service_fault(error)
+                if len(failed) == 1:
+                    self._refuse(failed[0], _task_failed(failed[0], error))
+                else:
+                    middle = len(failed) // 2
+                    pending += [failed[middle:], failed[:middle]]
+
+    def _attempt(self, reports: list[Report]) -> list[tuple[list[Report], Exception]]:
+        """Make the reports once; return what failed."""
+        try:
+            with self._outcome.phase(Phase.READ):
+                self._tell(Phase.READ, f"reading enrolments of {_counted(len(reports), 'batch', 'es')}")
+                enrolments = self._plan.enrolments(reports)
+                counts = self._plan.counts(enrolments)
+            waves = cut_waves(reports, counts, self._settings.spark.learners_per_wave)
+            self._set_partitions(max(wave.learners for wave in waves))
+            with self._outcome.phase(Phase.PLAN):
+                slice_starts = self._slice_starts(reports, counts, enrolments)
+            sources = self._sources(waves, enrolments)
+            failures = []
+            for wave in waves:
+                try:
+                    self._make_wave(wave, _of_wave(sources, wave, len(waves)), counts, slice_starts)
+                except SPARK_FAILURES as error:
+                    failures.append((list(wave.reports), error))
+        except SPARK_FAILURES as error:
+            return [(reports, error)]
+        finally:
+            self._ports.spark.catalog.clearCache()
+        return failures
+
+    def _sources(self, waves: Sequence[Wave], enrolments: DataFrame) -> SourceFrames:
+        """Return the rows the waves need; where there are several, from staging, so each table is read once."""
+        reports = [report for wave in waves for report in wave.reports]
+        learners = sum(wave.learners for wave in waves)
+        wave_of = {report.batch.batch_no: wave.number for wave in waves for report in wave.reports}
+        with self._outcome.phase(Phase.PLAN):
+            sources = self._plan.sources(reports, enrolments, learners, wave_of)
+        if len(waves) == 1:
+            return sources
+        with self._outcome.phase(Phase.READ):
+            self._tell(Phase.READ, f"reading what {_counted(learners, 'learner')} have done, for {len(waves)} waves")
+            return replace(
+                sources,
+                activity=self._staged(sources.activity, "activity", "wave_no"),
+                attempts=self._staged(sources.attempts, "attempts", "wave_no"),
+                learners=self._staged(sources.learners, "learners"),
+            )
+
+    def _staged(self, frame: DataFrame, name: str, *partition_columns: str) -> DataFrame:
+        url = self._ports.store.url(self._new_folder(name))
+        frame.write.partitionBy(*partition_columns).parquet(url)
+        return self._ports.spark.read.schema(frame.schema).parquet(url)
+
+    def _make_wave(
+        self, wave: Wave, sources: SourceFrames, counts: dict[int, Counts], slice_starts: dict[int, list[str]]
+    ) -> None:
+        with self._outcome.phase(Phase.PLAN):
+            lines = self._plan.lines(wave.reports, sources, slice_starts)
+            parts = len(wave.reports) + sum(len(slice_starts.get(report.report_no, ())) for report in wave.reports)
+            in_order = in_file_order(lines, min(parts, 4 * self._parallelism()))
+        folder = self._new_folder("wave")
+        with self._outcome.phase(Phase.COMPUTE):
+            reports, learners = _counted(len(wave.reports), "report"), _counted(wave.learners, "learner")
+            self._tell(Phase.COMPUTE, f"computing {reports} of {learners}")
+            in_order.write.partitionBy("part").text(self._ports.store.url(folder))
+        with self._outcome.phase(Phase.PUBLISH), tempfile.TemporaryDirectory(prefix="progress-exhaust-") as scratch:
+            staged = staged_parts(self._ports.store, folder)
+            publish = partial(self._publish, staged=staged, counts=counts, scratch=Path(scratch))
+            with ThreadPoolExecutor(self._settings.output.publish_threads) as pool:
+                results = list(pool.map(publish, wave.reports))
+            self._ports.store.remove(folder)
+        for report, result in zip(wave.reports, results, strict=True):
+            if isinstance(result, NotMade):
+                self._refuse(report, result)
+
+    def _publish(
+        self, report: Report, *, staged: dict[int, Parts], counts: dict[int, Counts], scratch: Path
+    ) -> MadeFile | NotMade:
+        try:
+            made = publish_report(
+                report,
+                staged.get(report.report_no, Parts((), ())),
+                counts.get(report.batch.batch_no, Counts()),
+                self._ports.store,
+                self._settings.output,
+                self._run.day,
+                scratch,
+            )
+        except NotMade as refusal:
+            if refusal.reason is Reason.NOT_PUBLISHED:
+                self._ports.store.check()
+            return refusal
+        self._outcome.made.append(made)
+        self._tell("made", f"{made.path}: {_counted(made.rows, 'learner')}", batch_id=made.batch_id, rows=made.rows)
+        return made
+
+    def _slice_starts(
+        self, reports: Sequence[Report], counts: dict[int, Counts], enrolments: DataFrame
+    ) -> dict[int, list[str]]:
+        """Choose where reports too big for one task are cut: the user id each slice but the first starts with.
+
+        The cut decides how the work is spread, not what is written, so ids from an even sample are good enough.
+        """
+        most = self._settings.spark.learners_per_slice
+        slices = {
+            report.report_no: math.ceil(counts[report.batch.batch_no].kept / most)
+            for report in reports
+            if counts.get(report.batch.batch_no, Counts()).kept > most
+        }
+        if not slices:
+            return {}
+        big = {report.batch.batch_no: report.report_no for report in reports if report.report_no in slices}
+        one_in = max(1, most // _SAMPLES_PER_SLICE)
+        sample = enrolments.filter(
+            F.col("batch_no").isin(*big)
+            & F.col("dropped").isNull()
+            & (F.crc32(F.col("user_id").cast("binary")) % one_in == 0)
+        )
+        ids: dict[int, list[str]] = {report_no: [] for report_no in slices}
+        for row in sample.select("batch_no", "user_id").collect():
+            ids[big[row["batch_no"]]].append(row["user_id"])
+        return {report_no: _evenly(sorted(ids[report_no]), slices[report_no]) for report_no in slices}
+
+    def _set_partitions(self, learners: int) -> None:
+        """Give each task of an exchange so many learners, but every core work where there is any."""
+        by_size = math.ceil(learners / self._settings.spark.learners_per_task)
+        by_cores = min(self._parallelism(), math.ceil(learners / 1000))
+        self._ports.spark.conf.set("spark.sql.shuffle.partitions", str(max(1, by_size, by_cores)))
+
+    def _parallelism(self) -> int:
+        return self._ports.spark.sparkContext.defaultParallelism
+
+    def _new_folder(self, name: str) -> str:
+        self._folders += 1
+        return self._staging.path(f"{name}-{self._folders}")
+
+    def _refuse(self, report: Report, refusal: NotMade) -> None:
+        self._outcome.not_made.append(refusal)
+        self._tell("not_made", str(refusal), batch_id=report.batch.batch_id)
+
+    def _tell(self, action: str, sentence: str, *, batch_id: str = "", rows: int = 0) -> None:
+        finished = len(self._outcome.made) + len(self._outcome.not_made)
+        self._run.tell(Event(action, sentence, finished, self._outcome.wanted, batch_id, rows))
+
+    def _raise_service_fault(self, error: Exception) -> None:
+        """Raise what a failure means, unless the batches are at fault."""
+        fault = fault_of(error, self._settings)
+        if fault is not None:
+            raise fault from error
+        self._ports.tables.check()
+        self._ports.store.check()
+
+
+def _of_wave(sources: SourceFrames, wave: Wave, waves: int) -> SourceFrames:
+    """Return the rows of one wave."""
+    if waves == 1:
+        return sources
+    numbers = [report.batch.batch_no for report in wave.reports]
+    is_of_wave = F.col("batch_no").between(min(numbers), max(numbers))
+    return replace(
+        sources,
+        enrolments=sources.enrolments.filter(is_of_wave),
+        activity=sources.activity.filter(F.col("wave_no") == wave.number),
+        attempts=sources.attempts.filter(F.col("wave_no") == wave.number),
+    )
+
+
+def _counted(number: int, name: str, plural: str = "s") -> str:
+    return f"{number} {name}{'' if number == 1 else plural}"
+
+
+def _evenly(sorted_ids: Sequence[str], pieces: int) -> list[str]:
+    """Return the ids at which to cut into pieces of even size; fewer where the ids are few."""
+    places = [round(len(sorted_ids) * piece / pieces) for piece in range(1, pieces)]
+    starts = [sorted_ids[place] for place in places if 0 < place < len(sorted_ids)]
+    return [start for before, start in pairwise(["", *starts]) if before != start]
+
+
+def _task_failed(report: Report, error: Exception) -> NotMade:
+    """Name the batch at fault; the cause is a class of error, since a message may hold a learner's data."""
+    kinds = _ERROR_CLASS.findall(full_text(error))
+    kind = kinds[-1] if kinds else type(error).__name__
+    return NotMade(
+        Reason.TASK_FAILED,
+        report.batch.batch_id,
+        f'batch "{report.batch.batch_id}" is not made: its task failed every time ({kind}) while all services answer; '
+        "look at its rows, or run it alone with --debug",
+    )

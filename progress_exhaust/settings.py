@@ -1,0 +1,375 @@
+"""Every setting: its type, unit, default and reason.
+
+One TOML file lies under environment variables `PROGRESS_EXHAUST__<SECTION>__<KEY>`, and these under the command line.
+All faults are reported at once. A secret never stands in the file: it comes from the environment, or from a file that
+a `…_file` setting names.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from progress_exhaust.errors import SettingsError
+
+ENVIRONMENT_PREFIX = "PROGRESS_EXHAUST__"
+
+_TABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\.[A-Za-z][A-Za-z0-9_]*")
+_FILE_NAME = re.compile(r"[A-Za-z0-9_.{}-]+")
+
+
+class Section(BaseModel):
+    """One section of the settings: unknown keys are faults, values do not change after the start."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class SourceKind(StrEnum):
+    """Where the tables are."""
+
+    CASSANDRA = "cassandra"
+    SNAPSHOT = "snapshot"
+
+
+class CatalogueKind(StrEnum):
+    """Where the course trees are."""
+
+    HTTP = "http"
+    FILES = "files"
+
+
+class SourceSettings(Section):
+    """Where the tables are."""
+
+    kind: SourceKind = Field(SourceKind.CASSANDRA, description="cassandra, or snapshot: a folder of files")
+    snapshot_dir: str = Field("", description="folder or URL of the snapshot; used where kind is snapshot")
+
+
+def _table(default: str, what: str) -> Any:
+    return Field(default, description=f"<keyspace>.<table> of {what}")
+
+
+class TableSettings(Section):
+    """Names of the input tables, `<keyspace>.<table>`."""
+
+    user_enrolments: str = _table("sunbird_courses.user_enrolments", "the enrolments")
+    user_activity_agg: str = _table("sunbird_courses.user_activity_agg", "the activity counters of learners")
+    assessment_aggregator: str = _table("sunbird_courses.assessment_aggregator", "the attempts at assessments")
+    course_batch: str = _table("sunbird_courses.course_batch", "the batches")
+    user: str = _table("sunbird.user", "the learners")
+    location: str = _table("sunbird.location", "states and districts")
+    organisation: str = _table("sunbird.organisation", "schools and root organisations")
+    user_organisation: str = _table("sunbird.user_organisation", "which learner is in which school")
+    system_settings: str = _table("sunbird.system_settings", "the row that names the custodian organisation")
+
+    @field_validator("*")
+    @classmethod
+    def _is_a_table_name(cls, name: str) -> str:
+        if not _TABLE_NAME.fullmatch(name):
+            raise ValueError(f'expected <keyspace>.<table>, got "{name}"')
+        return name
+
+
+class CassandraSettings(Section):
+    """How to reach Cassandra, and how hard to read from it."""
+
+    hosts: tuple[str, ...] = Field(("127.0.0.1",), min_length=1, description="contact points")
+    port: int = Field(9042, ge=1, le=65535, description="native transport port")
+    local_datacenter: str = Field("", description="name of the nearest data centre; empty: that of the contact point")
+    username: str = Field("", description="role to log in as; empty: no login")
+    password: SecretStr | None = Field(None, description="secret: environment only")
+    password_file: str = Field("", description="file that holds the password")
+    consistency: Literal["ONE", "LOCAL_ONE", "TWO", "THREE", "QUORUM", "LOCAL_QUORUM", "EACH_QUORUM", "ALL"] = Field(
+        "LOCAL_QUORUM", description="read consistency; weaker levels can miss rows, and are written to the manifest"
+    )
+    tls: bool = Field(False, description="encrypt connections")
+    trust_store: str = Field("", description="JKS or PKCS12 file with the certificate authority, for tls")
+    trust_store_password: SecretStr | None = Field(None, description="secret: environment only")
+    trust_store_password_file: str = Field("", description="file that holds the trust store's password")
+    key_store: str = Field("", description="JKS or PKCS12 file with our certificate, where the server asks")
+    key_store_password: SecretStr | None = Field(None, description="secret: environment only")
+    key_store_password_file: str = Field("", description="file that holds the key store's password")
+    connect_timeout_s: PositiveFloat = Field(5.0, description="seconds to open a connection")
+    read_timeout_s: PositiveFloat = Field(60.0, description="seconds for one page of rows, all tries of it together")
+    retries: int = Field(10, ge=0, description="tries of a page after a timeout or an unavailable replica")
+    fetch_rows: PositiveInt = Field(1000, description="rows a page")
+    reads_per_s: int = Field(0, ge=0, description="reads a second and core; 0: no limit")
+    split_mb: PositiveInt = Field(128, description="megabytes of a table one task scans")
+
+
+class CatalogueSettings(Section):
+    """Where the course trees are, and the bounds of asking for them."""
+
+    kind: CatalogueKind = Field(CatalogueKind.HTTP, description="http: the content service; files: a folder")
+    directory: str = Field("", description="folder of <collection_id>.json; used where kind is files")
+    search_url: str = Field("http://127.0.0.1:9000/v3/search", description="POST address of the search")
+    hierarchy_url: str = Field("http://127.0.0.1:9000/collection/v1/hierarchy", description="GET address before /<id>")
+    token: SecretStr | None = Field(None, description="secret: bearer token, environment only")
+    token_file: str = Field("", description="file that holds the bearer token")
+    ca_file: str = Field("", description="PEM file with the certificate authority; empty: the system's")
+    connect_timeout_s: PositiveFloat = Field(3.0, description="seconds to open a connection")
+    read_timeout_s: PositiveFloat = Field(10.0, description="seconds between two pieces of an answer")
+    total_timeout_s: PositiveFloat = Field(30.0, description="seconds for one call, retries not included")
+    tries: PositiveInt = Field(5, description="tries of a call that failed to connect or got 429 or 5xx")
+    backoff_s: PositiveFloat = Field(0.5, description="seconds before the second try; doubled each time, with jitter")
+    backoff_max_s: PositiveFloat = Field(8.0, description="most seconds between two tries")
+    retry_after_max_s: PositiveFloat = Field(60.0, description="most seconds a Retry-After is obeyed")
+    concurrency: PositiveInt = Field(8, description="trees fetched at once")
+    search_chunk: int = Field(100, ge=1, le=100, description="ids in one search; the service pages at 100")
+    max_search_bytes: PositiveInt = Field(8 * 1024 * 1024, description="bytes of one decoded search answer")
+    max_tree_bytes: PositiveInt = Field(64 * 1024 * 1024, description="bytes of one decoded tree")
+    max_depth: PositiveInt = Field(64, description="deepest level of a tree, the root at 0")
+    max_nodes: PositiveInt = Field(100_000, description="nodes of a tree")
+
+
+class AssessmentSettings(Section):
+    """Which leaves are assessments."""
+
+    question_set_categories: tuple[str, ...] = Field(
+        ("Practice Question Set",), description="primary categories of the question sets that give a Score column"
+    )
+
+
+class ReportSettings(Section):
+    """What the rows say."""
+
+    profile: Literal["seed"] = Field("seed", description="named set of columns and formats")
+    time_zone: str = Field("UTC", description="zone of all dates, and of the day in the file's name")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_a_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f'expected a zone like Asia/Kolkata, got "{name}"') from None
+        return name
+
+
+class PrivacySettings(Section):
+    """What is kept out of the files."""
+
+    user_name: bool = Field(True, description="false blanks the User Name column, which stays")
+
+
+class CertificateSettings(Section):
+    """Where failed certificates are recorded."""
+
+    failures_table: str = _table("sunbird_courses.certificate_failures", "failed certificates; read where it exists")
+
+    @field_validator("failures_table")
+    @classmethod
+    def _is_a_table_name(cls, name: str) -> str:
+        if not _TABLE_NAME.fullmatch(name):
+            raise ValueError(f'expected <keyspace>.<table>, got "{name}"')
+        return name
+
+
+class OutputSettings(Section):
+    """Where the files go, and how they look."""
+
+    url: str = Field("var/reports", min_length=1, description="folder or Hadoop URL of the output root")
+    file_name: str = Field(
+        "{batch_id}_progress_{date}.csv", description="file name; {batch_id} must be in it, {date} is dd_MM_yyyy"
+    )
+    formula_guard: bool = Field(True, description="make text inert that a spreadsheet would run as a formula")
+    publish_threads: PositiveInt = Field(8, description="files verified and moved at once")
+    staging_keep_s: PositiveInt = Field(3600, description="seconds without a beat after which staging is left over")
+
+    @field_validator("file_name")
+    @classmethod
+    def _names_one_batch(cls, template: str) -> str:
+        names = set(re.findall(r"{([^}]*)}", template))
+        if "batch_id" not in names or not names <= {"batch_id", "date"} or not _FILE_NAME.fullmatch(template):
+            raise ValueError(
+                f'expected letters, digits, _ . - with {{batch_id}} and perhaps {{date}}, got "{template}"'
+            )
+        return template
+
+
+class SparkSettings(Section):
+    """How the work is cut. Started by spark-submit, its own arguments win over `master` and `driver_memory`."""
+
+    master: str = Field("local[*,4]", min_length=1, description="master URL; a local one must name its task tries")
+    driver_memory: str = Field("2g", pattern=r"^\d+[mg]$", description="heap of the driver; in local mode it does all")
+    connector_package: str = Field(
+        "com.datastax.spark:spark-cassandra-connector_2.12:3.5.1", description="Maven coordinates of the connector"
+    )
+    connector_jars: str = Field("", description="folder of the connector's jars; empty: fetched by its coordinates")
+    jar_cache: str = Field("", description="folder for fetched jars; empty: Ivy's own")
+    ui: bool = Field(False, description="Spark's web page")
+    learners_per_wave: PositiveInt = Field(2_000_000, description="learners that go through one plan at once")
+    learners_per_task: PositiveInt = Field(25_000, description="learners of one task; sets the shuffle partitions")
+    learners_per_slice: PositiveInt = Field(250_000, description="a bigger report is made in slices by several tasks")
+    broadcast_bytes: PositiveInt = Field(64 * 1024 * 1024, description="a bigger layout frame is joined by shuffle")
+
+
+class Settings(Section):
+    """All settings of a run."""
+
+    source: SourceSettings = SourceSettings()
+    tables: TableSettings = TableSettings()
+    cassandra: CassandraSettings = CassandraSettings()
+    catalogue: CatalogueSettings = CatalogueSettings()
+    assessment: AssessmentSettings = AssessmentSettings()
+    report: ReportSettings = ReportSettings()
+    privacy: PrivacySettings = PrivacySettings()
+    certificates: CertificateSettings = CertificateSettings()
+    output: OutputSettings = OutputSettings()
+    spark: SparkSettings = SparkSettings()
+
+    @model_validator(mode="after")
+    def _kinds_have_their_place(self) -> Self:
+        if self.source.kind is SourceKind.SNAPSHOT and not self.source.snapshot_dir:
+            raise ValueError("source.snapshot_dir: kind is snapshot, so a folder is needed (or --snapshot DIR)")
+        if self.catalogue.kind is CatalogueKind.FILES and not self.catalogue.directory:
+            raise ValueError("catalogue.directory: kind is files, so a folder is needed (or --catalogue DIR)")
+        return self
+
+    def zone(self) -> ZoneInfo:
+        """Return the report's time zone."""
+        return ZoneInfo(self.report.time_zone)
+
+
+Overrides = Mapping[str, Mapping[str, Any]]
+"""Settings of the command line: section to key to value."""
+
+
+def load(file: Path | None, environment: Mapping[str, str], overrides: Overrides) -> Settings:
+    """Read settings from a TOML file, the environment and the command line, the later winning.
+
+    Args:
+        file: the TOML file, or None for built-in defaults.
+        environment: all environment variables; those with the prefix are used.
+        overrides: settings of the command line.
+
+    Raises:
+        SettingsError: the file can not be read, or settings are wrong; all faults at once, a line each.
+    """
+    faults: list[str] = []
+    merged = _from_file(file, faults) if file else {}
+    _merge(merged, _from_environment(environment, faults))
+    _merge(merged, {section: dict(keys) for section, keys in overrides.items()})
+    _read_secret_files(merged, faults)
+    try:
+        settings = Settings.model_validate(merged)
+    except ValidationError as error:
+        faults += [_sentence(fault) for fault in error.errors(include_url=False, include_input=False)]
+    if faults:
+        raise SettingsError("\n".join(faults))
+    return settings
+
+
+def secret_keys() -> frozenset[tuple[str, str]]:
+    """Return the (section, key) pairs that hold secrets."""
+    return frozenset(
+        (section, key)
+        for section, model in _sections().items()
+        for key, field in model.model_fields.items()
+        if field.annotation == SecretStr | None
+    )
+
+
+def parse_date(text: str) -> date:
+    """Return the day of `--date`, given as YYYY-MM-DD.
+
+    Raises:
+        SettingsError: the text is not such a day.
+    """
+    try:
+        if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+            raise ValueError
+        return date.fromisoformat(text)
+    except ValueError:
+        raise SettingsError(f'--date: expected a day as YYYY-MM-DD, got "{text}"') from None
+
+
+def _sections() -> dict[str, type[Section]]:
+    return {
+        name: field.annotation
+        for name, field in Settings.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+    }
+
+
+def _from_file(file: Path, faults: list[str]) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"reading settings from {file}: {error.strerror}; give --config an existing file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"reading settings from {file}: not TOML: {error}") from None
+    for section, key in sorted(secret_keys()):
+        keys = content.get(section)
+        if isinstance(keys, dict) and key in keys:
+            del keys[key]
+            faults.append(
+                f"{section}.{key}: a secret may not stand in {file.name}; set {_variable(section, key)} or {key}_file"
+            )
+    return content
+
+
+def _from_environment(environment: Mapping[str, str], faults: list[str]) -> dict[str, Any]:
+    sections = _sections()
+    found: dict[str, Any] = {}
+    for variable, text in sorted(environment.items()):
+        if not variable.upper().startswith(ENVIRONMENT_PREFIX):
+            continue
+        section, _, key = variable[len(ENVIRONMENT_PREFIX) :].lower().partition("__")
+        model = sections.get(section)
+        if model is None or key not in model.model_fields:
+            faults.append(f"{variable}: no such setting; expected {ENVIRONMENT_PREFIX}<SECTION>__<KEY>")
+            continue
+        is_list = "tuple" in str(model.model_fields[key].annotation)
+        found.setdefault(section, {})[key] = [part.strip() for part in text.split(",")] if is_list else text
+    return found
+
+
+def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> None:
+    for section, keys in over.items():
+        current = base.setdefault(section, {})
+        if isinstance(current, dict):
+            current.update(keys)
+
+
+def _read_secret_files(merged: dict[str, Any], faults: list[str]) -> None:
+    """Replace each unset secret whose `…_file` is set by that file's text, less the line end."""
+    for section, key in sorted(secret_keys()):
+        keys = merged.get(section)
+        if not isinstance(keys, dict) or keys.get(key) is not None or not keys.get(f"{key}_file"):
+            continue
+        file = Path(str(keys[f"{key}_file"]))
+        try:
+            keys[key] = file.read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            faults.append(f"{section}.{key}_file: {file} can not be read: {getattr(error, 'strerror', 'not UTF-8')}")
+
+
+def _variable(section: str, key: str) -> str:
+    return f"{ENVIRONMENT_PREFIX}{section.upper()}__{key.upper()}"
+
+
+def _sentence(fault: Mapping[str, Any]) -> str:
+    place = ".".join(str(part) for part in fault["loc"])
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    if fault["type"] == "extra_forbidden":
+        message = "no such setting"
+    return f"{place}: {message}" if place else message

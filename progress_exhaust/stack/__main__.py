@@ -1,0 +1,67 @@
+"""`python -m progress_exhaust.stack`: Cassandra and a content service with a world in them, and their settings file."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from progress_exhaust.errors import ProgressExhaustError
+from progress_exhaust.stack.demo import Demo, start_demo, stop_demo
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command, and return its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        if options.command == "stop":
+            return _told(stop_demo(options.state))
+        return _told(start_demo(Demo(options.state, options.snapshot, options.catalogue), os.environ, _spark))
+    except ProgressExhaustError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+
+
+def _told(lines: Iterator[str]) -> int:
+    for line in lines:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+    return 0
+
+
+@contextmanager
+def _spark(java: Path) -> Iterator[SparkSession]:
+    # PySpark starts its JVM by the variables of this process.
+    os.environ["JAVA_HOME"] = str(java)
+    session = (
+        SparkSession.builder.master("local[1]")
+        .config("spark.ui.enabled", "false")
+        .config("spark.driver.host", "127.0.0.1")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .getOrCreate()
+    )
+    try:
+        yield session
+    finally:
+        session.stop()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m progress_exhaust.stack", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    start = commands.add_parser("start", help="start both services and load a snapshot")
+    start.add_argument("--snapshot", type=Path, required=True, help="folder of the tables")
+    start.add_argument("--catalogue", type=Path, required=True, help="folder of <collection_id>.json")
+    stop = commands.add_parser("stop", help="end what runs")
+    for command in (start, stop):
+        command.add_argument("--state", type=Path, required=True, help="folder for data, logs, process ids, settings")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

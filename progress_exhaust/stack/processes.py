@@ -1,0 +1,152 @@
+"""Processes that write down who they are, so that a later command ends exactly them and never a namesake.
+
+A process id alone is handed out again by the system; together with the time the process started it is not.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from progress_exhaust.errors import OperatorError
+
+_POLL_S = 0.05
+
+# Runs between fork and the real program, in a Python of its own: code in the forked child of a process with threads
+# may hang. The signal survives exec. The parent may have died before it was armed: then there is nothing to serve.
+_DIE_WITH_PARENT = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, int(signal.SIGKILL), 0, 0, 0)
+if os.getppid() == int(sys.argv[1]):
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+@dataclass(frozen=True)
+class Process:
+    """One running process.
+
+    Attributes:
+        pid: its id.
+        start_ticks: when it started, in clock ticks since the machine did.
+    """
+
+    pid: int
+    start_ticks: int
+
+    def is_running(self) -> bool:
+        """Return whether this very process runs still; one that only waits to be reaped does not."""
+        found = _look(self.pid)
+        if found.start_ticks != self.start_ticks:
+            return False
+        if found.state == "Z":
+            _reap(self.pid)
+        return found.state not in {"", "Z", "X"}
+
+    def send(self, signal_number: int) -> None:
+        """Send a signal, to this process or to nobody."""
+        if self.is_running():
+            try:
+                os.kill(self.pid, signal_number)
+            except ProcessLookupError:
+                return
+
+    def stop(self, grace_s: float) -> None:
+        """Ask the process to end, kill it where it has not after `grace_s`, and return when it is gone."""
+        self.send(signal.SIGTERM)
+        if not self._is_gone_within(grace_s):
+            self.kill()
+
+    def kill(self) -> None:
+        """Kill the process, and return when it is gone."""
+        self.send(signal.SIGKILL)
+        self._is_gone_within(30.0)
+
+    def _is_gone_within(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while self.is_running():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_POLL_S)
+        return True
+
+
+def start(
+    command: Sequence[str],
+    *,
+    log: Path,
+    pid_file: Path,
+    environment: Mapping[str, str],
+    die_with_parent: bool,
+) -> Process:
+    """Start a program in the background, and write down who it is.
+
+    Args:
+        command: the program's path and its arguments.
+        log: file that gets what the program prints; what earlier starts printed is kept.
+        pid_file: file for `recall`.
+        environment: the program's variables.
+        die_with_parent: the system kills the program as soon as the thread that started it is gone (Linux).
+
+    Raises:
+        OperatorError: the program can not be started.
+    """
+    if die_with_parent and sys.platform == "linux":
+        command = [sys.executable, "-I", "-c", _DIE_WITH_PARENT, str(os.getpid()), *command]
+    try:
+        pid = os.posix_spawn(
+            command[0],
+            list(command),
+            dict(environment),
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            # Ctrl-C on the starting command's terminal is not meant for it.
+            setsid=True,
+        )
+    except OSError as error:
+        raise OperatorError(f"starting {command[0]} with its log at {log}: {error.strerror}") from None
+    process = Process(pid, _look(pid).start_ticks)
+    pid_file.write_text(json.dumps(asdict(process)), encoding="utf-8")
+    return process
+
+
+def recall(pid_file: Path) -> Process | None:
+    """Return the process that was written down, where it runs still."""
+    try:
+        process = Process(**json.loads(pid_file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+    return process if process.is_running() else None
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What the system says of a process id: its state's letter, empty where there is none, and its start."""
+
+    state: str
+    start_ticks: int
+
+
+def _look(pid: int) -> _Look:
+    try:
+        # The name in brackets may hold blanks and brackets itself: count from the last one.
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return _Look("", 0)
+    return _Look(fields[0], int(fields[19]))
+
+
+def _reap(pid: int) -> None:
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return

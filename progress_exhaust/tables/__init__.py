@@ -1,0 +1,1 @@
+"""The input tables as DataFrames: their schemas, and two sources that give them."""

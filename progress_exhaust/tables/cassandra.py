@@ -1,0 +1,228 @@
+"""The input tables in Cassandra, through the spark-cassandra-connector."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import Future
+from threading import Thread
+from typing import TypeVar
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import AnalysisException
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from progress_exhaust.errors import DataShapeError
+from progress_exhaust.settings import CassandraSettings, Settings
+from progress_exhaust.tables.cassandra_faults import FORMAT, causes, connection_fault, no_answer
+from progress_exhaust.tables.schemas import CERTIFICATE_FAILURES, CERTIFICATES, COURSE_BATCH, Table, table_names
+
+_SCAN_ONLY = {"directJoinSetting": "off"}
+"""Left to itself, the connector turns a join on a partition key into a lookup by key. Where columns are computed below
+the join it then mixes them up: rows get lost without an error, or have other rows' values."""
+
+_Result = TypeVar("_Result")
+
+# The connector's own two, with RSA for the key exchange, are refused by nodes with an EC key or of today's defaults.
+_CIPHER_SUITES = (
+    "TLS_AES_256_GCM_SHA384",
+    "TLS_AES_128_GCM_SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+)
+
+_MICROS_A_DAY = 86_400_000_000
+_GREGORIAN_SINCE = "1582-10-10T00:00:00Z"
+"""The calendar of `java.sql.Timestamp` has no day from 5 to 14 October 1582 in any zone."""
+
+_ACCEPTED_INSTEAD = {
+    "array<map<string,string>>": {"string"},
+    "int": {"bigint", "smallint", "tinyint"},
+    "double": {"float", "int", "bigint"},
+}
+
+
+def connector_options(settings: CassandraSettings) -> dict[str, str]:
+    """Return the connector's settings, without secrets. It stops at a name it does not know."""
+    prefix = "spark.cassandra"
+    options = {
+        f"{prefix}.connection.host": ",".join(settings.hosts),
+        f"{prefix}.connection.port": str(settings.port),
+        f"{prefix}.connection.timeoutMS": str(round(settings.connect_timeout_s * 1000)),
+        f"{prefix}.connection.keepAliveMS": "600000",
+        f"{prefix}.read.timeoutMS": str(round(settings.read_timeout_s * 1000)),
+        f"{prefix}.query.retry.count": str(settings.retries),
+        f"{prefix}.input.consistency.level": settings.consistency,
+        f"{prefix}.input.fetch.sizeInRows": str(settings.fetch_rows),
+        f"{prefix}.input.split.sizeInMB": str(settings.split_mb),
+    }
+    if settings.local_datacenter:
+        options[f"{prefix}.connection.localDC"] = settings.local_datacenter
+    if settings.reads_per_s:
+        options[f"{prefix}.input.readsPerSec"] = str(settings.reads_per_s)
+    if settings.tls:
+        options[f"{prefix}.connection.ssl.enabled"] = "true"
+        options[f"{prefix}.connection.ssl.enabledAlgorithms"] = ",".join(_CIPHER_SUITES)
+        if settings.trust_store:
+            options[f"{prefix}.connection.ssl.trustStore.path"] = settings.trust_store
+        if settings.key_store:
+            options[f"{prefix}.connection.ssl.clientAuth.enabled"] = "true"
+            options[f"{prefix}.connection.ssl.keyStore.path"] = settings.key_store
+    return options
+
+
+def connector_secrets(settings: CassandraSettings) -> dict[str, str]:
+    """Return the connector's settings that are secret; they must not reach a command line."""
+    prefix = "spark.cassandra"
+    secrets = {f"{prefix}.auth.username": settings.username} if settings.username else {}
+    for name, secret in (
+        ("auth.password", settings.password),
+        ("connection.ssl.trustStore.password", settings.trust_store_password),
+        ("connection.ssl.keyStore.password", settings.key_store_password),
+    ):
+        if secret is not None:
+            secrets[f"{prefix}.{name}"] = secret.get_secret_value()
+    return secrets
+
+
+class CassandraTables:
+    """Reads tables from a Cassandra cluster with the rights of the configured role."""
+
+    def __init__(self, spark: SparkSession, settings: Settings) -> None:
+        self._spark = spark
+        self._settings = settings.cassandra
+        self._names = table_names(settings)
+        self._loaded: dict[str, DataFrame | None] = {}
+
+    def frame(self, table: Table) -> DataFrame:
+        """Return the table; see `port.Tables`."""
+        found = self._load(table)
+        if found is None:
+            raise self._missing(table)
+        types = {field.name: field.dataType for field in found.schema}
+        missing = [name for name in table.key if name not in types]
+        if missing:
+            raise DataShapeError(
+                f"reading table {self._names[table.setting]}: columns missing: {json.dumps(missing)}; "
+                f"got {json.dumps(sorted(types))}; "
+                "was the table altered?"
+            )
+        for field in table.columns:
+            self._check_type(table, field, types.get(field.name))
+        return found.select(
+            [
+                _as_declared(field, types[field.name])
+                if field.name in types
+                else F.lit(None).cast(field.dataType).alias(field.name)
+                for field in table.columns
+            ]
+        )
+
+    def exists(self, table: Table) -> bool:
+        """Return whether Cassandra has the table; all but that of failed certificates must be there.
+
+        Raises:
+            DataShapeError: one of the others is missing.
+            SourceError: Cassandra does not answer.
+        """
+        if self._load(table) is not None:
+            return True
+        if table is CERTIFICATE_FAILURES:
+            return False
+        raise self._missing(table)
+
+    def check(self) -> None:
+        """Ask Cassandra for one table's columns."""
+        self._look_at(COURSE_BATCH)
+
+    def _missing(self, table: Table) -> DataShapeError:
+        return DataShapeError(
+            f"reading table {self._names[table.setting]}: Cassandra has no such table; was it dropped, and does the "
+            "setting tables.* name it right?"
+        )
+
+    def _load(self, table: Table) -> DataFrame | None:
+        """Return the table as Cassandra has it, or None; it is looked at once a run."""
+        if table.setting not in self._loaded:
+            self._loaded[table.setting] = self._look_at(table)
+        return self._loaded[table.setting]
+
+    def _look_at(self, table: Table) -> DataFrame | None:
+        try:
+            return _in_time(
+                lambda: self._relation(table), self._settings.connect_timeout_s + self._settings.read_timeout_s
+            )
+        except AnalysisException:
+            return None
+        except TimeoutError:
+            raise no_answer(self._settings) from None
+        except Py4JJavaError as error:
+            if any("Couldn't find" in text or "NoSuchElementException" in text for text in causes(error)):
+                return None
+            raise connection_fault(error, self._settings) from None
+
+    def _relation(self, table: Table) -> DataFrame:
+        keyspace, name = self._names[table.setting].split(".")
+        frame = self._spark.read.format(FORMAT).options(keyspace=keyspace, table=name, **_SCAN_ONLY).load()
+        # Planning looks at the table once more. Done here, it is within our time, and no later plan does it again.
+        frame._jdf.queryExecution().optimizedPlan()
+        return frame
+
+    def _check_type(self, table: Table, field: T.StructField, found: T.DataType | None) -> None:
+        expected = field.dataType.simpleString()
+        if found is None or found.simpleString() == expected:
+            return
+        if field.name in table.also_numeric or found.simpleString() in _ACCEPTED_INSTEAD.get(expected, ()):
+            return
+        raise DataShapeError(
+            f"reading table {self._names[table.setting]}: column {field.name} is {found.simpleString()}, "
+            f"expected {expected}; was the table altered?"
+        )
+
+
+def _in_time(work: Callable[[], _Result], timeout_s: float) -> _Result:
+    """Return what the work returns.
+
+    The Java driver waits for ever where it looks for tables just when its own connection is gone (and can not be
+    interrupted), so the work gets a thread, which is given up when its time is over.
+
+    Raises:
+        TimeoutError: it took too long.
+    """
+    answer: Future[_Result] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - handed to the caller as it is
+            answer.set_exception(error)
+
+    Thread(target=run, name="look at a table", daemon=True).start()
+    return answer.result(timeout_s)
+
+
+def _as_declared(field: T.StructField, found: T.DataType) -> Column:
+    column = F.col(field.name)
+    if field.dataType == CERTIFICATES and found == T.StringType():
+        is_empty = column.isNull() | column.isin("", "[]", "null")
+        column = F.when(~is_empty, F.array(F.create_map(F.lit("text"), column)))
+    if found == T.TimestampType():
+        column = _instant(column)
+    return column.cast(field.dataType).alias(field.name)
+
+
+def _instant(column: Column) -> Column:
+    """Return the instant that Cassandra holds, of the one that the connector gives.
+
+    The connector hands instants on as `java.sql.Timestamp`. Spark takes one from before 15 October 1582 for a date of
+    the Julian calendar, and so moves it: by ten days then, by two in year 1. The days stand in the year and month that
+    it comes with.
+    """
+    year = F.year(column) - F.when(F.month(column) < 3, 1).otherwise(0)
+    days = F.floor(year / 100) - F.floor(year / 400) - 2
+    moved = F.timestamp_micros(F.unix_micros(column) + days * _MICROS_A_DAY)
+    return F.when(column < F.lit(_GREGORIAN_SINCE).cast("timestamp"), moved).otherwise(column)

@@ -1,0 +1,38 @@
+"""What the rest of the job asks of a source of tables."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from pyspark.sql import DataFrame
+
+from progress_exhaust.tables.schemas import Table
+
+
+class Tables(Protocol):
+    """Gives input tables as DataFrames with exactly the columns of their schema.
+
+    Columns that the source does not have read as null, unless they belong to the key.
+    """
+
+    def frame(self, table: Table) -> DataFrame:
+        """Return the table, lazily; rows with a null or empty key part are still in it.
+
+        Raises:
+            DataShapeError: the table, or a column of its key, is missing, or a column has another type.
+            SourceError: the source does not answer.
+        """
+
+    def exists(self, table: Table) -> bool:
+        """Return whether the source has the table.
+
+        Raises:
+            SourceError: the source does not answer.
+        """
+
+    def check(self) -> None:
+        """Do one cheap call.
+
+        Raises:
+            SourceError: the source does not answer.
+        """

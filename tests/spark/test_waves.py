@@ -1,0 +1,287 @@
+"""One plan for all reports: what it costs, that cutting it changes no byte, and that a fault stays with its batch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from progress_exhaust.catalogue.layout import Layout
+from progress_exhaust.errors import Reason, SourceError
+from progress_exhaust.output.store import HadoopStore, LocalStore
+from progress_exhaust.report.wanted import Batch, Report
+from progress_exhaust.services.report_plan import Counts
+from progress_exhaust.services.waves import cut_waves
+from progress_exhaust.settings import Settings
+from progress_exhaust.tables.schemas import USER_ACTIVITY_AGG, USER_ENROLMENTS, Table
+from progress_exhaust.tables.snapshot import SnapshotTables
+from tests.builders import batches_world
+from tests.spark.spark_counters import RanPlan, jobs_so_far, plans_of
+from tests.whole_runs import DAY_IN_NAME, Exported, differences, run_export, settings_for, write_world
+from tests.worlds import KEYSPACES, World
+
+MOST_JOBS = 15
+PYTHON_NODES = ("Python", "Pandas", "Arrow")
+LEARNERS = 40
+
+
+# What a run costs.
+
+
+def test_jobs_of_a_run_do_not_grow_with_batches_or_collections(spark: SparkSession, tmp_path: Path) -> None:
+    jobs: dict[tuple[int, int], int] = {}
+    for batches, collections in ((2, 2), (200, 2), (200, 200)):
+        folder = tmp_path / f"{batches}-{collections}"
+        world = batches_world(batches, collections, learners=3)
+        write_world(world, folder)
+        before = jobs_so_far(spark)
+        exported = run_export(spark, settings_for(world, folder))
+        jobs[batches, collections] = jobs_so_far(spark) - before
+        assert len(exported.outcome.made) == batches
+
+    assert jobs[200, 2] <= min(jobs[2, 2] + 2, MOST_JOBS)
+    assert jobs[200, 200] <= min(jobs[2, 2] + 2, MOST_JOBS)
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """A world and the files of a plain run over it."""
+
+    world: World
+    folder: Path
+    exported: Exported
+    plans: list[RanPlan]
+
+    def settings(self, name: str, **spark: Any) -> Settings:
+        """Settings of another run over the world, with an output of its own."""
+        return settings_for(self.world, self.folder, output={"url": str(self.folder / name)}, spark=spark)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    world = batches_world(6, 2, LEARNERS)
+    write_world(world, folder)
+    with plans_of(spark) as plans:
+        exported = run_export(spark, settings_for(world, folder))
+    return Undisturbed(world, folder, exported, plans)
+
+
+def test_files_of_a_plain_run_equal_the_reference(undisturbed: Undisturbed) -> None:
+    assert differences(undisturbed.world, undisturbed.exported) == []
+
+
+def test_each_row_of_each_table_is_read_once(undisturbed: Undisturbed) -> None:
+    assert rows_read(undisturbed.plans) == rows_of(undisturbed.world)
+
+
+def test_no_operator_of_a_run_needs_python(undisturbed: Undisturbed) -> None:
+    nodes = [node for plan in undisturbed.plans for node in plan.nodes]
+
+    assert len(nodes) > 50
+    assert [node for node in nodes if any(word in node for word in PYTHON_NODES)] == []
+
+
+def test_plan_exchanges_each_table_once_and_its_lines_once(undisturbed: Undisturbed) -> None:
+    main_plan = max(undisturbed.plans, key=lambda plan: len(plan.nodes))
+
+    by_learner = ["user_enrolments", "user", "user_activity_agg", "assessment_aggregator", "user_organisation"]
+    by_organisation_and_back = ["learners who ask", "organisation", "what they are told"]
+    assert main_plan.exchanges == len([*by_learner, *by_organisation_and_back, "lines, by report"])
+
+
+# That the way a run is cut shows in no byte.
+
+
+@pytest.mark.parametrize(
+    ("spark_settings", "pieces"),
+    [
+        pytest.param({"learners_per_wave": 2 * LEARNERS}, ("wave-4", "wave-5", "wave-6"), id="three waves"),
+        pytest.param({"learners_per_slice": 7, "learners_per_task": 20}, ("wave-1",), id="slices, many tasks"),
+        pytest.param({"broadcast_bytes": 1}, ("wave-1",), id="layouts joined"),
+    ],
+)
+def test_run_cut_in_another_way_gives_the_same_files(
+    spark: SparkSession, undisturbed: Undisturbed, spark_settings: dict[str, Any], pieces: tuple[str, ...]
+) -> None:
+    settings = undisturbed.settings("-".join(spark_settings), **spark_settings)
+    store = StoreThatTells(settings)
+
+    with plans_of(spark) as plans:
+        exported = run_export(spark, settings, store=store)
+
+    assert store.waves == list(pieces)
+    assert files_of(exported) == files_of(undisturbed.exported)
+    assert rows_read(plans) == rows_of(undisturbed.world)
+
+
+def test_run_through_hadoops_file_system_gives_the_same_files_and_nothing_else(
+    spark: SparkSession, undisturbed: Undisturbed
+) -> None:
+    settings = undisturbed.settings("hadoop", learners_per_slice=30)
+
+    exported = run_export(spark, settings, store=HadoopStore(f"file:{settings.output.url}", spark))
+
+    assert files_of(exported) == files_of(undisturbed.exported)
+    assert exported.names() == delivered(undisturbed.world.batch_ids())
+
+
+def test_waves_hold_whole_batches_in_order_and_at_most_so_many_learners() -> None:
+    sizes = [3, 3, 0, 5, 20, 1, 9]
+    layout = Layout("do_1", "", "", (), (), ())
+    reports = [Report(number, Batch(number, f"b-{number}", "", layout)) for number in range(len(sizes))]
+    counts = {number: Counts(kept=size) for number, size in enumerate(sizes) if size}
+
+    waves = cut_waves(reports, counts, most_learners=10)
+
+    assert [[report.report_no for report in wave.reports] for wave in waves] == [[0, 1, 2], [3], [4], [5, 6]]
+    assert [(wave.number, wave.learners) for wave in waves] == [(0, 6), (1, 5), (2, 20), (3, 10)]
+
+
+# That a fault stays with its batch.
+
+
+@pytest.mark.parametrize(
+    ("table", "batch_column", "column"),
+    [
+        pytest.param(USER_ACTIVITY_AGG, "context_id", "aggregates", id="when lines are made"),
+        pytest.param(
+            USER_ENROLMENTS, "batchid", "contentstatus", id="when learners are counted", marks=pytest.mark.long
+        ),
+    ],
+)
+def test_batch_whose_task_always_fails_is_named_and_the_other_fifteen_are_delivered(
+    spark: SparkSession, tmp_path: Path, table: Table, batch_column: str, column: str
+) -> None:
+    world = batches_world(16, 2, learners=3)
+    write_world(world, tmp_path)
+    settings = settings_for(world, tmp_path)
+    tables = AlteredTables(spark, settings, table, failing(batch_column, "b-011", column))
+
+    exported = run_export(spark, settings, tables=tables)
+
+    expected = {f"b-{number:03d}" for number in range(16) if number != 11}
+    assert {file.batch_id for file in exported.outcome.made} == expected
+    (refused,) = exported.outcome.not_made
+    assert (refused.subject, refused.reason) == ("b-011", Reason.TASK_FAILED)
+    assert "its task failed every time (RuntimeException) while all services answer" in str(refused)
+    assert differences(world, exported) == ["b-011: expected 3 rows, got refused as task_failed"]
+    assert tables.attempts == 9  # all 16; both halves down to the batch: 8 and 8, 4 and 4, 2 and 2, 1 and 1
+    assert exported.names() == delivered(expected)
+
+
+def test_wave_that_fails_while_the_tables_do_not_answer_is_not_halved(spark: SparkSession, tmp_path: Path) -> None:
+    world = batches_world(4, 2, learners=3)
+    write_world(world, tmp_path)
+    settings = settings_for(world, tmp_path)
+    tables = AwayTables(spark, settings, USER_ACTIVITY_AGG, failing("context_id", "b-001", "aggregates"))
+
+    with pytest.raises(SourceError, match="no node answers"):
+        run_export(spark, settings, tables=tables)
+
+    assert tables.attempts == 1
+    assert list((tmp_path / "reports" / "progress-exhaust" / ".staging").iterdir()) == []
+    assert list(tmp_path.glob("reports/progress-exhaust/*.csv")) == []
+
+
+def test_batch_whose_learners_change_while_they_are_read_is_not_published(spark: SparkSession, tmp_path: Path) -> None:
+    world = batches_world(4, 2, learners=3)
+    write_world(world, tmp_path)
+    settings = settings_for(world, tmp_path)
+
+    def lose_what_was_read_and_deactivate_a_learner() -> None:
+        spark.catalog.clearCache()
+        (file,) = tmp_path.glob("snapshot/sunbird_courses.user_enrolments/part-00000.jsonl")
+        lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+        number = next(number for number, line in enumerate(lines) if '"b-002"' in line)
+        lines[number] = lines[number].replace('"active": true', '"active": null')
+        file.write_text("".join(lines), encoding="utf-8")
+
+    exported = run_export(spark, settings, store=StoreThatTells(settings, lose_what_was_read_and_deactivate_a_learner))
+
+    (refused,) = exported.outcome.not_made
+    assert (refused.subject, refused.reason) == ("b-002", Reason.COUNT_MISMATCH)
+    assert "has 2 rows, expected 3" in str(refused)
+    assert differences(world, exported) == ["b-002: expected 3 rows, got refused as count_mismatch"]
+    assert exported.names() == delivered({"b-000", "b-001", "b-003"})
+
+
+class AlteredTables(SnapshotTables):
+    """Snapshot tables, one of them altered on its way out."""
+
+    def __init__(
+        self, spark: SparkSession, settings: Settings, altered: Table, alter: Callable[[DataFrame], DataFrame]
+    ) -> None:
+        super().__init__(spark, settings)
+        self._altered = altered
+        self._alter = alter
+        self.attempts = 0
+
+    def frame(self, table: Table) -> DataFrame:
+        self.attempts += table is USER_ENROLMENTS
+        frame = super().frame(table)
+        return self._alter(frame) if table is self._altered else frame
+
+
+class AwayTables(AlteredTables):
+    """Tables that do not answer when they are asked whether they do."""
+
+    def check(self) -> None:
+        raise SourceError("connecting to Cassandra: no node answers")
+
+
+def failing(batch_column: str, batch_id: str, column: str) -> Callable[[DataFrame], DataFrame]:
+    """Return what makes a column of a batch's rows fail the task that needs it."""
+
+    def alter(frame: DataFrame) -> DataFrame:
+        failure = F.raise_error(F.lit("broken row\nException of Asha: secret of a learner")).cast(
+            frame.schema[column].dataType
+        )
+        is_of_batch = F.col(batch_column).isin(batch_id, f"cb:{batch_id}")
+        return frame.withColumn(column, F.when(is_of_batch, failure).otherwise(F.col(column)))
+
+    return alter
+
+
+class StoreThatTells(LocalStore):
+    """A local store that notes the waves written to it, and does something before each."""
+
+    def __init__(self, settings: Settings, before_wave: Callable[[], None] = lambda: None) -> None:
+        super().__init__(Path(settings.output.url))
+        self._before_wave = before_wave
+        self.waves: list[str] = []
+
+    def url(self, path: str) -> str:
+        if (name := path.rpartition("/")[2]).startswith("wave-"):
+            self.waves.append(name)
+            self._before_wave()
+        return super().url(path)
+
+
+def files_of(exported: Exported) -> dict[str, bytes]:
+    folder = exported.folder / "progress-exhaust"
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix == ".csv"}
+
+
+def delivered(batch_ids: Iterable[str]) -> list[str]:
+    """Every path that a run leaves, and nothing else: no staging, no part, no marker."""
+    names = [f"{batch_id}_progress_{DAY_IN_NAME}.csv" for batch_id in batch_ids]
+    root = "progress-exhaust"
+    return sorted([root, *(f"{root}/{name}" for name in (".staging", "manifest_test.json", *names))])
+
+
+def rows_read(plans: list[RanPlan]) -> dict[str, int]:
+    read: Counter[str] = Counter()
+    for plan in plans:
+        read += plan.rows_scanned
+    return {name: rows for name, rows in read.items() if name.startswith("sunbird")}
+
+
+def rows_of(world: World) -> dict[str, int]:
+    return {f"{KEYSPACES[table]}.{table}": len(rows) for table, rows in world.tables.items()}

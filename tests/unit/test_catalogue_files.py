@@ -1,0 +1,199 @@
+"""The catalogue as a folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from progress_exhaust.catalogue.files import FilesCatalogue
+from progress_exhaust.catalogue.layout import Layout
+from progress_exhaust.catalogue.port import CollectionState, layouts
+from progress_exhaust.catalogue.tree import TreeRules
+from progress_exhaust.errors import CatalogueError, NotMade, Reason
+
+RULES = TreeRules(64, 100_000, ())
+
+
+def store(folder: Path, name: str, body: Any) -> None:
+    (folder / name).write_bytes(body if isinstance(body, bytes) else json.dumps(body).encode())
+
+
+def answer(identifier: str, **fields: Any) -> dict[str, Any]:
+    return {"responseCode": "OK", "result": {"content": {"identifier": identifier, **fields}}}
+
+
+def reason_of(folder: Path, collection_id: str = "do_1", **settings: Any) -> Reason:
+    with pytest.raises(NotMade) as caught:
+        FilesCatalogue(folder, **settings).tree(collection_id)
+    assert caught.value.subject == collection_id
+    return caught.value.reason
+
+
+def test_folder_that_is_not_there_is_a_fault_that_names_it(tmp_path: Path) -> None:
+    catalogue = FilesCatalogue(tmp_path / "none")
+    for call in (lambda: catalogue.states(["do_1"]), catalogue.check):
+        with pytest.raises(CatalogueError, match=r"none: no such folder; check catalogue\.directory") as caught:
+            call()
+        assert not caught.value.transient
+
+
+def test_no_ids_ask_nothing_of_the_folder(tmp_path: Path) -> None:
+    assert FilesCatalogue(tmp_path / "none").states([]) == {}
+
+
+def test_folder_that_is_there_passes_the_check(tmp_path: Path) -> None:
+    FilesCatalogue(tmp_path).check()
+
+
+@pytest.mark.parametrize(
+    "collection_id",
+    [
+        "../secret",
+        "/etc/passwd",
+        "a/b",
+        "",
+        ".",
+        "..",
+        "a..b",
+        ".hidden",
+        "do_1\n",
+        "do_1\0",
+        "x" * 101,
+        "dö_1",
+        "do 1",
+    ],
+    ids=repr,
+)
+def test_unsafe_ids_are_absent_without_touching_the_file_system(
+    tmp_path: Path, collection_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "catalogue"
+    folder.mkdir()
+    store(tmp_path, "secret.json", answer("../secret"))
+    catalogue = FilesCatalogue(folder)
+    monkeypatch.setattr(Path, "is_file", lambda _: pytest.fail("looked for a file"))
+    monkeypatch.setattr(Path, "open", lambda *_: pytest.fail("opened a file"))
+    assert catalogue.states([collection_id]) == {collection_id: CollectionState.ABSENT}
+    with pytest.raises(NotMade) as caught:
+        catalogue.tree(collection_id)
+    assert caught.value.reason is Reason.UNKNOWN_COLLECTION
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        pytest.param({}, None, id="none"),
+        pytest.param({"status": None}, None, id="null"),
+        pytest.param({"status": "Live"}, None, id="live"),
+        pytest.param({"status": "Unlisted"}, None, id="unlisted"),
+        pytest.param({"status": "Flagged"}, None, id="flagged"),
+        pytest.param({"status": "Retired"}, Reason.RETIRED_COLLECTION, id="retired"),
+        pytest.param({"status": "Draft"}, Reason.UNKNOWN_COLLECTION, id="draft"),
+        pytest.param({"status": "live"}, Reason.UNKNOWN_COLLECTION, id="case matters"),
+        pytest.param({"status": 7}, Reason.UNKNOWN_COLLECTION, id="number"),
+        pytest.param({"status": ["Live"]}, Reason.UNKNOWN_COLLECTION, id="list"),
+    ],
+)
+def test_status_of_the_root_decides(tmp_path: Path, fields: dict[str, Any], reason: Reason | None) -> None:
+    store(tmp_path, "do_1.json", answer("do_1", **fields))
+    outcome = layouts(FilesCatalogue(tmp_path), ["do_1"], RULES, 2)["do_1"]
+    assert isinstance(outcome, Layout) if reason is None else isinstance(outcome, NotMade) and outcome.reason is reason
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        pytest.param(b"", Reason.BAD_TREE, id="empty"),
+        pytest.param(b"null", Reason.BAD_TREE, id="null"),
+        pytest.param(b"{}", Reason.BAD_TREE, id="empty object"),
+        pytest.param(b"[1]", Reason.BAD_TREE, id="list"),
+        pytest.param(b'{"result": null}', Reason.BAD_TREE, id="null result"),
+        pytest.param(b'{"result": {"content": null}}', Reason.BAD_TREE, id="null tree"),
+        pytest.param(b'{"result": {"content": {"identifier": "do_1"}', Reason.BAD_TREE, id="cut"),
+        pytest.param(b'{"result": {"content": {"index": NaN}}}', Reason.BAD_TREE, id="not a number"),
+        pytest.param(b'{"result": {"content": {"index": -Infinity}}}', Reason.BAD_TREE, id="infinity"),
+        pytest.param(b'{"result": {"content": {"index": ' + b"7" * 5000 + b"}}}", Reason.BAD_TREE, id="5,000 digits"),
+        pytest.param(b'{"name": "\xff"}', Reason.BAD_TREE, id="not UTF-8"),
+        pytest.param(b'{"responseCode": "RESOURCE_NOT_FOUND"}', Reason.UNKNOWN_COLLECTION, id="not found"),
+        pytest.param(b'{"responseCode": "SERVER_ERROR"}', Reason.BAD_TREE, id="other code"),
+        pytest.param(b"[" * 100_000, Reason.TREE_TOO_LARGE, id="too deep to parse"),
+        pytest.param(b'{"a":' * 5000 + b"1" + b"}" * 5000, Reason.TREE_TOO_LARGE, id="objects too deep to parse"),
+    ],
+)
+def test_file_that_holds_no_tree_loses_that_collection_alone(tmp_path: Path, body: bytes, reason: Reason) -> None:
+    store(tmp_path, "do_1.json", body)
+    store(tmp_path, "do_2.json", answer("do_2"))
+    assert reason_of(tmp_path) is reason
+    outcomes = layouts(FilesCatalogue(tmp_path), ["do_1", "do_2"], RULES, 2)
+    assert isinstance(outcomes["do_1"], NotMade)
+    assert isinstance(outcomes["do_2"], Layout)
+
+
+def test_root_with_another_id_is_a_bad_tree(tmp_path: Path) -> None:
+    store(tmp_path, "do_1.json", answer("do_2"))
+    outcome = layouts(FilesCatalogue(tmp_path), ["do_1"], RULES, 1)["do_1"]
+    assert isinstance(outcome, NotMade)
+    assert outcome.reason is Reason.BAD_TREE
+
+
+def test_size_cap_is_inclusive(tmp_path: Path) -> None:
+    body = json.dumps(answer("do_1")).encode()
+    store(tmp_path, "do_1.json", body)
+    FilesCatalogue(tmp_path, len(body)).tree("do_1")
+    assert reason_of(tmp_path, max_tree_bytes=len(body) - 1) is Reason.TREE_TOO_LARGE
+
+
+def test_file_of_any_size_is_not_read_beyond_the_cap(tmp_path: Path) -> None:
+    with (tmp_path / "do_1.json").open("wb") as file:
+        file.truncate(10 * 1024**3)
+    tracemalloc.start()
+    try:
+        assert reason_of(tmp_path, max_tree_bytes=1_000_000) is Reason.TREE_TOO_LARGE
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_folder_in_place_of_a_file_is_absent(tmp_path: Path) -> None:
+    (tmp_path / "do_1.json").mkdir()
+    os.mkfifo(tmp_path / "do_2.json")
+    states = FilesCatalogue(tmp_path).states(["do_1", "do_2"])
+    assert set(states.values()) == {CollectionState.ABSENT}
+
+
+def test_file_that_can_not_be_read_is_a_fault(tmp_path: Path) -> None:
+    (tmp_path / "do_1.json").mkdir()
+    with pytest.raises(CatalogueError, match=r"do_1\.json: Is a directory; make it readable"):
+        FilesCatalogue(tmp_path).tree("do_1")
+
+
+def test_file_that_went_away_after_it_was_seen_is_unknown(tmp_path: Path) -> None:
+    assert reason_of(tmp_path) is Reason.UNKNOWN_COLLECTION
+
+
+def test_memory_does_not_grow_with_the_number_of_files(tmp_path: Path) -> None:
+    ids = [f"do_{number}" for number in range(60)]
+    filler = [{"identifier": f"leaf{number}", "x": "y" * 1000} for number in range(200)]
+    for collection_id in ids:
+        store(
+            tmp_path,
+            f"{collection_id}.json",
+            answer(collection_id, children="none" if "7" in collection_id else filler),
+        )
+    broken = ids[0]
+    store(tmp_path, f"{broken}.json", answer("do_other", children=filler))
+    tracemalloc.start()
+    try:
+        outcomes = layouts(FilesCatalogue(tmp_path), ids, RULES, 2)
+        held, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # One tree is about 0.3 MB as text and as nodes; 60 of them would be 18 MB.
+    assert len(outcomes) == 60
+    assert held < 3_000_000
+    assert peak < 6_000_000

@@ -1,0 +1,763 @@
+"""The content service over HTTP, from a server that answers as it is told to."""
+
+from __future__ import annotations
+
+import gc
+import gzip
+import io
+import itertools
+import logging
+import socket
+import ssl
+import subprocess
+import threading
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scripted_server import Handler, Reply, ScriptedServer, found, says, tree_of
+
+from progress_exhaust.catalogue.http import HttpCatalogue
+from progress_exhaust.catalogue.port import CollectionState, layouts
+from progress_exhaust.catalogue.tree import TreeRules
+from progress_exhaust.errors import CatalogueError, NotMade, Reason
+from progress_exhaust.settings import CatalogueSettings
+
+RULES = TreeRules(64, 100_000, ())
+TOKEN = "t0p-s3cret"
+TREE = {"identifier": "do_1", "children": []}
+LIVE, RETIRED, ABSENT = CollectionState.LIVE, CollectionState.RETIRED, CollectionState.ABSENT
+
+
+class Clock:
+    """A sleep that takes no time and remembers it; jitter is always the given share."""
+
+    def __init__(self, share: float = 1.0) -> None:
+        self.share = share
+        self.now = 0.0
+        self.slept: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def random(self) -> float:
+        return self.share
+
+
+def catalogue_at(url: str, clock: Clock | None = None, **settings: Any) -> HttpCatalogue:
+    chosen = {
+        "search_url": f"{url}/search",
+        "hierarchy_url": f"{url}/tree",
+        "token": TOKEN,
+        "concurrency": 1,
+    } | settings
+    clock = clock or Clock()
+    return HttpCatalogue(CatalogueSettings(**chosen), sleep=clock.sleep, monotonic=clock.monotonic, random=clock.random)
+
+
+def fault_of(call: Callable[[], object]) -> CatalogueError:
+    with pytest.raises(CatalogueError) as caught:
+        call()
+    assert TOKEN not in repr(caught.value)
+    assert "\n" not in str(caught.value)
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+    return caught.value
+
+
+def not_made(call: Callable[[], object]) -> NotMade:
+    with pytest.raises(NotMade) as caught:
+        call()
+    return caught.value
+
+
+# --- what is asked -----------------------------------------------------------------------------------------------
+
+
+def test_tree_is_fetched_with_the_token_and_without_following_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "")
+    with ScriptedServer(tree_of(TREE)) as server, catalogue_at(server.url, hierarchy_url=f"{server.url}/tree/") as http:
+        assert http.tree("do_1") == TREE
+    (seen,) = server.seen
+    assert (seen.method, seen.path, seen.headers["Authorization"]) == ("GET", "/tree/do_1", f"Bearer {TOKEN}")
+
+
+def test_no_token_sends_no_authorization() -> None:
+    with ScriptedServer(tree_of(TREE)) as server, catalogue_at(server.url, token=None) as http:
+        http.tree("do_1")
+    assert "Authorization" not in server.seen[0].headers
+
+
+def test_search_states_ids_status_limit_offset_and_order() -> None:
+    with ScriptedServer(found({"identifier": "do_1", "status": "Live"})) as server, catalogue_at(server.url) as http:
+        assert http.states(["do_1", "do_2"]) == {"do_1": LIVE, "do_2": ABSENT}
+    (seen,) = server.seen
+    assert (seen.method, seen.path) == ("POST", "/search")
+    assert seen.body == {
+        "request": {
+            "filters": {"identifier": ["do_1", "do_2"], "status": ["Live", "Unlisted", "Flagged", "Retired"]},
+            "fields": ["identifier", "status"],
+            "limit": 100,
+            "offset": 0,
+            "sort_by": {"identifier": "asc"},
+        }
+    }
+
+
+@pytest.mark.parametrize("ids", [[], ["../x"], ["", "a/b", "do 1"]], ids=repr)
+def test_no_call_is_made_for_no_ids(ids: list[str]) -> None:
+    with ScriptedServer(found()) as server, catalogue_at(server.url) as http:
+        assert http.states(ids) == dict.fromkeys(ids, ABSENT)
+        assert set(layouts(http, ids, RULES, 2)) == set(ids)
+    assert server.seen == []
+
+
+def test_trees_of_retired_and_absent_collections_are_not_fetched() -> None:
+    hits = [{"identifier": "do_1", "status": "Live"}, {"identifier": "do_2", "status": "Retired"}]
+    with ScriptedServer(found(*hits), tree_of(TREE)) as server, catalogue_at(server.url) as http:
+        layouts(http, ["do_1", "do_2", "do_3"], RULES, 2)
+    assert [seen.path for seen in server.seen] == ["/search", "/tree/do_1"]
+
+
+def test_connections_are_kept_open_between_calls() -> None:
+    ports = []
+
+    def reply(handler: Handler) -> None:
+        ports.append(handler.client_address[1])
+        handler.protocol_version = "HTTP/1.1"
+        handler.say(200, b'{"responseCode": "OK", "result": {"content": {}}}', Connection="keep-alive")
+
+    with ScriptedServer(reply) as server, catalogue_at(server.url) as http:
+        for _ in range(3):
+            http.tree("do_1")
+    assert len(set(ports)) == 1
+
+
+# --- tries -------------------------------------------------------------------------------------------------------
+
+TROUBLE: dict[str, Reply] = {
+    "500": says(500, "oops"),
+    "502": says(502),
+    "503": says(503),
+    "504": says(504),
+    "429": says(429),
+    "empty body": says(200, ""),
+    "cut JSON": says(200, '{"responseCode": "OK", "result": {"cont'),
+    "page": says(200, " \n<html>sign in</html>", Content_Type="text/html"),
+    "half a body": says(200, '{"responseCode"', Content_Length="1000"),
+    "no answer": lambda handler: handler.connection.shutdown(socket.SHUT_RDWR),
+    "half a header": lambda handler: handler.wfile.write(b"HTTP/1.0 200 OK\r\nContent-"),
+    "no HTTP": lambda handler: handler.wfile.write(b"220 mail.example ESMTP\r\n\r\n"),
+    "not gzip": says(200, '{"responseCode": "OK"}', Content_Encoding="gzip"),
+    "server error in a 200": says(200, {"responseCode": "SERVER_ERROR"}),
+}
+
+
+@pytest.mark.parametrize("reply", TROUBLE.values(), ids=TROUBLE)
+def test_trouble_that_may_pass_is_tried_again(reply: Reply) -> None:
+    clock = Clock()
+    with ScriptedServer(reply, reply, tree_of(TREE)) as server, catalogue_at(server.url, clock) as http:
+        assert http.tree("do_1") == TREE
+    assert len(server.seen) == 3
+    assert clock.slept == [0.5, 1.0]
+
+
+@pytest.mark.parametrize("name", TROUBLE)
+def test_trouble_that_stays_ends_a_search_after_five_tries(name: str) -> None:
+    with ScriptedServer(TROUBLE[name]) as server, catalogue_at(server.url) as http:
+        error = fault_of(lambda: http.states(["do_1"]))
+    assert len(server.seen) == 5
+    assert str(error).startswith('searching 1 collections from "do_1": ')
+    assert "catalogue.search_url" in str(error)
+
+
+@pytest.mark.parametrize("name", [name for name in TROUBLE if name != "cut JSON"])
+def test_trouble_that_stays_is_a_fault_of_the_service_and_not_of_the_collection(name: str) -> None:
+    with ScriptedServer(TROUBLE[name]) as server, catalogue_at(server.url) as http:
+        error = fault_of(lambda: http.tree("do_1"))
+    assert error.transient
+    assert len(server.seen) == 5
+
+
+# urllib3 leaves such a connection to the garbage collector, which says so.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_contradicting_headers_are_trouble_that_may_pass() -> None:
+    reply = says(200, "{}", **{"Content-Length": "3"})
+    with ScriptedServer(reply) as server, catalogue_at(server.url) as http:
+        error = fault_of(lambda: http.tree("do_1"))
+        gc.collect()
+    assert "headers that contradict each other after 5 tries" in str(error)
+
+
+def test_message_of_a_service_that_stays_down() -> None:
+    with ScriptedServer(says(503)) as server, catalogue_at(server.url) as http:
+        error = fault_of(lambda: http.tree("do_1"))
+    assert str(error) == (
+        'fetching the tree of collection "do_1": HTTP 503 after 5 tries, expected HTTP 200; '
+        "check catalogue.hierarchy_url and try again"
+    )
+
+
+def test_tree_that_stays_unreadable_loses_that_collection_alone() -> None:
+    with ScriptedServer(TROUBLE["cut JSON"]) as server, catalogue_at(server.url) as http:
+        assert not_made(lambda: http.tree("do_1")).reason is Reason.BAD_TREE
+    assert len(server.seen) == 5
+
+
+def test_gaps_double_up_to_a_cap_with_full_jitter() -> None:
+    clock = Clock()
+    shares = itertools.cycle([0.0, 0.5, 1.0])
+    clock.random = lambda: next(shares)  # type: ignore[method-assign]
+    with ScriptedServer(says(503)) as server, catalogue_at(server.url, clock, tries=8) as http:
+        fault_of(lambda: http.tree("do_1"))
+    assert clock.slept == [0.0, 0.5, 2.0, 0.0, 4.0, 8.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("headers", "gap"),
+    [
+        pytest.param({"Retry-After": "7"}, 7, id="seconds"),
+        pytest.param({"Retry-After": " 7 "}, 7, id="blanks around"),
+        pytest.param({"Retry-After": "61"}, 60, id="over the cap"),
+        pytest.param({"Retry-After": "9" * 9}, 60, id="far over the cap"),
+        pytest.param({"Retry-After": "9" * 5000}, 0.5, id="absurd"),
+        pytest.param({"Retry-After": "0"}, 0.5, id="zero"),
+        pytest.param({"Retry-After": "-5"}, 0.5, id="negative"),
+        pytest.param({"Retry-After": "soon"}, 0.5, id="words"),
+        pytest.param({"Retry-After": "Wed, 21 Oct 2015 07:28:09 GMT"}, 9, id="date"),
+        pytest.param({"Retry-After": "Wed, 21 Oct 2015 07:27:00 GMT"}, 0.5, id="date gone by"),
+        pytest.param({"Retry-After": "Wed, 99 Oct 99999 07:28:09 GMT"}, 0.5, id="absurd date"),
+        pytest.param({"Retry-After": "Wed, 21 Oct 2015 07:28:09 GMT", "Date": ""}, 0.5, id="date without a clock"),
+    ],
+)
+@pytest.mark.parametrize("status", [429, 503])
+def test_retry_after_is_honoured_up_to_the_setting(status: int, headers: dict[str, str], gap: float) -> None:
+    def reply(handler: Handler) -> None:
+        handler.send_response_only(status)
+        for name, value in ({"Date": "Wed, 21 Oct 2015 07:28:00 GMT", "Content-Length": "0"} | headers).items():
+            handler.send_header(name, value)
+        handler.end_headers()
+
+    clock = Clock()
+    with ScriptedServer(reply, tree_of(TREE)) as server, catalogue_at(server.url, clock) as http:
+        assert http.tree("do_1") == TREE
+    assert clock.slept == [gap]
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (400, "HTTP 400, expected HTTP 200; check catalogue.hierarchy_url"),
+        (401, "HTTP 401, expected HTTP 200; check catalogue.token"),
+        (403, "HTTP 403, expected HTTP 200; check catalogue.token"),
+        (405, "HTTP 405"),
+        (410, "HTTP 410"),
+        (204, "HTTP 204"),
+        (301, "HTTP 301, a redirect, expected"),
+        (302, "HTTP 302, a redirect, expected"),
+        (307, "HTTP 307, a redirect, expected"),
+        (308, "HTTP 308, a redirect, expected"),
+    ],
+)
+def test_refusals_are_not_tried_again_and_redirects_not_followed(status: int, words: str) -> None:
+    with ScriptedServer(says(status, Location="/elsewhere")) as server, catalogue_at(server.url) as http:
+        error = fault_of(lambda: http.tree("do_1"))
+    assert [seen.path for seen in server.seen] == ["/tree/do_1"]
+    assert words in str(error)
+    assert not error.transient
+
+
+def test_404_for_a_tree_is_an_unknown_collection_and_for_the_search_a_fault() -> None:
+    with ScriptedServer(says(404)) as server, catalogue_at(server.url) as http:
+        assert not_made(lambda: http.tree("do_1")).reason is Reason.UNKNOWN_COLLECTION
+        error = fault_of(lambda: http.states(["do_1"]))
+    assert "HTTP 404" in str(error)
+    assert not error.transient
+    assert len(server.seen) == 2
+
+
+def test_nobody_listens() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        clock = Clock()
+        with catalogue_at(f"http://127.0.0.1:{taken.getsockname()[1]}", clock) as http:
+            error = fault_of(lambda: http.tree("do_1"))
+    assert "no connection (Connection refused) after 5 tries" in str(error)
+    assert len(clock.slept) == 4
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "x", "ftp://127.0.0.1", "http://", "http://[", "http://a b", "http://\ud800", "http://127.0.0.1:x"],
+    ids=repr,
+)
+def test_address_that_is_none_is_not_tried_again(url: str) -> None:
+    clock = Clock()
+    with catalogue_at(url, clock) as http:
+        error = fault_of(lambda: http.tree("do_1"))
+    assert "an address or header that can not be sent" in str(error)
+    assert clock.slept == []
+
+
+@pytest.mark.parametrize("token", ["line\nbreak", "ключ"], ids=repr)
+def test_token_that_does_not_fit_a_header_is_not_shown(token: str) -> None:
+    with ScriptedServer(says(401)) as server, catalogue_at(server.url, token=token) as http:
+        assert token not in repr(fault_of(lambda: http.tree("do_1")))
+
+
+def test_token_is_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with ScriptedServer(says(503), says(401)) as server, catalogue_at(server.url) as http:
+        fault_of(lambda: http.tree("do_1"))
+        assert TOKEN not in repr(http) + repr(vars(http))
+    assert TOKEN not in caplog.text
+
+
+# --- the circuit -------------------------------------------------------------------------------------------------
+
+
+def test_circuit_opens_after_five_failed_calls_and_gives_another_chance_later() -> None:
+    clock = Clock()
+    with ScriptedServer(*[says(503)] * 6, tree_of(TREE)) as server, catalogue_at(server.url, clock, tries=1) as http:
+        for _ in range(5):
+            assert "HTTP 503" in str(fault_of(lambda: http.tree("do_1")))
+        error = fault_of(lambda: http.tree("do_1"))
+        assert "not tried, since the last 5 calls failed" in str(error)
+        assert error.transient
+        assert len(server.seen) == 5
+        clock.now += 30
+        assert "HTTP 503" in str(fault_of(lambda: http.tree("do_1")))
+        assert "not tried" in str(fault_of(lambda: http.tree("do_1")))
+        clock.now += 30
+        assert http.tree("do_1") == TREE
+        assert http.tree("do_1") == TREE
+
+
+def test_an_answer_of_any_kind_keeps_the_circuit_closed() -> None:
+    replies = [says(503)] * 4 + [says(404)] + [says(503)] * 4 + [tree_of(TREE)]
+    with ScriptedServer(*replies) as server, catalogue_at(server.url, tries=1) as http:
+        for status in (503, 503, 503, 503, 404, 503, 503, 503, 503):
+            (not_made if status == 404 else fault_of)(lambda: http.tree("do_1"))
+        assert http.tree("do_1") == TREE
+
+
+# --- time --------------------------------------------------------------------------------------------------------
+
+
+def drip(head: bytes, piece: bytes) -> Reply:
+    """Send a piece every 50 ms, for as long as the client stays."""
+
+    def reply(handler: Handler) -> None:
+        handler.wfile.write(head)
+        while handler.rest(0.05):
+            handler.wfile.write(piece)
+
+    return reply
+
+
+OPEN_END = b"HTTP/1.0 200 OK\r\n\r\n"
+SLOW: dict[str, Reply] = {
+    "drips its body": drip(OPEN_END, b" "),
+    "drips its chunks": drip(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+    "drips compressed": drip(b"HTTP/1.0 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(b" ")[:10], b"\0"),
+    "drips its status": drip(b"HTTP/1.0 200 ", b"O"),
+    "drips its headers": drip(b"HTTP/1.0 200 OK\r\n", b"X-A: b\r\n"),
+    "drips one header": drip(b"HTTP/1.0 200 OK\r\nX-A: ", b"b"),
+    "says nothing": lambda handler: [None for _ in iter(lambda: handler.rest(0.05), False)] and None,
+    "stops in its body": lambda handler: (
+        handler.wfile.write(OPEN_END + b"{") and [None for _ in iter(lambda: handler.rest(0.05), False)] and None
+    ),
+}
+
+
+@pytest.mark.parametrize("reply", SLOW.values(), ids=SLOW)
+def test_call_ends_at_its_deadline(reply: Reply) -> None:
+    with ScriptedServer(reply) as server, catalogue_at(server.url, tries=1, total_timeout_s=0.4) as http:
+        started = time.monotonic()
+        error = fault_of(lambda: http.tree("do_1"))
+        taken_s = time.monotonic() - started
+    assert 0.4 <= taken_s < 2
+    assert "no whole answer in 0.4 s" in str(error)
+    assert error.transient
+
+
+def test_slow_call_is_tried_again_on_a_new_connection() -> None:
+    replies = (SLOW["drips its body"], tree_of(TREE))
+    with ScriptedServer(*replies) as server, catalogue_at(server.url, total_timeout_s=0.3) as http:
+        assert http.tree("do_1") == TREE
+
+
+def test_silence_ends_at_the_read_timeout() -> None:
+    reply = SLOW["stops in its body"]
+    with ScriptedServer(reply) as server, catalogue_at(server.url, tries=1, read_timeout_s=0.2) as http:
+        started = time.monotonic()
+        error = fault_of(lambda: http.tree("do_1"))
+    assert time.monotonic() - started < 2
+    assert "no answer in time" in str(error)
+
+
+@pytest.fixture
+def black_hole() -> Iterator[str]:
+    """An address where connections are neither accepted nor refused: the queue of its listener is full."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        waiting = [socket.socket() for _ in range(4)]
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(listener.getsockname())
+        time.sleep(0.05)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        for one in waiting:
+            one.close()
+
+
+def test_connection_that_is_not_taken_up_ends_at_the_connect_timeout(black_hole: str) -> None:
+    with catalogue_at(black_hole, tries=1, connect_timeout_s=0.3) as http:
+        started = time.monotonic()
+        error = fault_of(lambda: http.tree("do_1"))
+    assert 0.3 <= time.monotonic() - started < 2
+    assert "no connection in time" in str(error)
+
+
+def test_close_ends_calls_and_waits_in_hand() -> None:
+    errors: list[CatalogueError] = []
+    with ScriptedServer(SLOW["says nothing"]) as server:
+        settings = CatalogueSettings(search_url=server.url, hierarchy_url=server.url, backoff_s=60, backoff_max_s=60)
+        http = HttpCatalogue(settings, random=lambda: 1.0)
+        thread = threading.Thread(target=lambda: errors.append(fault_of(lambda: http.tree("do_1"))))
+        thread.start()
+        while not server.seen:
+            time.sleep(0.01)
+        http.close()
+        thread.join(2)
+        assert not thread.is_alive()
+    with ScriptedServer(says(503)) as server:
+        settings = CatalogueSettings(search_url=server.url, hierarchy_url=server.url, backoff_s=60, backoff_max_s=60)
+        http = HttpCatalogue(settings, random=lambda: 1.0)
+        thread = threading.Thread(target=lambda: errors.append(fault_of(lambda: http.tree("do_1"))))
+        thread.start()
+        while not server.seen:
+            time.sleep(0.01)
+        time.sleep(0.1)
+        http.close()
+        thread.join(2)
+        assert not thread.is_alive()
+        fault_of(lambda: http.tree("do_1"))
+    assert len(errors) == 2
+
+
+# --- size and form -----------------------------------------------------------------------------------------------
+
+
+def test_body_cap_is_inclusive() -> None:
+    body = b'{"responseCode": "OK", "result": {"content": {}}}'
+    with ScriptedServer(says(200, body)) as server:
+        with catalogue_at(server.url, max_tree_bytes=len(body)) as http:
+            http.tree("do_1")
+        with catalogue_at(server.url, max_tree_bytes=len(body) - 1) as http:
+            assert not_made(lambda: http.tree("do_1")).reason is Reason.TREE_TOO_LARGE
+
+
+def test_compressed_answer_is_read() -> None:
+    body = gzip.compress(b'{"responseCode": "OK", "result": {"content": {"identifier": "do_1"}}}')
+    with ScriptedServer(says(200, body, Content_Encoding="gzip")) as server, catalogue_at(server.url) as http:
+        assert http.tree("do_1") == {"identifier": "do_1"}
+
+
+def bomb() -> bytes:
+    packed = io.BytesIO()
+    with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=9) as file:
+        for _ in range(100):
+            file.write(b" " * 1_000_000)
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize("what", ["tree", "search"])
+def test_gzip_bomb_is_stopped_at_the_cap(what: str) -> None:
+    reply = says(200, bomb(), Content_Encoding="gzip")
+    caps = {"max_tree_bytes": 1_000_000, "max_search_bytes": 1_000_000}
+    with ScriptedServer(reply) as server, catalogue_at(server.url, **caps) as http:
+        tracemalloc.start()
+        try:
+            if what == "tree":
+                assert not_made(lambda: http.tree("do_1")).reason is Reason.TREE_TOO_LARGE
+            else:
+                assert "more than 1,000,000 bytes" in str(fault_of(lambda: http.states(["do_1"])))
+            assert tracemalloc.get_traced_memory()[1] < 6_000_000
+        finally:
+            tracemalloc.stop()
+    assert len(server.seen) == 1
+
+
+def test_endless_body_is_stopped_at_the_cap() -> None:
+    def reply(handler: Handler) -> None:
+        handler.wfile.write(OPEN_END)
+        while handler.rest(0):
+            handler.wfile.write(b" " * 100_000)
+
+    with ScriptedServer(reply) as server, catalogue_at(server.url, max_tree_bytes=1_000_000) as http:
+        assert not_made(lambda: http.tree("do_1")).reason is Reason.TREE_TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        [],
+        7,
+        "OK",
+        {},
+        {"responseCode": "OK"},
+        {"responseCode": "CLIENT_ERROR", "result": {"count": 0}},
+        {"responseCode": 200, "result": {"count": 0}},
+        {"result": {"count": 0}},
+        {"responseCode": "OK", "result": []},
+        {"responseCode": "OK", "result": {}},
+        {"responseCode": "OK", "result": {"count": "1", "content": []}},
+        {"responseCode": "OK", "result": {"count": True, "content": []}},
+        {"responseCode": "OK", "result": {"count": -1, "content": []}},
+        {"responseCode": "OK", "result": {"count": 1.5, "content": []}},
+        {"responseCode": "OK", "result": {"count": 1, "content": {}}},
+        {"responseCode": "OK", "result": {"count": 1, "content": [7]}},
+        {"responseCode": "OK", "result": {"count": 1, "content": [{"status": "Live"}]}},
+        {"responseCode": "OK", "result": {"count": 1, "content": [{"identifier": 7, "status": "Live"}]}},
+        {"responseCode": "OK", "result": {"count": 1, "content": [{"identifier": "do_1"}]}},
+        {"responseCode": "OK", "result": {"count": 20_000, "content": [{"identifier": "do_1", "status": "Live"}]}},
+    ],
+    ids=repr,
+)
+def test_search_answer_of_the_wrong_form_is_a_fault(answer: Any) -> None:
+    with ScriptedServer(says(200, answer)) as server, catalogue_at(server.url, tries=2) as http:
+        error = fault_of(lambda: http.states(["do_1"]))
+    assert "catalogue.search_url" in str(error)
+
+
+def test_search_answer_too_deep_to_parse_is_a_fault() -> None:
+    with ScriptedServer(says(200, "[" * 100_000)) as server, catalogue_at(server.url) as http:
+        assert "too deep to parse" in str(fault_of(lambda: http.states(["do_1"])))
+    assert len(server.seen) == 1
+
+
+def test_wrong_charset_is_unreadable() -> None:
+    body = '{"responseCode": "OK", "result": {"content": {"name": "ä"}}}'.encode("latin-1")
+    reply = says(200, body, Content_Type="application/json; charset=latin-1")
+    with ScriptedServer(reply) as server, catalogue_at(server.url) as http:
+        assert not_made(lambda: http.tree("do_1")).reason is Reason.BAD_TREE
+
+
+# --- pages -------------------------------------------------------------------------------------------------------
+
+
+class Index:
+    """Answers searches as the real index does, over nodes in memory."""
+
+    def __init__(self, *nodes: dict[str, str]) -> None:
+        self.nodes = sorted(nodes, key=lambda node: node["identifier"])
+
+    def __call__(self, handler: Handler) -> None:
+        request = handler.seen_body["request"]
+        wanted = request["filters"].get("identifier")
+        twins = {f"{identifier}.img" for identifier in wanted}
+        hits = [
+            node for node in self.nodes if not wanted or node["identifier"] in wanted or node["identifier"] in twins
+        ]
+        page = hits[request.get("offset", 0) :][: request.get("limit", 100)]
+        found(*page, count=len(hits))(handler)
+
+
+def node(identifier: str, status: str = "Live") -> dict[str, str]:
+    return {"identifier": identifier, "status": status}
+
+
+@pytest.mark.parametrize(("number", "calls"), [(1, 1), (100, 1), (101, 2), (250, 3), (10_001, 101)])
+def test_all_ids_are_resolved_once(number: int, calls: int) -> None:
+    ids = [f"do_{index:05}" for index in range(number)]
+    index = Index(*(node(identifier, "Retired" if int(identifier[3:]) % 3 else "Live") for identifier in ids))
+    with ScriptedServer(index) as server, catalogue_at(server.url, concurrency=4) as http:
+        states = http.states(ids)
+    assert states == {identifier: RETIRED if int(identifier[3:]) % 3 else LIVE for identifier in ids}
+    assert len(server.seen) == calls
+    asked = [identifier for seen in server.seen for identifier in seen.body["request"]["filters"]["identifier"]]
+    assert sorted(asked) == ids
+
+
+def test_twins_make_a_second_page_and_do_not_count() -> None:
+    ids = [f"do_{index:03}" for index in range(100)]
+    nodes = [*(node(identifier, "Retired") for identifier in ids), *(node(f"{identifier}.img") for identifier in ids)]
+    with ScriptedServer(Index(*nodes)) as server, catalogue_at(server.url) as http:
+        assert set(http.states(ids).values()) == {RETIRED}
+    assert [seen.body["request"]["offset"] for seen in server.seen] == [0, 100]
+
+
+@pytest.mark.parametrize("statuses", [("Retired", "Live"), ("Live", "Retired")])
+def test_live_one_of_two_nodes_with_one_id_wins(statuses: tuple[str, str]) -> None:
+    reply = found(*(node("do_1", status) for status in statuses))
+    with ScriptedServer(reply) as server, catalogue_at(server.url) as http:
+        assert http.states(["do_1"]) == {"do_1": LIVE}
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [("Live", LIVE), ("Unlisted", LIVE), ("Flagged", LIVE), ("Retired", RETIRED), ("Draft", ABSENT), ("live", ABSENT)],
+)
+def test_state_of_each_status(status: str, state: CollectionState) -> None:
+    with ScriptedServer(found(node("do_1", status))) as server, catalogue_at(server.url) as http:
+        assert http.states(["do_1"]) == {"do_1": state}
+
+
+def test_ids_not_asked_for_are_ignored() -> None:
+    reply = found(node("do_2"), node("DO_1"), node("do_1 "), node("do_1", "Retired"))
+    with ScriptedServer(reply) as server, catalogue_at(server.url) as http:
+        assert http.states(["do_1"]) == {"do_1": RETIRED}
+
+
+def test_same_hit_twice_on_one_page_counts_once() -> None:
+    with ScriptedServer(found(node("do_1"), node("do_1"))) as server, catalogue_at(server.url) as http:
+        assert http.states(["do_1"]) == {"do_1": LIVE}
+
+
+def test_service_that_leaves_the_list_out_has_found_nothing() -> None:
+    reply = says(200, {"responseCode": "OK", "result": {"count": 0}})
+    with ScriptedServer(reply) as server, catalogue_at(server.url) as http:
+        assert http.states(["do_1"]) == {"do_1": ABSENT}
+    assert len(server.seen) == 1
+
+
+FIRST = [node(f"do_{index:03}") for index in range(100)]
+SECOND = [node(f"do_{index:03}.img") for index in range(50)]
+GOOD = [found(*FIRST, count=150), found(*SECOND, count=150)]
+MISFITS: dict[str, list[Reply]] = {
+    "count shrinks": [found(*FIRST, count=150), found(*SECOND[:49], count=149)],
+    "count grows": [found(*FIRST, count=150), found(*SECOND, node("do_x"), count=151)],
+    "page comes again": [found(*FIRST, count=150), found(*FIRST[:50], count=150)],
+    "pages overlap": [found(*FIRST, count=150), found(FIRST[-1], *SECOND[:49], count=150)],
+    "second page is short": [found(*FIRST, count=150), found(*SECOND[:49], count=150)],
+    "second page is empty": [found(*FIRST, count=150), found(count=150)],
+    "second page is long": [found(*FIRST, count=150), found(*SECOND, node("do_x"), count=150)],
+    "first page is short": [found(*FIRST[:99], count=150)],
+}
+WANTED = [hit["identifier"] for hit in FIRST]
+
+
+@pytest.mark.parametrize("pages", MISFITS.values(), ids=MISFITS)
+def test_list_is_begun_anew_once_where_its_pages_do_not_fit(pages: list[Reply]) -> None:
+    with ScriptedServer(*pages, *GOOD) as server, catalogue_at(server.url) as http:
+        assert http.states(WANTED) == dict.fromkeys(WANTED, LIVE)
+    assert len(server.seen) == len(pages) + 2
+
+
+@pytest.mark.parametrize("pages", MISFITS.values(), ids=MISFITS)
+def test_pages_that_do_not_fit_twice_are_a_fault(pages: list[Reply]) -> None:
+    with ScriptedServer(*pages, *pages) as server, catalogue_at(server.url) as http:
+        error = fault_of(lambda: http.states(WANTED))
+    assert "pages that do not make one list, twice" in str(error)
+    assert error.transient
+    assert len(server.seen) == 2 * len(pages)
+
+
+def test_one_failed_search_fails_the_whole_step() -> None:
+    ids = [f"do_{index:03}" for index in range(150)]
+    with (
+        ScriptedServer(found(*(node(one) for one in ids[:100])), says(400)) as server,
+        catalogue_at(server.url) as http,
+    ):
+        fault_of(lambda: layouts(http, ids, RULES, 2))
+
+
+# --- TLS ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a certificate for 127.0.0.1 and its key, made for this run."""
+    folder = tmp_path_factory.mktemp("tls")
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "key.pem"]
+    names = ["-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run(
+        ["openssl", "req", "-x509", "-days", "2", *key, *names, "-out", "cert.pem"],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+    )
+    return folder
+
+
+@pytest.fixture
+def tls(authority: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority / "cert.pem", authority / "key.pem")
+    return context
+
+
+def test_certificate_of_the_given_authority_is_trusted(authority: Path, tls: ssl.SSLContext) -> None:
+    ca_file = str(authority / "cert.pem")
+    with ScriptedServer(tree_of(TREE), tls=tls) as server, catalogue_at(server.url, ca_file=ca_file) as http:
+        assert http.tree("do_1") == TREE
+
+
+def test_other_certificates_are_refused_at_once(tls: ssl.SSLContext) -> None:
+    clock = Clock()
+    with ScriptedServer(tree_of(TREE), tls=tls) as server, catalogue_at(server.url, clock) as http:
+        error = fault_of(lambda: http.tree("do_1"))
+    assert "TLS certificate refused (self-signed certificate)" in str(error)
+    assert "catalogue.ca_file" in str(error)
+    assert not error.transient
+    assert clock.slept == []
+    assert server.seen == []
+
+
+def test_certificate_for_another_host_is_refused(authority: Path, tls: ssl.SSLContext) -> None:
+    with ScriptedServer(tree_of(TREE), tls=tls) as server:
+        url = server.url.replace("127.0.0.1", "localhost")
+        with catalogue_at(url, ca_file=str(authority / "cert.pem")) as http:
+            assert "TLS certificate refused" in str(fault_of(lambda: http.tree("do_1")))
+
+
+def test_deadline_holds_over_tls(authority: Path, tls: ssl.SSLContext) -> None:
+    with ScriptedServer(SLOW["drips its headers"], tls=tls) as server:
+        ca_file = str(authority / "cert.pem")
+        with catalogue_at(server.url, tries=1, total_timeout_s=0.4, ca_file=ca_file) as http:
+            started = time.monotonic()
+            fault_of(lambda: http.tree("do_1"))
+    assert 0.4 <= time.monotonic() - started < 2
+
+
+def test_server_that_does_not_speak_tls() -> None:
+    with ScriptedServer(tree_of(TREE)) as server, catalogue_at(server.url.replace("http:", "https:"), tries=2) as http:
+        error = fault_of(lambda: http.tree("do_1"))
+    assert "TLS connection failed after 2 tries" in str(error)
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_authority_file_that_can_not_be_used_is_named(tmp_path: Path, content: str | None) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_text(content)
+    with catalogue_at("https://127.0.0.1:1", ca_file=str(file)) as http:
+        error = fault_of(lambda: http.tree("do_1"))
+    assert "ca.pem can not be read" in str(error)
+    assert not error.transient
+
+
+# --- a sign of life ----------------------------------------------------------------------------------------------
+
+
+def test_check_is_one_call() -> None:
+    with ScriptedServer(found()) as server, catalogue_at(server.url) as http:
+        http.check()
+    assert len(server.seen) == 1
+
+
+def test_check_of_a_service_that_is_down_is_not_tried_again() -> None:
+    with ScriptedServer(says(503)) as server, catalogue_at(server.url) as http:
+        error = fault_of(http.check)
+    assert "HTTP 503" in str(error)
+    assert len(server.seen) == 1

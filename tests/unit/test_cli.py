@@ -1,0 +1,157 @@
+"""The command line without Spark: help, usage, settings, and what it costs to ask."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from progress_exhaust import __version__
+from progress_exhaust.arguments import overrides_of, spread_ids
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "help"
+COMMANDS = ("", "export", "plan", "doctor", "sample-data")
+START_UP_S = 0.7
+
+# Runs the command line, then says on a last line of stderr which of these were imported.
+WATCHED = """
+import sys
+from progress_exhaust.cli import run
+code = run(sys.argv[1:])
+print(sorted({name.split('.')[0] for name in sys.modules} & {'pyspark', 'py4j', 'rich', 'requests'}), file=sys.stderr)
+sys.exit(code)
+"""
+
+
+def ask(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    ours = {name: value for name, value in os.environ.items() if not name.upper().startswith("PROGRESS_EXHAUST")}
+    environment = {**ours, "COLUMNS": "100", "NO_COLOR": "1", **variables}
+    command = [sys.executable, "-c", WATCHED, *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def told(answer: subprocess.CompletedProcess[str]) -> list[str]:
+    """Return the lines of stderr, after seeing that the last one says that nothing heavy was imported."""
+    *lines, imported = answer.stderr.splitlines()
+    assert imported == "[]"
+    return lines
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_is_as_agreed(command: str) -> None:
+    answer = ask(*command.split(), "--help")
+    golden = GOLDEN / f"{command or 'progress-exhaust'}.txt"
+    assert (answer.returncode, told(answer)) == (0, [])
+    assert answer.stdout == golden.read_text(encoding="utf-8")
+    assert "Example" in answer.stdout
+    assert "  progress-exhaust " in answer.stdout
+
+
+def test_version() -> None:
+    answer = ask("--version")
+    assert (answer.returncode, answer.stdout, told(answer)) == (0, f"progress-exhaust {__version__}\n", [])
+
+
+def test_help_comes_at_once() -> None:
+    """In seconds of work, not of waiting, which on a busy machine says little."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    ask("--help")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < START_UP_S
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("", "error: Missing command. See progress-exhaust --help."),
+        ("exprot", "error: No such command 'exprot'. Did you mean 'export'? See progress-exhaust --help."),
+        (
+            "export --al",
+            "error: No such option: --al (Possible options: --all, --date, --help). See progress-exhaust --help.",
+        ),
+        ("export --all extra", "error: Got unexpected extra argument(s) (extra). See progress-exhaust --help."),
+        ("export --batch", "error: Option '--batch' requires an argument. See progress-exhaust --help."),
+        (
+            "export",
+            "error: nothing is asked for; name batches with --batch, collections with --collection, or --all",
+        ),
+        ("plan", "error: nothing is asked for; name batches with --batch, collections with --collection, or --all"),
+        ("export --all --batch b", "error: --all does not go with --batch or --collection; leave one of them out"),
+        ("plan --all --collection c", "error: --all does not go with --batch or --collection; leave one of them out"),
+        ("export --all --date 1.2.2024", 'error: --date: expected a day as YYYY-MM-DD, got "1.2.2024"'),
+        ("export --all --profile lern", "error: report.profile: Input should be 'seed'"),
+        ("export --all --output=", "error: output.url: String should have at least 1 character"),
+        (
+            "export --all --config /no/such.toml",
+            "error: reading settings from /no/such.toml: No such file or directory; give --config an existing file",
+        ),
+        (
+            "sample-data --catalogue c",
+            "error: making sample data: expected one place for the tables; give --snapshot DIR or --cassandra",
+        ),
+        (
+            "sample-data --catalogue c --snapshot s --cassandra",
+            "error: making sample data: expected one place for the tables; give --snapshot DIR or --cassandra",
+        ),
+        ("sample-data --snapshot s", "error: Missing option '--catalogue'. See progress-exhaust --help."),
+    ],
+)
+def test_wrong_usage_is_one_sentence_and_code_2(arguments: str, sentence: str) -> None:
+    answer = ask(*arguments.split())
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert told(answer) == [sentence]
+
+
+def test_wrong_settings_are_told_all_at_once_and_code_2() -> None:
+    answer = ask("doctor", PROGRESS_EXHAUST__REPORT__TIME_ZONE="Mars", PROGRESS_EXHAUST__CATALOGUE__TRIES="0")
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert sorted(told(answer)) == [
+        "error: catalogue.tries: Input should be greater than 0",
+        'error: report.time_zone: expected a zone like Asia/Kolkata, got "Mars"',
+    ]
+
+
+def test_file_of_settings_can_be_named_by_a_variable() -> None:
+    answer = ask("export", "--all", PROGRESS_EXHAUST_CONFIG="/no/such.toml")
+    assert told(answer) == [
+        "error: reading settings from /no/such.toml: No such file or directory; give --config an existing file"
+    ]
+
+
+def test_errors_are_json_lines_where_these_are_asked_for() -> None:
+    answer = ask("export", "--all", "--log-format", "json", "--profile", "x")
+    [line] = told(answer)
+    assert line.startswith('{"at": "')
+    assert line.endswith('"level": "error", "action": "error", "sentence": "report.profile: Input should be \'seed\'"}')
+
+
+@pytest.mark.parametrize(
+    ("arguments", "spread"),
+    [
+        (["--batch", "a", "b", "--all"], ["--batch", "a", "--batch", "b", "--all"]),
+        (["--batch", "a", "--batch", "b"], ["--batch", "a", "--batch", "b"]),
+        (["--batch", "a", "b", "--collection", "c", "d"],
+         ["--batch", "a", "--batch", "b", "--collection", "c", "--collection", "d"]),
+        (["--batch", "-x", "b"], ["--batch", "-x", "--batch", "b"]),
+        (["--output", "o", "b"], ["--output", "o", "b"]),
+        (["--batch=a", "b"], ["--batch=a", "b"]),
+        (["--batch"], ["--batch"]),
+        ([], []),
+    ],
+)  # fmt: skip
+def test_each_id_gets_an_option_of_its_own(arguments: list[str], spread: list[str]) -> None:
+    assert spread_ids(arguments) == spread
+
+
+def test_options_set_what_they_say() -> None:
+    assert overrides_of(output="o", profile="p", snapshot="s", catalogue="c") == {
+        "output": {"url": "o"},
+        "report": {"profile": "p"},
+        "source": {"kind": "snapshot", "snapshot_dir": "s"},
+        "catalogue": {"kind": "files", "directory": "c"},
+    }
+    assert overrides_of() == {}

@@ -1,0 +1,147 @@
+"""The content service of the demo behaves as the real one where that matters to a client."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from progress_exhaust.stack.content_service import ContentService
+
+ALL_STATUSES = ["Live", "Unlisted", "Flagged", "Retired"]
+
+
+def store(folder: Path, collection_id: str, **fields: Any) -> None:
+    content = {"identifier": collection_id, "children": [{"identifier": "leaf"}], **fields}
+    (folder / f"{collection_id}.json").write_text(json.dumps({"responseCode": "OK", "result": {"content": content}}))
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[ContentService]:
+    for number in range(105):
+        store(
+            tmp_path, f"do_{number:03}", status="Live", primaryCategory="Course" if number % 2 else "Digital Textbook"
+        )
+    store(tmp_path, "do_old", status="Retired")
+    store(tmp_path, "do_plain")
+    (tmp_path / "broken.json").write_text("{")
+    with ContentService(tmp_path) as running:
+        yield running
+
+
+def search(service: ContentService, **request: Any) -> dict[str, Any]:
+    answer = requests.post(service.search_url, json={"request": request}, timeout=10)
+    assert answer.status_code == 200
+    body: dict[str, Any] = answer.json()
+    assert body["responseCode"] == "OK"
+    result: dict[str, Any] = body["result"]
+    return result
+
+
+def ids(result: dict[str, Any]) -> list[str]:
+    return [hit["identifier"] for hit in result.get("content", [])]
+
+
+def test_search_gives_a_hundred_hits_unless_told_otherwise(service: ContentService) -> None:
+    result = search(service, filters={})
+    assert (result["count"], len(result["content"])) == (106, 100)
+    assert len(search(service, filters={}, limit=1000)["content"]) == 106
+
+
+def test_empty_list_in_a_filter_is_dropped(service: ContentService) -> None:
+    assert search(service, filters={"identifier": []})["count"] == 106
+
+
+def test_without_a_status_only_live_nodes_come_back(service: ContentService) -> None:
+    assert search(service, filters={"identifier": ["do_old"]}) == {"count": 0}
+
+
+def test_asking_for_retired_nodes_gives_their_twins_too(service: ContentService) -> None:
+    result = search(
+        service, filters={"identifier": ["do_old", "do_plain"], "status": ALL_STATUSES}, fields=["identifier"]
+    )
+    assert result == {
+        "count": 3,
+        "content": [{"identifier": "do_old"}, {"identifier": "do_old.img"}, {"identifier": "do_plain"}],
+    }
+
+
+def test_pages_follow_offset_limit_and_order(service: ContentService) -> None:
+    request = {"filters": {"primaryCategory": "Course"}, "sort_by": {"identifier": "desc"}, "limit": 2}
+    assert ids(search(service, **request)) == ["do_103", "do_101"]
+    assert ids(search(service, **request, offset=2)) == ["do_099", "do_097"]
+
+
+def test_paging_beyond_ten_thousand_is_refused(service: ContentService) -> None:
+    body = {"request": {"filters": {}, "offset": 9_901}}
+    assert requests.post(service.search_url, json=body, timeout=10).status_code == 400
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"request": 7}', b"{"], ids=repr)
+def test_junk_is_the_clients_fault(service: ContentService, body: bytes) -> None:
+    assert requests.post(service.search_url, data=body, timeout=10).status_code == 400
+
+
+def test_hierarchy_is_the_file(service: ContentService, tmp_path: Path) -> None:
+    answer = requests.get(f"{service.hierarchy_url}/do_old?mode=edit", timeout=10)
+    assert answer.content == (tmp_path / "do_old.json").read_bytes()
+
+
+@pytest.mark.parametrize("collection_id", ["do_none", "%2e%2e", "..%2fdo_old", ""])
+def test_hierarchy_that_is_not_there(service: ContentService, collection_id: str) -> None:
+    answer = requests.get(f"{service.hierarchy_url}/{collection_id}", timeout=10)
+    assert answer.status_code == 404
+    assert answer.json()["responseCode"] == "RESOURCE_NOT_FOUND"
+
+
+def test_changed_file_is_seen(service: ContentService, tmp_path: Path) -> None:
+    assert search(service, filters={"identifier": "do_new"})["count"] == 0
+    store(tmp_path, "do_new")
+    assert search(service, filters={"identifier": "do_new"})["count"] == 1
+    store(tmp_path, "do_new", status="Draft")
+    assert search(service, filters={"identifier": "do_new"})["count"] == 0
+
+
+def test_call_without_the_token_is_refused(tmp_path: Path) -> None:
+    store(tmp_path, "do_1")
+    with ContentService(tmp_path, token="secret") as service, requests.Session() as session:
+        assert session.get(f"{service.hierarchy_url}/do_1", timeout=10).status_code == 401
+        assert session.post(service.search_url, json={"request": {}}, timeout=10).status_code == 401
+        session.headers["Authorization"] = "Bearer secret"
+        assert session.get(f"{service.hierarchy_url}/do_1", timeout=10).status_code == 200
+
+
+def test_idle_connections_do_not_hold_up_the_end(tmp_path: Path) -> None:
+    store(tmp_path, "do_1")
+    with requests.Session() as session:
+        with ContentService(tmp_path) as service:
+            session.get(f"{service.hierarchy_url}/do_1", timeout=10)
+            started = time.monotonic()
+        assert time.monotonic() - started < 2
+
+
+def test_command_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
+    catalogue = tmp_path / "catalogue"
+    catalogue.mkdir()
+    store(catalogue, "do_1")
+    port_file = tmp_path / "port"
+    command = [sys.executable, "-m", "progress_exhaust.stack.content_service", "--directory", str(catalogue)]
+    with subprocess.Popen([*command, "--port", "0", "--port-file", str(port_file)]) as process:
+        try:
+            deadline = time.monotonic() + 20
+            while not port_file.exists() and time.monotonic() < deadline:
+                time.sleep(0.02)
+            address = f"http://127.0.0.1:{int(port_file.read_text())}/collection/v1/hierarchy/do_1"
+            assert requests.get(address, timeout=10).status_code == 200
+        finally:
+            os.kill(process.pid, signal.SIGTERM)
+        assert process.wait(10) == 0

@@ -1,0 +1,192 @@
+"""Settings: who wins, what is refused, and that all faults come at once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from progress_exhaust.errors import SettingsError
+from progress_exhaust.settings import Settings, SourceKind, load, parse_date, secret_keys
+
+SECRETS = [
+    ("cassandra", "password"),
+    ("cassandra", "trust_store_password"),
+    ("cassandra", "key_store_password"),
+    ("catalogue", "token"),
+]
+
+
+def variable(section: str, key: str) -> str:
+    return f"PROGRESS_EXHAUST__{section.upper()}__{key.upper()}"
+
+
+def toml(folder: Path, text: str) -> Path:
+    file = folder / "settings.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def faults(file: Path | None = None, environment: dict[str, str] | None = None, **overrides: Any) -> list[str]:
+    with pytest.raises(SettingsError) as error:
+        load(file, environment or {}, overrides)
+    assert error.value.exit_code == 2
+    return str(error.value).splitlines()
+
+
+def test_nothing_given_gives_the_defaults() -> None:
+    assert load(None, {}, {}) == Settings()
+
+
+def test_file_wins_over_default(tmp_path: Path) -> None:
+    settings = load(toml(tmp_path, '[report]\ntime_zone = "Asia/Kolkata"'), {}, {})
+    assert settings.zone().key == "Asia/Kolkata"
+
+
+def test_environment_wins_over_file_and_leaves_its_neighbours(tmp_path: Path) -> None:
+    file = toml(tmp_path, '[output]\nurl = "/from/file"\npublish_threads = 3')
+    settings = load(file, {variable("output", "url"): "/from/environment"}, {})
+    assert (settings.output.url, settings.output.publish_threads) == ("/from/environment", 3)
+
+
+def test_command_line_wins_over_environment() -> None:
+    environment = {variable("output", "url"): "/from/environment"}
+    assert load(None, environment, {"output": {"url": "/from/line"}}).output.url == "/from/line"
+
+
+def test_variables_may_be_in_small_letters_and_others_are_not_ours() -> None:
+    settings = load(None, {"progress_exhaust__spark__ui": "true", "PROGRESS_EXHAUST_CONFIG": "x", "HOME": "/"}, {})
+    assert settings.spark.ui is True
+
+
+def test_list_in_the_environment_has_commas() -> None:
+    assert load(None, {variable("cassandra", "hosts"): "a, b,c"}, {}).cassandra.hosts == ("a", "b", "c")
+
+
+def test_all_faults_come_at_once_each_on_its_line(tmp_path: Path) -> None:
+    file = toml(
+        tmp_path,
+        """
+        [catalogue]
+        tries = 0
+        token = "x"
+        [cassandra]
+        porrt = 9042
+        [report]
+        time_zone = "Mars/Base"
+        [nowhere]
+        x = 1
+        """,
+    )
+    environment = {variable("output", "file_name"): "{date}.csv", "PROGRESS_EXHAUST__OUTPUT__NO_SUCH": "1"}
+    found = faults(file, environment, spark={"driver_memory": "lots"})
+    expected = [
+        "catalogue.token: a secret may not stand in settings.toml; "
+        "set PROGRESS_EXHAUST__CATALOGUE__TOKEN or token_file",
+        "PROGRESS_EXHAUST__OUTPUT__NO_SUCH: no such setting; expected PROGRESS_EXHAUST__<SECTION>__<KEY>",
+        "cassandra.porrt: no such setting",
+        "catalogue.tries: Input should be greater than 0",
+        'report.time_zone: expected a zone like Asia/Kolkata, got "Mars/Base"',
+        'output.file_name: expected letters, digits, _ . - with {batch_id} and perhaps {date}, got "{date}.csv"',
+        "spark.driver_memory: String should match pattern '^\\d+[mg]$'",
+        "nowhere: no such setting",
+    ]
+    assert sorted(found) == sorted(expected)
+
+
+def test_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    missing = tmp_path / "none.toml"
+    assert faults(missing) == [
+        f"reading settings from {missing}: No such file or directory; give --config an existing file"
+    ]
+
+
+@pytest.mark.parametrize("content", [b"[report", b"\xff\xfe", b"report = 1\nreport = 2"])
+def test_file_that_is_not_toml_is_refused(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "bad.toml"
+    file.write_bytes(content)
+    [fault] = faults(file)
+    assert fault.startswith(f"reading settings from {file}: not TOML")
+
+
+def test_section_that_is_no_table_is_refused(tmp_path: Path) -> None:
+    assert faults(toml(tmp_path, "report = 1"))[0].startswith("report: ")
+
+
+def test_every_secret_is_known_as_one() -> None:
+    assert sorted(secret_keys()) == sorted(SECRETS)
+
+
+@pytest.mark.parametrize(("section", "key"), SECRETS)
+def test_secret_in_the_file_is_refused_and_not_repeated(tmp_path: Path, section: str, key: str) -> None:
+    [fault] = faults(toml(tmp_path, f'[{section}]\n{key} = "CANARY"'))
+    assert fault.startswith(f"{section}.{key}: a secret may not stand in")
+    assert "CANARY" not in fault
+
+
+@pytest.mark.parametrize(("section", "key"), SECRETS)
+def test_secret_comes_from_the_environment_or_from_a_file(tmp_path: Path, section: str, key: str) -> None:
+    file = tmp_path / "secret"
+    file.write_text("CANARY two \n", encoding="utf-8")
+    from_file = load(None, {variable(section, f"{key}_file"): str(file)}, {})
+    from_environment = load(None, {variable(section, key): "CANARY one", variable(section, f"{key}_file"): "/no"}, {})
+    values = [getattr(getattr(settings, section), key).get_secret_value() for settings in (from_environment, from_file)]
+    assert values == ["CANARY one", "CANARY two "]
+    assert "CANARY" not in repr(from_file) + from_file.model_dump_json()
+
+
+def test_secret_file_that_can_not_be_read_is_named(tmp_path: Path) -> None:
+    missing = tmp_path / "none"
+    [fault] = faults(None, {variable("catalogue", "token_file"): str(missing)})
+    assert fault == f"catalogue.token_file: {missing} can not be read: No such file or directory"
+
+
+@pytest.mark.parametrize(
+    ("sections", "sentence"),
+    [
+        ({"source": {"kind": "snapshot"}}, "source.snapshot_dir: kind is snapshot, so a folder is needed"),
+        ({"catalogue": {"kind": "files"}}, "catalogue.directory: kind is files, so a folder is needed"),
+        ({"tables": {"user": "user"}}, 'tables.user: expected <keyspace>.<table>, got "user"'),
+        ({"tables": {"user": 'a.b"; DROP'}}, "tables.user: expected <keyspace>.<table>, got"),
+        ({"certificates": {"failures_table": "x"}}, "certificates.failures_table: expected <keyspace>.<table>"),
+        ({"report": {"profile": "lern"}}, "report.profile: "),
+        ({"report": {"time_zone": "../../etc/passwd"}}, "report.time_zone: expected a zone like Asia/Kolkata"),
+        ({"cassandra": {"consistency": "quorum"}}, "cassandra.consistency: "),
+        ({"cassandra": {"hosts": []}}, "cassandra.hosts: "),
+        ({"output": {"file_name": "{batch_id}/{date}.csv"}}, "output.file_name: "),
+        ({"output": {"file_name": "{batch_id!r}.csv"}}, "output.file_name: "),
+        ({"catalogue": {"search_chunk": 101}}, "catalogue.search_chunk: "),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_value_out_of_its_bounds_is_refused(sections: dict[str, Any], sentence: str) -> None:
+    [fault] = faults(None, {}, **sections)
+    assert fault.startswith(sentence)
+
+
+def test_snapshot_in_the_environment_needs_no_file() -> None:
+    environment = {variable("source", "kind"): "snapshot", variable("source", "snapshot_dir"): "/data"}
+    assert load(None, environment, {}).source.kind is SourceKind.SNAPSHOT
+
+
+def test_settings_do_not_change_after_the_start() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Settings().output.url = "/elsewhere"  # type: ignore[misc]
+
+
+def test_own_environment_gives_settings() -> None:
+    assert load(None, os.environ, {"output": {"url": "/data"}}).output.url == "/data"
+
+
+@pytest.mark.parametrize(
+    "text", ["2024-02-30", "2024-1-01", "20240101", "", "today", "2024-01-01T00:00", "２024-01-01"]
+)
+def test_day_of_another_form_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match="--date: expected a day as YYYY-MM-DD"):
+        parse_date(text)
+
+
+def test_day_is_read() -> None:
+    assert parse_date("2024-02-29").isoformat() == "2024-02-29"
