@@ -249,15 +249,13 @@ def test_missing_table_is_one_sentence_and_code_1(world: Path, tmp_path: Path) -
 
 
 def test_sigterm_stops_cleanly_within_its_time(world: Path, tmp_path: Path) -> None:
-    process = started(world, tmp_path, "export", "--all")
-    assert process.stderr is not None
-    for line in process.stderr:
-        if "computing 1 reports" in line:
-            break
-    [staging] = (tmp_path / "progress-exhaust" / ".staging").iterdir()
-    begin = time.monotonic()
-    process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=60)
+    with started(world, tmp_path, "export", "--all") as process:
+        assert process.stderr is not None
+        assert any("computing " in line for line in process.stderr)
+        [staging] = (tmp_path / "progress-exhaust" / ".staging").iterdir()
+        begin = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=60)
     assert process.returncode == 143
     assert time.monotonic() - begin < 30
     assert err.splitlines()[-1] == "error: stopped by SIGTERM: files already made stay, and nothing unfinished is left"

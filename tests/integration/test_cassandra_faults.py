@@ -256,10 +256,10 @@ def test_replicas_that_are_too_slow_are_told_with_the_table(
     write_big_partition(tmp_path / "big" / enrolments)
     with own_node.session() as session:
         load_snapshot(session, tmp_path / "big")
-    own_node.restart({"range_request_timeout": "200ms"})
+    own_node.restart({"range_request_timeout": "100ms"})
     try:
         let_it_warm_up(own_node)
-        cassandra = {"read_timeout_s": 4 * READ_TIMEOUT_S, "fetch_rows": BIG_PARTITION_ROWS}
+        cassandra = {"read_timeout_s": 4 * READ_TIMEOUT_S, "retries": 0, "fetch_rows": BIG_PARTITION_ROWS}
         failed = failing_run(cassandra_spark, on_own_node.settings(cassandra=cassandra))
     finally:
         own_node.restart({})
@@ -287,8 +287,8 @@ def let_it_warm_up(node: CassandraNode) -> None:
 
 
 def write_big_partition(folder: Path) -> None:
-    """Write the enrolments of one learner in so many batches that no node reads them in 200 ms."""
-    statuses = {f"do_{number}": 2 for number in range(20)}
+    """Write the enrolments of one learner in so many batches that no node reads them in 100 ms."""
+    statuses = {f"do_{number}": 2 for number in range(40)}
     rows = (
         {"userid": "u-big", "courseid": "do_x", "batchid": f"x-{number:06d}", "contentstatus": statuses}
         for number in range(BIG_PARTITION_ROWS)
