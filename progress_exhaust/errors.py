@@ -9,6 +9,7 @@
         ├── SourceError          tables: Cassandra or a snapshot
         ├── CatalogueError       the content service or a folder of its answers
         ├── OutputError          the place the files go to
+        ├── QueueError           the request queue in PostgreSQL
         └── ComputeError         Spark itself
 
 A message says what was being done, to which object, what was got and expected, and the next step. It never holds a
@@ -91,6 +92,10 @@ class CatalogueError(OperatorError):
 
 class OutputError(OperatorError):
     """The output place can not be written: no space, no right, not there."""
+
+
+class QueueError(OperatorError):
+    """The request queue does not answer, or does not let us do what we must."""
 
 
 class ComputeError(OperatorError):

@@ -33,6 +33,7 @@ from progress_exhaust.errors import SettingsError
 ENVIRONMENT_PREFIX = "PROGRESS_EXHAUST__"
 
 _TABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\.[A-Za-z][A-Za-z0-9_]*")
+_QUEUE_TABLE = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_]*\.)?[A-Za-z_][A-Za-z0-9_]*")
 _FILE_NAME = re.compile(r"[A-Za-z0-9_.{}-]+")
 
 
@@ -205,6 +206,46 @@ class OutputSettings(Section):
         return template
 
 
+class QueueSettings(Section):
+    """Where the request queue is."""
+
+    dsn: str = Field(
+        "",
+        description="libpq connection string of PostgreSQL, e.g. host=db dbname=sunbird sslmode=verify-full",
+    )
+    password: SecretStr | None = Field(None, description="secret: environment only")
+    password_file: str = Field("", description="file that holds the password")
+    table: str = Field("job_request", description="table of requests, with its schema where it needs one")
+    job_id: str = Field("progress-exhaust", min_length=1, description="our rows' job_id; no other row is ever touched")
+    connect_timeout_s: PositiveInt = Field(10, description="seconds to open a connection")
+    statement_timeout_s: PositiveInt = Field(30, description="seconds for one statement")
+    heartbeat_s: PositiveFloat = Field(10.0, description="seconds between two looks at whether the connection lives")
+
+    @field_validator("table")
+    @classmethod
+    def _is_a_table(cls, name: str) -> str:
+        if not _QUEUE_TABLE.fullmatch(name):
+            raise ValueError(f'expected a table, or <schema>.<table>, got "{name}"')
+        return name
+
+
+class RequestSettings(Section):
+    """What a request may ask for, and how much of the queue one run takes."""
+
+    tag: str = Field("progress-exhaust", min_length=1, description="tag of requests put in by submit")
+    tries: PositiveInt = Field(3, description="drivers that may die on a request before it is given up")
+    reports_per_request: PositiveInt = Field(20, description="reports of one request, counted after resolving")
+    reports_per_channel: PositiveInt = Field(30, description="reports made for one channel in one run")
+    bytes_per_channel: PositiveInt = Field(1 << 30, description="bytes published for one channel in one run")
+    reports_per_wave: PositiveInt = Field(
+        500, description="reports claimed and made together; the rest is left to others"
+    )
+    max_data_bytes: PositiveInt = Field(1 << 20, description="bytes of one request_data")
+    wall_time_s: int = Field(0, ge=0, description="seconds after which a run begins no new wave; 0: no limit")
+    progress_every_s: PositiveFloat = Field(2.0, description="seconds between two notes of a request's progress")
+    metrics_file: str = Field("", description="file for metrics in Prometheus text format; empty: none")
+
+
 class SparkSettings(Section):
     """How the work is cut. Started by spark-submit, its own arguments win over `master` and `driver_memory`."""
 
@@ -234,6 +275,8 @@ class Settings(Section):
     privacy: PrivacySettings = PrivacySettings()
     certificates: CertificateSettings = CertificateSettings()
     output: OutputSettings = OutputSettings()
+    queue: QueueSettings = QueueSettings()
+    requests: RequestSettings = RequestSettings()
     spark: SparkSettings = SparkSettings()
 
     @model_validator(mode="after")

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from progress_exhaust.catalogue import refusals
 from progress_exhaust.catalogue.answers import TooDeep, UnreadableAnswer, parsed, tree_in
-from progress_exhaust.catalogue.port import STATE_OF_STATUS, CollectionState, can_be_part_of_a_path
+from progress_exhaust.catalogue.port import STATE_OF_STATUS, CollectionState
 from progress_exhaust.errors import CatalogueError
+from progress_exhaust.ids import is_safe_id
 from progress_exhaust.settings import CatalogueSettings
 
 
@@ -41,7 +42,7 @@ class FilesCatalogue:
             NotMade: there is no file, it is too large or holds no tree, or the root is retired or was never live.
             CatalogueError: the file can not be read.
         """
-        if not can_be_part_of_a_path(collection_id):
+        if not is_safe_id(collection_id):
             raise refusals.unknown(collection_id)
         try:
             answer = parsed(self._body(collection_id))
@@ -68,7 +69,7 @@ class FilesCatalogue:
 
     def _has_file(self, collection_id: str) -> bool:
         try:
-            return can_be_part_of_a_path(collection_id) and self._file(collection_id).is_file()
+            return is_safe_id(collection_id) and self._file(collection_id).is_file()
         except OSError as error:
             raise self._unreadable(collection_id, error) from None
 

@@ -21,9 +21,10 @@ from progress_exhaust.catalogue.answers import (
     tree_in,
 )
 from progress_exhaust.catalogue.client import Client, NotFound, fault
-from progress_exhaust.catalogue.port import STATE_OF_STATUS, CollectionState, can_be_part_of_a_path, in_parallel
+from progress_exhaust.catalogue.port import STATE_OF_STATUS, CollectionState, in_parallel
 from progress_exhaust.catalogue.text import shown
 from progress_exhaust.catalogue.transport import AnswerTooLarge, Call, CallFailed
+from progress_exhaust.ids import is_safe_id
 from progress_exhaust.settings import CatalogueSettings
 
 PAGE_SIZE = 100
@@ -76,7 +77,7 @@ class HttpCatalogue:
             CatalogueError: the service does not answer, or its pages do not make one whole list.
         """
         states = dict.fromkeys(collection_ids, CollectionState.ABSENT)
-        asked = [collection_id for collection_id in states if can_be_part_of_a_path(collection_id)]
+        asked = [collection_id for collection_id in states if is_safe_id(collection_id)]
         size = self._settings.search_chunk
         chunks = [asked[start : start + size] for start in range(0, len(asked), size)]
         for found in in_parallel(self._states_of_chunk, chunks, self._settings.concurrency):
@@ -90,7 +91,7 @@ class HttpCatalogue:
             NotMade: the service has no such tree, or one that can not be read or is over a bound.
             CatalogueError: the service does not answer.
         """
-        if not can_be_part_of_a_path(collection_id):
+        if not is_safe_id(collection_id):
             raise refusals.unknown(collection_id)
         address = f"{self._settings.hierarchy_url.rstrip('/')}/{collection_id}"
         call = Call("GET", address, None, self._settings.max_tree_bytes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from enum import StrEnum
@@ -12,8 +11,6 @@ from progress_exhaust.catalogue import refusals
 from progress_exhaust.catalogue.layout import Layout
 from progress_exhaust.catalogue.tree import TreeRules, layout_of
 from progress_exhaust.errors import NotMade
-
-_SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -117,12 +114,3 @@ def in_parallel(work: Callable[[Item], Result], items: Sequence[Item], concurren
         return [future.result() for future in futures]
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
-
-
-def can_be_part_of_a_path(identifier: str) -> bool:
-    """Return whether an id is safe to build a file name or an address from.
-
-    >>> can_be_part_of_a_path("do_1130934466492252161819"), can_be_part_of_a_path("../do_1")
-    (True, False)
-    """
-    return _SAFE_ID.fullmatch(identifier) is not None and ".." not in identifier

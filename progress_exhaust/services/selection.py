@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,12 +14,12 @@ from progress_exhaust.catalogue.layout import Layout
 from progress_exhaust.catalogue.port import Catalogue, layouts
 from progress_exhaust.catalogue.tree import TreeRules
 from progress_exhaust.errors import NotMade, Reason
+from progress_exhaust.ids import is_safe_id
 from progress_exhaust.report.wanted import Batch, StageLines, read_lines
 from progress_exhaust.settings import Settings
 from progress_exhaust.tables.port import Tables
 from progress_exhaust.tables.schemas import COURSE_BATCH
 
-_SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _ASKED = T.StructType([T.StructField("asked_id", T.StringType())])
 
 
@@ -52,11 +51,6 @@ class _BatchRow:
     batch_id: str
     collection_id: str
     name: str
-
-
-def is_safe_id(identifier: str) -> bool:
-    """Whether an id may become part of a path."""
-    return _SAFE_ID.fullmatch(identifier) is not None and ".." not in identifier
 
 
 def select_batches(

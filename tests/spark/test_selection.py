@@ -10,9 +10,10 @@ from pyspark.sql import SparkSession
 
 from progress_exhaust.catalogue.files import FilesCatalogue
 from progress_exhaust.errors import Reason
+from progress_exhaust.ids import is_safe_id
 from progress_exhaust.output.staging import Staging
 from progress_exhaust.output.store import LocalStore
-from progress_exhaust.services.selection import Asked, Selection, is_safe_id, select_batches
+from progress_exhaust.services.selection import Asked, Selection, select_batches
 from progress_exhaust.tables.snapshot import SnapshotTables
 from tests.builders import answer, batch, collection, leaf, small_tree
 from tests.whole_runs import settings_for, write_world

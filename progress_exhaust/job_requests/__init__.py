@@ -1,0 +1,1 @@
+"""Requests for reports: what they mean, their legal moves, and the queue they stand in."""

@@ -1,0 +1,79 @@
+"""What the rest of the job asks of the request queue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from progress_exhaust.job_requests.model import (
+    Claim,
+    Closing,
+    Delivered,
+    DueRequest,
+    ListedRequest,
+    NewRequest,
+    NotClaimed,
+    RequestKey,
+    Right,
+)
+
+
+class Queue(Protocol):
+    """The rows of our job, and nobody else's.
+
+    A claim holds as long as the connection it was made on: when that is gone, so is the right to write. The queue then
+    connects anew and takes up again each claim whose row is as it was; the others are fenced off for good. All methods
+    may be called from several threads. Each raises `QueueError` when the database does not do its part.
+    """
+
+    @property
+    def keeps_processed(self) -> bool:
+        """Whether the table has the column processed_batches; where not, the manifest is the list."""
+
+    def check(self) -> None:
+        """Look at the connection, the table and its columns, before anything is claimed.
+
+        Raises:
+            QueueError: no answer, a transaction pooler in between, a column missing.
+        """
+
+    def rights(self) -> list[Right]:
+        """Return what each command must be allowed to do, and whether it is."""
+
+    def due(self, *, tag: str | None = None, request_id: str | None = None) -> list[DueRequest]:
+        """Return the rows that may be claimed, oldest first; those that we have claimed are not among them."""
+
+    def claim(self, key: RequestKey) -> Claim | NotClaimed:
+        """Take a row: its lock, then status PROCESSING. One on which too many drivers have died ends FAILED."""
+
+    def is_ours(self, claim: Claim) -> bool:
+        """Return whether a claim still holds, by one look at the row; to be asked straight before each move."""
+
+    def checkpoint(self, delivered: Mapping[RequestKey, Delivered]) -> None:
+        """Note what the requests have so far, by one UPDATE for all of them; those that are not ours are left out."""
+
+    def close(self, claim: Claim, closing: Closing) -> bool:
+        """End a request, and free its lock; false where it was not ours any more, and nothing is written."""
+
+    def release(self, claim: Claim, delivered: Delivered) -> bool:
+        """Give a request back: SUBMITTED, its iteration as it was, its files kept; false where it was not ours."""
+
+    def note_files_of_cancelled(self, claim: Claim, delivered: Delivered) -> None:
+        """List the files that were out already when a request of ours was cancelled; free its lock."""
+
+    def submit(self, request: NewRequest) -> None:
+        """Put a request in.
+
+        Raises:
+            RequestError: there is such a row already.
+        """
+
+    def cancel(self, *, request_id: str, tag: str | None, now: datetime) -> Sequence[RequestKey]:
+        """End, as FAILED with `Cancelled`, the rows with this id that have not ended; return which."""
+
+    def listed(self, *, request_id: str | None = None, tag: str | None = None) -> list[ListedRequest]:
+        """Return all rows, or those with this id or tag, oldest first."""
+
+    def close_connections(self) -> None:
+        """Free all locks and connections; claims that were not closed or released are orphans."""
