@@ -16,6 +16,7 @@ SECRETS = [
     ("cassandra", "trust_store_password"),
     ("cassandra", "key_store_password"),
     ("catalogue", "token"),
+    ("queue", "password"),
 ]
 
 
