@@ -46,7 +46,7 @@ def start_session(settings: Settings, *, debug: bool = False) -> SparkSession:
         SettingsError: the tables are in Cassandra and the connector is not on the class path.
     """
     at_start = SparkConf(loadDefaults=False)
-    for key, value in _start_options(settings, debug=debug).items():
+    for key, value in start_options(settings, debug=debug).items():
         at_start.set(key, value)
     # Unless asked for, what the JVM says of itself while it starts (jars it fetches, or can not) is not for the screen.
     streams = {} if debug else {"stderr": subprocess.DEVNULL}
@@ -68,7 +68,8 @@ def start_session(settings: Settings, *, debug: bool = False) -> SparkSession:
     return session
 
 
-def _start_options(settings: Settings, *, debug: bool) -> dict[str, str]:
+def start_options(settings: Settings, *, debug: bool) -> dict[str, str]:
+    """Return what Spark has to know before its JVM starts; no secret is among it."""
     spark = settings.spark
     options = {
         "spark.app.name": "progress-exhaust",
@@ -89,7 +90,10 @@ def _start_options(settings: Settings, *, debug: bool) -> dict[str, str]:
             options["spark.jars"] = ",".join(jars)
         else:
             options["spark.jars.packages"] = spark.connector_package
-            options["spark.jars.ivySettings"] = str(resources.files("progress_exhaust") / "ivysettings.xml")
+            # As a URL, since Spark reads it as one: a blank in a path would end it.
+            options["spark.jars.ivySettings"] = Path(
+                str(resources.files("progress_exhaust") / "ivysettings.xml")
+            ).as_uri()
             if spark.jar_cache:
                 options["spark.jars.ivy"] = spark.jar_cache
     return options

@@ -106,7 +106,7 @@ def _spark(environment: Mapping[str, str]) -> _Resolver:
                     *(str(home / "bin" / "spark-submit"), "--master", "local[1]"),
                     *("--packages", coordinates),
                     *("--conf", f"spark.jars.ivy={workshop / 'ivy'}"),
-                    *("--conf", f"spark.jars.ivySettings={ivy_settings}"),
+                    *("--conf", f"spark.jars.ivySettings={ivy_settings.as_uri()}"),
                     str(script),
                 ],
                 workshop,
