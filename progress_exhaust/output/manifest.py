@@ -29,6 +29,7 @@ class MadeFile:
         batch_id: its batch.
         collection_id: its collection.
         collection_name: the collection's human name.
+        audience: the root organisation whose learners it shows; None for everyone.
         rows: learners, the header not counted.
         size_bytes: its length.
         sha256: its SHA-256, in hex.
@@ -42,6 +43,7 @@ class MadeFile:
     batch_id: str
     collection_id: str
     collection_name: str
+    audience: str | None
     rows: int
     size_bytes: int
     sha256: str

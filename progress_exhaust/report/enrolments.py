@@ -9,6 +9,7 @@ from progress_exhaust.report.values import legacy_instant
 
 NO_KEY = "no_key"
 INACTIVE = "inactive"
+OTHER_ORGANISATION = "other_organisation"
 DATE_UNREADABLE = "enrolment_date_unreadable"
 
 _COMPLETED = 2

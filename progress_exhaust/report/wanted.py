@@ -17,7 +17,7 @@ from progress_exhaust.catalogue.layout import Layout
 
 _ID = T.StringType()
 
-# Grain and key: batch_no; batch_id is unique, too.
+# Grain and key: batch_no; (batch_id, collection_id) is unique, too.
 BATCHES = T.StructType(
     [
         T.StructField("batch_no", T.IntegerType()),
@@ -52,6 +52,14 @@ ASSESSMENTS = T.StructType(
         T.StructField("ordinal", T.IntegerType()),
     ]
 )
+# Grain and key: report_no; reports whose audience is not everyone.
+AUDIENCES = T.StructType(
+    [
+        T.StructField("report_no", T.IntegerType()),
+        T.StructField("batch_no", T.IntegerType()),
+        T.StructField("audience", _ID),
+    ]
+)
 # Grain and key: report_no. Audience null is everyone; first_cells and header are texts as they stand in the file;
 # leaf_counts has the collection itself first, then its nested ones, as levels has them.
 REPORTS = T.StructType(
@@ -75,7 +83,7 @@ class Batch:
 
     Attributes:
         batch_no: its number in this run, from 0.
-        batch_id: its id; unique among the wanted batches.
+        batch_id: its id; unique among the wanted batches of its collection.
         name: its human name; empty where it has none.
         layout: its collection's layout.
     """
@@ -150,6 +158,12 @@ def assessment_rows(layouts: Iterable[Layout]) -> Iterator[str]:
     for layout in layouts:
         for ordinal, assessment in enumerate(layout.assessments):
             yield _line(collection_id=layout.collection_id, content_id=assessment.identifier, ordinal=ordinal)
+
+
+def audience_rows(reports: Iterable[Report]) -> Iterator[str]:
+    """Give `AUDIENCES` as JSON lines."""
+    for report in reports:
+        yield _line(report_no=report.report_no, batch_no=report.batch.batch_no, audience=report.audience)
 
 
 def report_row(report: Report, slice_starts: Sequence[str], *, first_cells: str, header: str) -> str:

@@ -9,6 +9,7 @@ import progress_exhaust
 from progress_exhaust.output.manifest import Manifest
 from progress_exhaust.output.staging import ROOT, Staging, remove_left_over
 from progress_exhaust.report.wanted import Report
+from progress_exhaust.services.delivery import PlainDelivery
 from progress_exhaust.services.faults import SPARK_FAILURES, fault_of
 from progress_exhaust.services.report_plan import read_places
 from progress_exhaust.services.run import Event, Outcome, Phase, Ports, Run
@@ -62,7 +63,8 @@ def _make(asked: Asked, ports: Ports, settings: Settings, run: Run, staging: Sta
     with outcome.phase(Phase.READ):
         places = read_places(ports.tables)
     reports = [Report(number, batch) for number, batch in enumerate(selection.batches)]
-    WaveRunner(ports, settings, run, staging, places, outcome).make(reports)
+    delivery = PlainDelivery(ports.store, settings.output, run, outcome)
+    WaveRunner(ports, settings, run, staging, places, outcome, delivery).make(reports)
 
 
 def _write_manifest(outcome: Outcome, ports: Ports, settings: Settings, run: Run, started: datetime) -> None:

@@ -1,4 +1,4 @@
-"""From the staged parts of a report to its file at its place: joined, checked, moved."""
+"""From the staged parts of a report to one file that is checked and may be moved to its place."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from datetime import date
 from pathlib import Path
 
 from progress_exhaust.errors import NotMade, OutputError, Reason
-from progress_exhaust.output.digest import digest_of
+from progress_exhaust.output.digest import Digest, digest_of
 from progress_exhaust.output.lines import NOTES
 from progress_exhaust.output.manifest import Column, MadeFile
-from progress_exhaust.output.staging import ROOT
 from progress_exhaust.output.store import Store
-from progress_exhaust.report.enrolments import DATE_UNREADABLE, INACTIVE, NO_KEY
+from progress_exhaust.report.enrolments import DATE_UNREADABLE, INACTIVE, NO_KEY, OTHER_ORGANISATION
 from progress_exhaust.report.profiles import columns_of
 from progress_exhaust.report.wanted import Report
 from progress_exhaust.services.report_plan import Counts, fixed_texts
@@ -49,28 +48,71 @@ def staged_parts(store: Store, folder: str) -> dict[int, Parts]:
     return {report_no: Parts(slices[report_no], notes.get(report_no, [])) for report_no in slices}
 
 
-def publish_report(
-    report: Report,
-    parts: Parts,
-    counts: Counts,
-    store: Store,
-    settings: OutputSettings,
-    day: date,
-    scratch: Path,
-) -> MadeFile:
-    """Check a staged report against the count of its learners, and move it to its place.
+@dataclass(frozen=True)
+class CheckedReport:
+    """A staged report that is one whole file with as many rows as were counted.
+
+    Attributes:
+        report: what it is.
+        staged: its path in staging.
+        digest: what one read of the file told.
+        counts: what was counted of its enrolments before anything was joined.
+        guarded_cells: cells made inert, the header's included.
+    """
+
+    report: Report
+    staged: str
+    digest: Digest
+    counts: Counts
+    guarded_cells: int
+
+    def publish(self, store: Store, path: str, *, staged: str = "") -> MadeFile:
+        """Move the file, or a staged copy of it, to its place.
+
+        Raises:
+            NotMade: it can not be moved.
+        """
+        batch, layout = self.report.batch, self.report.batch.layout
+        try:
+            store.publish(staged or self.staged, path)
+        except OutputError as error:
+            raise NotMade(
+                Reason.NOT_PUBLISHED, batch.batch_id, f'batch "{batch.batch_id}" is not made: {error}'
+            ) from None
+        counts = self.counts
+        return MadeFile(
+            path=path,
+            batch_id=batch.batch_id,
+            collection_id=layout.collection_id,
+            collection_name=layout.name,
+            audience=self.report.audience,
+            rows=counts.kept,
+            size_bytes=self.digest.size_bytes,
+            sha256=self.digest.sha256,
+            columns=[Column(column.header, column.kind, column.name, column.level) for column in columns_of(layout)],
+            rows_dropped=_counted(
+                {NO_KEY: counts.no_key, INACTIVE: counts.inactive, OTHER_ORGANISATION: counts.other_organisation}
+            ),
+            warnings=_counted({DATE_UNREADABLE: counts.dates_unreadable} | dict(layout.warnings)),
+            guarded_cells=self.guarded_cells,
+        )
+
+
+def check_report(
+    report: Report, parts: Parts, counts: Counts, store: Store, settings: OutputSettings, scratch: Path
+) -> CheckedReport:
+    """Make one file of a staged report's parts, and check it against the count of its learners.
 
     Args:
         report: what it is.
         parts: its staged files.
         counts: what was counted of its enrolments before anything was joined.
-        store: where it goes.
+        store: where it is staged.
         settings: how files look.
-        day: the date in its name.
         scratch: a private folder for copies, where the store is not local.
 
     Raises:
-        NotMade: a table holds a key twice, the rows do not match the count, or the file can not be moved.
+        NotMade: a table holds a key twice, or the rows do not match the count.
     """
     batch = report.batch
     notes = _read_notes(store, parts.notes)
@@ -88,26 +130,9 @@ def publish_report(
     digest = digest_of(store.local_copy(staged, scratch))
     if digest.records != counts.kept + 1:
         raise _miscounted(batch.batch_id, f"{digest.records - 1} rows", counts.kept)
-    path = f"{ROOT}/{file_name(settings, batch.batch_id, day)}"
-    try:
-        store.publish(staged, path)
-    except OutputError as error:
-        raise NotMade(Reason.NOT_PUBLISHED, batch.batch_id, f'batch "{batch.batch_id}" is not made: {error}') from None
     texts = fixed_texts(report, formula_guard=settings.formula_guard)
-    layout = batch.layout
-    return MadeFile(
-        path=path,
-        batch_id=batch.batch_id,
-        collection_id=layout.collection_id,
-        collection_name=layout.name,
-        rows=counts.kept,
-        size_bytes=digest.size_bytes,
-        sha256=digest.sha256,
-        columns=[Column(column.header, column.kind, column.name, column.level) for column in columns_of(layout)],
-        rows_dropped=_counted({NO_KEY: counts.no_key, INACTIVE: counts.inactive}),
-        warnings=_counted({DATE_UNREADABLE: counts.dates_unreadable} | dict(layout.warnings)),
-        guarded_cells=notes.guarded + texts.guarded_in_header + texts.guarded_in_row * counts.kept,
-    )
+    guarded_cells = notes.guarded + texts.guarded_in_header + texts.guarded_in_row * counts.kept
+    return CheckedReport(report, staged, digest, counts, guarded_cells)
 
 
 def file_name(settings: OutputSettings, batch_id: str, day: date) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, SparkSession, Window
@@ -49,12 +49,16 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What becomes of a batch's enrolments."""
+    """What becomes of the enrolments of a batch, as one report shows it.
+
+    `other_organisation` are those that would be kept, but are not for the report's audience.
+    """
 
     kept: int = 0
     no_key: int = 0
     inactive: int = 0
     dates_unreadable: int = 0
+    other_organisation: int = 0
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,37 @@ class ReportPlan:
             for row in counts_per_batch(enrolments).collect()
         }
 
+    def report_counts(
+        self, reports: Sequence[Report], sources: SourceFrames, counts: dict[int, Counts]
+    ) -> dict[int, Counts]:
+        """Return what becomes of the enrolments, by report_no; where all are for everyone, nothing is counted anew.
+
+        Args:
+            reports: the reports.
+            sources: the rows they need.
+            counts: as given by `counts`.
+        """
+        of_batch = {report.report_no: counts.get(report.batch.batch_no, Counts()) for report in reports}
+        narrowed = [report for report in reports if report.audience is not None]
+        if not narrowed:
+            return of_batch
+        audiences = self._small(wanted.AUDIENCES, "audiences", wanted.audience_rows(narrowed))
+        roots = sources.learners.select("user_id", F.col("root_org_id").alias("audience"))
+        permitted = sources.enrolments.join(roots, on="user_id", how="inner").join(
+            audiences, on=["batch_no", "audience"], how="inner"
+        )
+        counted = permitted.groupBy("report_no").agg(
+            F.count(F.lit(1)).alias("kept"), F.count_if("date_unreadable").alias("dates_unreadable")
+        )
+        found = {row["report_no"]: (row["kept"], row["dates_unreadable"]) for row in counted.collect()}
+        for report in narrowed:
+            whole = of_batch[report.report_no]
+            kept, dates_unreadable = found.get(report.report_no, (0, 0))
+            of_batch[report.report_no] = replace(
+                whole, kept=kept, dates_unreadable=dates_unreadable, other_organisation=whole.kept - kept
+            )
+        return of_batch
+
     def sources(
         self, reports: Sequence[Report], enrolments: DataFrame, learners: int, wave_of: dict[int, int]
     ) -> SourceFrames:
@@ -141,7 +176,11 @@ class ReportPlan:
             of_batches = failed.join(batches, F.col("batchid") == F.col("batch_id"), how="inner")
             failures = of_batches.select(F.col("userid").alias("user_id"), "batch_no", "collection_id").distinct()
         kept = enrolments.filter(F.col("dropped").isNull())
-        return SourceFrames(kept, activity, attempts, self._learners(kept, learners), failures)
+        located = self._learners(kept, learners)
+        if len(set(wave_of.values())) == 1 and any(report.audience is not None for report in reports):
+            # Counted by their organisation before they are joined; with more waves they are staged.
+            located = located.persist(StorageLevel.MEMORY_AND_DISK)
+        return SourceFrames(kept, activity, attempts, located, failures)
 
     def lines(self, reports: Sequence[Report], sources: SourceFrames, slice_starts: dict[int, list[str]]) -> DataFrame:
         """Return the lines of all these reports."""

@@ -97,6 +97,11 @@ class Outcome:
     manifest_path: str = ""
 
     @property
+    def finished(self) -> int:
+        """Reports made or refused so far."""
+        return len(self.made) + len(self.not_made)
+
+    @property
     def rows_dropped(self) -> int:
         """Enrolments of the files made that did not become a row."""
         return sum(sum(file.rows_dropped.values()) for file in self.made)

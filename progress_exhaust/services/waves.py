@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 
 from pyspark.sql import DataFrame
@@ -17,11 +17,12 @@ from pyspark.sql import functions as F
 
 from progress_exhaust.errors import NotMade, Reason
 from progress_exhaust.output.lines import in_file_order
-from progress_exhaust.output.manifest import MadeFile
 from progress_exhaust.output.staging import Staging
 from progress_exhaust.report.wanted import Report
+from progress_exhaust.services.delivery import Delivery
 from progress_exhaust.services.faults import SPARK_FAILURES, fault_of, full_text
-from progress_exhaust.services.publishing import Parts, publish_report, staged_parts
+from progress_exhaust.services.publishing import Parts, check_report, staged_parts
+from progress_exhaust.services.refusals import unknown_batch
 from progress_exhaust.services.report_plan import Counts, Places, ReportPlan, SourceFrames
 from progress_exhaust.services.run import Event, Outcome, Phase, Ports, Run
 from progress_exhaust.settings import Settings
@@ -46,30 +47,41 @@ class Wave:
 
 
 def cut_waves(reports: Sequence[Report], counts: dict[int, Counts], most_learners: int) -> list[Wave]:
-    """Cut reports into waves of at most so many learners, in order; a bigger report is a wave of its own."""
+    """Cut reports into waves of at most so many learners, by batch; a bigger batch is a wave of its own.
+
+    The reports of a batch stay together: they differ in their audience, and share all the heavy steps.
+    """
     waves: list[list[Report]] = [[]]
     learners = [0]
-    for report in reports:
-        size = counts.get(report.batch.batch_no, Counts()).kept
+    for batch_no, same in groupby(sorted(reports, key=_batch_no), key=_batch_no):
+        size = counts.get(batch_no, Counts()).kept
         if waves[-1] and learners[-1] + size > most_learners:
             waves.append([])
             learners.append(0)
-        waves[-1].append(report)
+        waves[-1] += same
         learners[-1] += size
     return [Wave(number, *wave) for number, wave in enumerate(zip(waves, learners, strict=True))]
 
 
 class WaveRunner:
-    """Makes reports: plans, writes, checks and publishes them, and adds to the outcome what came of each."""
+    """Makes reports: plans, writes and checks them, and hands each over to be delivered."""
 
     def __init__(
-        self, ports: Ports, settings: Settings, run: Run, staging: Staging, places: Places, outcome: Outcome
+        self,
+        ports: Ports,
+        settings: Settings,
+        run: Run,
+        staging: Staging,
+        places: Places,
+        outcome: Outcome,
+        delivery: Delivery,
     ) -> None:
         self._ports = ports
         self._settings = settings
         self._run = run
         self._staging = staging
         self._outcome = outcome
+        self._delivery = delivery
         self._plan = ReportPlan(ports.spark, ports.tables, settings, places, staging.stage_lines)
         self._folders = 0
 
@@ -86,13 +98,17 @@ class WaveRunner:
                 self._tell(Phase.COMPUTE, "looking for what has failed")
                 self._raise_service_fault(error)
                 if len(failed) == 1:
-                    self._refuse(failed[0], _task_failed(failed[0], error))
+                    self._delivery.refuse(failed[0], _task_failed(failed[0], error))
+                    self._delivery.end_wave()
                 else:
                     middle = len(failed) // 2
                     pending += [failed[middle:], failed[:middle]]
 
     def _attempt(self, reports: list[Report]) -> list[tuple[list[Report], Exception]]:
         """Make the reports once; return what failed."""
+        reports = self._delivery.still_wanted(reports)
+        if not reports:
+            return []
         try:
             with self._outcome.phase(Phase.READ):
                 self._tell(Phase.READ, f"reading enrolments of {_counted(len(reports), 'batch', 'es')}")
@@ -103,10 +119,12 @@ class WaveRunner:
             with self._outcome.phase(Phase.PLAN):
                 slice_starts = self._slice_starts(reports, counts, enrolments)
             sources = self._sources(waves, enrolments)
+            with self._outcome.phase(Phase.READ):
+                report_counts = self._plan.report_counts(reports, sources, counts)
             failures = []
             for wave in waves:
                 try:
-                    self._make_wave(wave, _of_wave(sources, wave, len(waves)), counts, slice_starts)
+                    self._make_wave(wave, _of_wave(sources, wave, len(waves)), report_counts, slice_starts)
                 except SPARK_FAILURES as error:
                     failures.append((list(wave.reports), error))
         except SPARK_FAILURES as error:
@@ -141,44 +159,51 @@ class WaveRunner:
     def _make_wave(
         self, wave: Wave, sources: SourceFrames, counts: dict[int, Counts], slice_starts: dict[int, list[str]]
     ) -> None:
+        reports = self._with_learners(self._delivery.still_wanted(wave.reports), counts)
+        if not reports:
+            self._delivery.end_wave()
+            return
         with self._outcome.phase(Phase.PLAN):
-            lines = self._plan.lines(wave.reports, sources, slice_starts)
-            parts = len(wave.reports) + sum(len(slice_starts.get(report.report_no, ())) for report in wave.reports)
+            lines = self._plan.lines(reports, sources, slice_starts)
+            parts = len(reports) + sum(len(slice_starts.get(report.report_no, ())) for report in reports)
             in_order = in_file_order(lines, min(parts, 4 * self._parallelism()))
         folder = self._new_folder("wave")
         with self._outcome.phase(Phase.COMPUTE):
-            reports, learners = _counted(len(wave.reports), "report"), _counted(wave.learners, "learner")
-            self._tell(Phase.COMPUTE, f"computing {reports} of {learners}")
+            learners = _counted(wave.learners, "learner")
+            self._tell(Phase.COMPUTE, f"computing {_counted(len(reports), 'report')} of {learners}")
             in_order.write.partitionBy("part").text(self._ports.store.url(folder))
         with self._outcome.phase(Phase.PUBLISH), tempfile.TemporaryDirectory(prefix="progress-exhaust-") as scratch:
             staged = staged_parts(self._ports.store, folder)
             publish = partial(self._publish, staged=staged, counts=counts, scratch=Path(scratch))
             with ThreadPoolExecutor(self._settings.output.publish_threads) as pool:
-                results = list(pool.map(publish, wave.reports))
+                refusals = list(pool.map(publish, reports))
             self._ports.store.remove(folder)
-        for report, result in zip(wave.reports, results, strict=True):
-            if isinstance(result, NotMade):
-                self._refuse(report, result)
+        for report, refusal in zip(reports, refusals, strict=True):
+            if refusal is not None:
+                self._delivery.refuse(report, refusal)
+        self._delivery.end_wave()
 
     def _publish(
         self, report: Report, *, staged: dict[int, Parts], counts: dict[int, Counts], scratch: Path
-    ) -> MadeFile | NotMade:
+    ) -> NotMade | None:
+        parts = staged.get(report.report_no, Parts((), ()))
         try:
-            made = publish_report(
-                report,
-                staged.get(report.report_no, Parts((), ())),
-                counts.get(report.batch.batch_no, Counts()),
-                self._ports.store,
-                self._settings.output,
-                self._run.day,
-                scratch,
+            checked = check_report(
+                report, parts, counts[report.report_no], self._ports.store, self._settings.output, scratch
             )
+            self._delivery.deliver(checked)
         except NotMade as refusal:
-            if refusal.reason is Reason.NOT_PUBLISHED:
-                self._ports.store.check()
             return refusal
-        self._outcome.made.append(made)
-        self._tell("made", f"{made.path}: {_counted(made.rows, 'learner')}", batch_id=made.batch_id, rows=made.rows)
+        return None
+
+    def _with_learners(self, reports: Sequence[Report], counts: dict[int, Counts]) -> list[Report]:
+        """Return the reports to make: one whose audience has nobody in the batch is refused, as if there were none."""
+        made = []
+        for report in reports:
+            if report.audience is not None and not counts[report.report_no].kept:
+                self._delivery.refuse(report, unknown_batch(report.batch.batch_id))
+            else:
+                made.append(report)
         return made
 
     def _slice_starts(
@@ -196,17 +221,21 @@ class WaveRunner:
         }
         if not slices:
             return {}
-        big = {report.batch.batch_no: report.report_no for report in reports if report.report_no in slices}
+        big = {report.batch.batch_no for report in reports if report.report_no in slices}
         one_in = max(1, most // _SAMPLES_PER_SLICE)
         sample = enrolments.filter(
             F.col("batch_no").isin(*big)
             & F.col("dropped").isNull()
             & (F.crc32(F.col("user_id").cast("binary")) % one_in == 0)
         )
-        ids: dict[int, list[str]] = {report_no: [] for report_no in slices}
+        ids: dict[int, list[str]] = {batch_no: [] for batch_no in big}
         for row in sample.select("batch_no", "user_id").collect():
-            ids[big[row["batch_no"]]].append(row["user_id"])
-        return {report_no: _evenly(sorted(ids[report_no]), slices[report_no]) for report_no in slices}
+            ids[row["batch_no"]].append(row["user_id"])
+        return {
+            report.report_no: _evenly(sorted(ids[report.batch.batch_no]), slices[report.report_no])
+            for report in reports
+            if report.report_no in slices
+        }
 
     def _set_partitions(self, learners: int) -> None:
         """Give each task of an exchange so many learners, but every core work where there is any."""
@@ -221,13 +250,8 @@ class WaveRunner:
         self._folders += 1
         return self._staging.path(f"{name}-{self._folders}")
 
-    def _refuse(self, report: Report, refusal: NotMade) -> None:
-        self._outcome.not_made.append(refusal)
-        self._tell("not_made", str(refusal), batch_id=report.batch.batch_id)
-
-    def _tell(self, action: str, sentence: str, *, batch_id: str = "", rows: int = 0) -> None:
-        finished = len(self._outcome.made) + len(self._outcome.not_made)
-        self._run.tell(Event(action, sentence, finished, self._outcome.wanted, batch_id, rows))
+    def _tell(self, action: str, sentence: str) -> None:
+        self._run.tell(Event(action, sentence, self._outcome.finished, self._outcome.wanted))
 
     def _raise_service_fault(self, error: Exception) -> None:
         """Raise what a failure means, unless the batches are at fault."""
@@ -250,6 +274,10 @@ def _of_wave(sources: SourceFrames, wave: Wave, waves: int) -> SourceFrames:
         activity=sources.activity.filter(F.col("wave_no") == wave.number),
         attempts=sources.attempts.filter(F.col("wave_no") == wave.number),
     )
+
+
+def _batch_no(report: Report) -> int:
+    return report.batch.batch_no
 
 
 def _counted(number: int, name: str, plural: str = "s") -> str:
