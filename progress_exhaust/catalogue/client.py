@@ -24,11 +24,19 @@ FAILURES_THAT_OPEN = 5
 OPEN_S = 30.0
 """Seconds after which the service is given another chance."""
 
+_CALLERS_FAULT = (400, 413, 422)
+"""What the service answers where it does not like what is asked, or finds it too long."""
 _SECONDS = re.compile(r"[0-9]{1,9}")
 
 
 class NotFound(Exception):
     """The service answered 404."""
+
+
+class CallRefused(CatalogueError):
+    """The service has understood the call, and finds what it asks for wrong."""
+
+    transient = False
 
 
 class Client:
@@ -71,7 +79,7 @@ class Client:
             tries: most tries.
 
         Raises:
-            CatalogueError: the service failed.
+            CatalogueError: the service failed; `CallRefused` where it says that the call is wrong.
             UnreadableAnswer: `read` did not understand any answer.
             AnswerTooLarge: the answer is over its bound.
             NotFound: HTTP 404.
@@ -87,11 +95,14 @@ class Client:
         try:
             result: Result = retrying(self._once, call, read)
         except CallFailed as error:
-            self._note(failed=True)
+            self._note(failed=not error.is_callers)
             tried = retrying.statistics["attempt_number"]
             times = f" after {tried} tries" if tried > 1 else ""
             remedy = error.remedy or f"check catalogue.{setting}"
-            raise fault(f"{doing}: {error}{times}, expected HTTP 200; {remedy} and try again", error.may_pass) from None
+            sentence = f"{doing}: {error}{times}, expected HTTP 200; {remedy} and try again"
+            if error.is_callers:
+                raise CallRefused(sentence) from None
+            raise fault(sentence, error.may_pass) from None
         except (UnreadableAnswer, AnswerTooLarge, NotFound):
             # The service is there, whatever it says.
             self._note(failed=False)
@@ -205,7 +216,8 @@ def _refusal(answer: Answer) -> CallFailed:
         return CallFailed(status, retry_after_s=_retry_after_s(answer.headers))
     if answer.status in (401, 403):
         return CallFailed(status, may_pass=False, remedy="check catalogue.token")
-    return CallFailed(f"{status}, a redirect" if 300 <= answer.status < 400 else status, may_pass=False)
+    got = f"{status}, a redirect" if 300 <= answer.status < 400 else status
+    return CallFailed(got, may_pass=False, is_callers=answer.status in _CALLERS_FAULT)
 
 
 def _retry_after_s(headers: Mapping[str, str]) -> float | None:

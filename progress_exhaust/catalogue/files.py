@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from progress_exhaust.catalogue import refusals
 from progress_exhaust.catalogue.answers import TooDeep, UnreadableAnswer, parsed, tree_in
-from progress_exhaust.catalogue.port import STATE_OF_STATUS, CollectionState
-from progress_exhaust.errors import CatalogueError
+from progress_exhaust.catalogue.filters import (
+    MOST_HITS,
+    collections_in,
+    matches,
+    plain_filters,
+    search_of,
+    too_many_hits,
+)
+from progress_exhaust.catalogue.port import STATE_OF_STATUS, CollectionState, Found
+from progress_exhaust.errors import CatalogueError, NotMade
 from progress_exhaust.ids import is_safe_id
 from progress_exhaust.settings import CatalogueSettings
+
+_SUFFIX = ".json"
 
 
 class FilesCatalogue:
@@ -58,6 +68,22 @@ class FilesCatalogue:
             raise refusals.unknown(collection_id)
         return tree
 
+    def search(self, request: Mapping[str, object]) -> list[Found]:
+        """Return the collections whose root node has the values that a searchFilter names.
+
+        Each file is read, one at a time; one that holds no tree, or that of another root, is not found.
+
+        Raises:
+            RequestError: the search filters nothing, asks for more than values, or finds more than 10,000 nodes.
+            CatalogueError: the folder is not there, or a file in it can not be read.
+        """
+        filters = plain_filters(search_of(request))
+        self.check()
+        hits = list(self._hits(filters))
+        if len(hits) > MOST_HITS:
+            raise too_many_hits(len(hits))
+        return collections_in(hits)
+
     def check(self) -> None:
         """Look for the folder.
 
@@ -66,6 +92,29 @@ class FilesCatalogue:
         """
         if not self._directory.is_dir():
             raise _fault(f"opening the catalogue {self._directory}: no such folder", "check catalogue.directory")
+
+    def _hits(self, filters: Mapping[str, list[object]]) -> Iterator[tuple[str, str]]:
+        """Give the id and the status of each root node that matches."""
+        try:
+            with os.scandir(self._directory) as entries:
+                names = sorted(entry.name for entry in entries if entry.name.endswith(_SUFFIX) and entry.is_file())
+        except OSError as error:
+            raise _fault(
+                f"listing the catalogue {self._directory}: {error.strerror}", "make it readable and try again"
+            ) from None
+        for collection_id in (name.removesuffix(_SUFFIX) for name in names):
+            root = self._root(collection_id) if is_safe_id(collection_id) else {}
+            if root.get("identifier") == collection_id and matches(root, filters):
+                status = root.get("status")
+                yield collection_id, "Live" if status is None else status if isinstance(status, str) else ""
+
+    def _root(self, collection_id: str) -> Mapping[str, object]:
+        """Return a root node's fields; empty where there is no such node."""
+        try:
+            tree = tree_in(parsed(self._body(collection_id)), collection_id)
+        except (UnreadableAnswer, NotMade):
+            return {}
+        return {field: value for field, value in tree.items() if field != "children"} if isinstance(tree, dict) else {}
 
     def _has_file(self, collection_id: str) -> bool:
         try:
@@ -87,7 +136,7 @@ class FilesCatalogue:
         return body
 
     def _file(self, collection_id: str) -> Path:
-        return self._directory / f"{collection_id}.json"
+        return self._directory / f"{collection_id}{_SUFFIX}"
 
     def _unreadable(self, collection_id: str, error: OSError) -> CatalogueError:
         return _fault(

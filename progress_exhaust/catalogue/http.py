@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random as chance
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -20,21 +20,28 @@ from progress_exhaust.catalogue.answers import (
     response_code,
     tree_in,
 )
-from progress_exhaust.catalogue.client import Client, NotFound, fault
-from progress_exhaust.catalogue.port import STATE_OF_STATUS, CollectionState, in_parallel
+from progress_exhaust.catalogue.client import CallRefused, Client, NotFound, fault
+from progress_exhaust.catalogue.filters import MOST_HITS, collections_in, search_of, too_many_hits
+from progress_exhaust.catalogue.port import STATE_OF_STATUS, CollectionState, Found, in_parallel
 from progress_exhaust.catalogue.text import shown
 from progress_exhaust.catalogue.transport import AnswerTooLarge, Call, CallFailed
+from progress_exhaust.errors import RequestError
 from progress_exhaust.ids import is_safe_id
 from progress_exhaust.settings import CatalogueSettings
 
 PAGE_SIZE = 100
 """Hits asked for at once; stated, since the service has a default of its own."""
-MOST_HITS = 10_000
-"""Hits after which the index refuses to page on; so many also mean that the ids were not looked at."""
-
 _ANY_ID = "do_0"
 
 Page = tuple[int, tuple[Hit, ...]]
+
+
+class _TooManyHits(Exception):
+    """More hits than the index lets anyone page through."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(f"{count:,} hits")
+        self.count = count
 
 
 class HttpCatalogue:
@@ -108,26 +115,39 @@ class HttpCatalogue:
             raise refusals.bad_tree(collection_id, str(error), "a hierarchy answer") from None
         return tree_in(answer, collection_id)
 
+    def search(self, request: Mapping[str, object]) -> list[Found]:
+        """Return the collections that a searchFilter finds, page by page.
+
+        Raises:
+            RequestError: the search filters nothing, is refused by the service, or finds more than 10,000 nodes.
+            CatalogueError: the service does not answer, or its pages do not make one whole list.
+        """
+        try:
+            hits = self._hits(search_of(request), "searching the collections of a request")
+        except CallRefused:
+            raise RequestError("searchFilter is refused by the content service; check its fields and values") from None
+        except _TooManyHits as error:
+            raise too_many_hits(error.count) from None
+        return collections_in((hit.identifier, hit.status) for hit in hits)
+
     def check(self) -> None:
         """Search once for one id.
 
         Raises:
             CatalogueError: the service does not answer, or not what a search answers.
         """
-        self._page([_ANY_ID], offset=0, doing="asking the content service for a sign of life", tries=1)
+        self._page(_search_for([_ANY_ID]), offset=0, doing="asking the content service for a sign of life", tries=1)
 
     def _states_of_chunk(self, chunk: list[str]) -> dict[str, CollectionState]:
         doing = f"searching {len(chunk)} collections from {shown(chunk[0])}"
-        # The index may be written to between two pages; then the list is begun anew, once.
-        hits = self._all_pages(chunk, doing)
-        if hits is None:
-            hits = self._all_pages(chunk, doing)
-        if hits is None:
+        try:
+            hits = self._hits(_search_for(chunk), doing)
+        except _TooManyHits as error:
             raise fault(
-                f"{doing}: pages that do not make one list, twice, expected each hit once and a steady count; "
-                "try again when the index is at rest",
-                may_pass=True,
-            )
+                f"{doing}: {error}, expected at most two for each id; "
+                "check that catalogue.search_url is a search that filters by identifier",
+                may_pass=False,
+            ) from None
         states: dict[str, CollectionState] = {}
         wanted = set(chunk)
         for hit in hits:
@@ -137,19 +157,34 @@ class HttpCatalogue:
                 states[hit.identifier] = state
         return states
 
-    def _all_pages(self, chunk: list[str], doing: str) -> tuple[Hit, ...] | None:
-        """Return all hits for a chunk of ids, or None where the pages do not fit each other."""
+    def _hits(self, search: Mapping[str, object], doing: str) -> tuple[Hit, ...]:
+        """Return all hits of a search.
+
+        Raises:
+            _TooManyHits: there are more than can be paged through.
+            CatalogueError: the service does not answer, or its pages do not make one whole list.
+        """
+        # The index may be written to between two pages; then the list is begun anew, once.
+        hits = self._all_pages(search, doing)
+        if hits is None:
+            hits = self._all_pages(search, doing)
+        if hits is None:
+            raise fault(
+                f"{doing}: pages that do not make one list, twice, expected each hit once and a steady count; "
+                "try again when the index is at rest",
+                may_pass=True,
+            )
+        return hits
+
+    def _all_pages(self, search: Mapping[str, object], doing: str) -> tuple[Hit, ...] | None:
+        """Return all hits of a search, or None where the pages do not fit each other."""
         hits: dict[Hit, None] = {}
         offset = 0
         count: int | None = None
         while count is None or offset < count:
-            page_count, page = self._page(chunk, offset, doing, self._settings.tries)
+            page_count, page = self._page(search, offset, doing, self._settings.tries)
             if page_count > MOST_HITS:
-                raise fault(
-                    f"{doing}: {page_count:,} hits, expected at most two for each id; "
-                    "check that catalogue.search_url is a search that filters by identifier",
-                    may_pass=False,
-                )
+                raise _TooManyHits(page_count)
             is_steady = count in (None, page_count)
             is_whole = len(page) == min(PAGE_SIZE, page_count - offset)
             if not is_steady or not is_whole or not hits.keys().isdisjoint(page):
@@ -159,15 +194,15 @@ class HttpCatalogue:
             offset += PAGE_SIZE
         return tuple(hits)
 
-    def _page(self, ids: list[str], offset: int, doing: str, tries: int) -> Page:
-        search = {
-            "filters": {"identifier": ids, "status": list(STATE_OF_STATUS)},
+    def _page(self, search: Mapping[str, object], offset: int, doing: str, tries: int) -> Page:
+        page = {
+            **search,
             "fields": ["identifier", "status"],
             "limit": PAGE_SIZE,
             "offset": offset,
             "sort_by": {"identifier": "asc"},
         }
-        call = Call("POST", self._settings.search_url, {"request": search}, self._settings.max_search_bytes)
+        call = Call("POST", self._settings.search_url, {"request": page}, self._settings.max_search_bytes)
         try:
             return self._client.ask(call, doing, "search_url", lambda body: page_in(parsed(body)), tries)
         except NotFound:
@@ -175,6 +210,10 @@ class HttpCatalogue:
         except (AnswerTooLarge, UnreadableAnswer) as error:
             got = str(error)
         raise fault(f"{doing}: {got}, expected the answer of a search; check catalogue.search_url", may_pass=False)
+
+
+def _search_for(ids: list[str]) -> dict[str, object]:
+    return {"filters": {"identifier": ids, "status": list(STATE_OF_STATUS)}}
 
 
 def _hierarchy_answer(body: bytes) -> object:

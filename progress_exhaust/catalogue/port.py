@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
@@ -33,6 +34,19 @@ STATE_OF_STATUS = {
 """The state that each status of a root node gives; with any other status the collection is absent."""
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A collection that a search has found.
+
+    Attributes:
+        collection_id: its id, fit to be part of a path.
+        state: live or retired.
+    """
+
+    collection_id: str
+    state: CollectionState
+
+
 class Catalogue(Protocol):
     """Knows which collections there are, and their trees."""
 
@@ -53,6 +67,21 @@ class Catalogue(Protocol):
         Raises:
             NotMade: there is no such tree, it is retired, can not be read, or is over a bound.
             CatalogueError: the catalogue does not answer.
+        """
+
+    def search(self, request: Mapping[str, object]) -> list[Found]:
+        """Return the collections that a searchFilter finds, all pages of them, in order of identifier.
+
+        Filters are kept as they are. Where they name no status, retired collections are found, too; where they name
+        no mimeType, only collections are. How many, which fields and what order the requester wants is ignored. What
+        was never live is left out, and so are ids that can not be part of a path.
+
+        Args:
+            request: the search request, `{"request": {"filters": {…}}}`.
+
+        Raises:
+            RequestError: the search filters nothing, is not understood, or finds more than 10,000 nodes.
+            CatalogueError: the catalogue does not answer, or not in a way that can be trusted to be whole.
         """
 
     def check(self) -> None:

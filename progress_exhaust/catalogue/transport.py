@@ -63,13 +63,21 @@ class CallFailed(Exception):
         may_pass: whether the same call may succeed later.
         retry_after_s: how long the service asks us to wait; None where it does not.
         remedy: what to look at; None where the address is to be looked at.
+        is_callers: whether the service says that what was asked is wrong.
     """
 
     def __init__(
-        self, got: str, *, may_pass: bool = True, retry_after_s: float | None = None, remedy: str | None = None
+        self,
+        got: str,
+        *,
+        may_pass: bool = True,
+        retry_after_s: float | None = None,
+        remedy: str | None = None,
+        is_callers: bool = False,
     ) -> None:
         super().__init__(got)
         self.may_pass = may_pass
+        self.is_callers = is_callers
         self.retry_after_s = retry_after_s
         self.remedy = remedy
 

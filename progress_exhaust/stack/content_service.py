@@ -2,7 +2,8 @@
 
 It behaves as the real one where that has surprised its clients: a search gives 100 hits unless told otherwise, an
 empty list in a filter is dropped, without a status only live nodes come back, and asking for retired ones also gives
-their `<id>.img` twins.
+their `<id>.img` twins. What it does not know of a search (operators, full-text queries) it refuses, rather than find
+something else.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ MOST_PAGED = 10_000
 SEARCH_PATH = "/v3/search"
 HIERARCHY_PATH = "/collection/v1/hierarchy"
 
-_MOST_BODY_BYTES = 1024 * 1024
+COLLECTION = "application/vnd.ekstep.content-collection"
+
+_MOST_BODY_BYTES = 2 * 1024 * 1024
+_KNOWN = frozenset({"filters", "fields", "limit", "offset", "sort_by", "facets"})
 
 Root = dict[str, Any]
 
@@ -101,13 +105,20 @@ class _Index:
 def _root_in(file: Path) -> Root:
     try:
         root = json.loads(file.read_bytes())["result"]["content"]
-        return {"status": "Live"} | {key: value for key, value in root.items() if key != "children"}
+        fields = {key: value for key, value in root.items() if key != "children" and value is not None}
+        return {"status": "Live", "mimeType": COLLECTION} | fields
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return {}
 
 
 def found(roots: Iterator[Root], search: dict[str, Any]) -> dict[str, Any]:
-    """Return the result of a search, by the rules of the real service."""
+    """Return the result of a search, by the rules of the real service.
+
+    Raises:
+        ValueError: the search asks for something that is not known here.
+    """
+    if not search.keys() <= _KNOWN:
+        raise ValueError("only filters are known")
     filters = {field: _wanted(wanted) for field, wanted in search.get("filters", {}).items() if wanted != []}
     statuses = filters.setdefault("status", ["Live"])
     hits: list[Root] = []
@@ -126,7 +137,10 @@ def found(roots: Iterator[Root], search: dict[str, Any]) -> dict[str, Any]:
 
 
 def _wanted(wanted: Any) -> list[Any]:
-    return wanted if isinstance(wanted, list) else [wanted]
+    values = wanted if isinstance(wanted, list) else [wanted]
+    if any(isinstance(value, dict) for value in values):
+        raise ValueError("operators are not known")
+    return values
 
 
 def _matches(value: Any, wanted: list[Any]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,9 @@ import pytest
 from progress_exhaust.catalogue.files import FilesCatalogue
 from progress_exhaust.catalogue.http import HttpCatalogue
 from progress_exhaust.catalogue.layout import Layout
-from progress_exhaust.catalogue.port import Catalogue, CollectionState, layouts
+from progress_exhaust.catalogue.port import Catalogue, CollectionState, Found, layouts
 from progress_exhaust.catalogue.tree import TreeRules
-from progress_exhaust.errors import CatalogueError, NotMade, Reason
+from progress_exhaust.errors import CatalogueError, NotMade, Reason, RequestError
 from progress_exhaust.settings import CatalogueSettings
 from progress_exhaust.stack.content_service import ContentService
 
@@ -151,6 +151,128 @@ def test_250_collections_are_all_found(catalogue: Catalogue, tmp_path: Path) -> 
     assert list(outcomes.values()) == [None, Reason.RETIRED_COLLECTION] * 125
 
 
+# --- searches ----------------------------------------------------------------------------------------------------
+
+
+LIVE, RETIRED = CollectionState.LIVE, CollectionState.RETIRED
+
+
+def found_ids(catalogue: Catalogue, **filters: object) -> list[str]:
+    return [found.collection_id for found in catalogue.search({"request": {"filters": filters}})]
+
+
+def test_search_gives_live_and_retired_collections_in_order_of_identifier(catalogue: Catalogue, tmp_path: Path) -> None:
+    store_tree(tmp_path, "do_3", channel="a", status="Live")
+    store_tree(tmp_path, "do_1", channel="a", status="Retired")
+    store_tree(tmp_path, "do_2", channel="a")
+    store_tree(tmp_path, "do_4", channel="a", status="Draft")
+    store_tree(tmp_path, "do_5", channel="a", status="Flagged", mimeType="video/mp4")
+    store_tree(tmp_path, "do_6", channel="a", status="Unlisted", mimeType="application/vnd.ekstep.content-collection")
+    store_tree(tmp_path, "do_7", channel="b")
+    store_tree(tmp_path, "DO_8", channel="a")
+    store_tree(tmp_path, "do 9", channel="a")
+    assert catalogue.search({"request": {"filters": {"channel": "a"}}}) == [
+        Found("DO_8", LIVE),
+        Found("do_1", RETIRED),
+        Found("do_2", LIVE),
+        Found("do_3", LIVE),
+        Found("do_6", LIVE),
+    ]
+
+
+def test_search_without_a_hit_finds_nothing(catalogue: Catalogue, tmp_path: Path) -> None:
+    store_tree(tmp_path, "do_1", channel="a")
+    assert found_ids(catalogue, channel="none") == []
+
+
+@pytest.mark.parametrize(
+    ("filters", "ids"),
+    [
+        pytest.param({"status": "Retired"}, ["do_old"], id="status asked for"),
+        pytest.param({"status": ["Live"], "identifier": ["do_old", "do_a"]}, ["do_a"], id="live ones only"),
+        pytest.param({"status": [], "identifier": ["do_old"]}, ["do_old"], id="empty status is none"),
+        pytest.param({"status": ["Draft"]}, [], id="never live"),
+        pytest.param({"mimeType": "video/mp4"}, ["do_video"], id="mimeType asked for"),
+        pytest.param({"identifier": "do_a"}, ["do_a"], id="one value"),
+        pytest.param({"identifier": ["do_b", "do_a", "do_none"]}, ["do_a", "do_b"], id="one of a list"),
+        pytest.param({"identifier": "do_A"}, [], id="case matters"),
+        pytest.param({"medium": "Hindi"}, ["do_a", "do_b"], id="element of the node's list"),
+        pytest.param({"medium": ["English", "Tamil"]}, ["do_b"], id="any element with any value"),
+        pytest.param({"medium": "Hindi", "level": 3}, ["do_a"], id="all fields"),
+        pytest.param({"level": "3"}, [], id="a number is not its text"),
+        pytest.param({"no_such_field": "x"}, [], id="field that no node has"),
+        pytest.param({"children": "x", "name": "A"}, [], id="the root's own fields only"),
+        pytest.param({"identifier": [], "level": 3}, ["do_a"], id="empty list is dropped"),
+        pytest.param({"identifier": None, "level": 3}, ["do_a"], id="null is dropped"),
+        pytest.param({"name": "\ud83d\x00"}, ["do_b"], id="odd text"),
+    ],
+)
+def test_search_filters_by_fields_of_the_root(
+    catalogue: Catalogue, tmp_path: Path, filters: dict[str, object], ids: list[str]
+) -> None:
+    store_tree(tmp_path, "do_a", name="A", medium=["Hindi"], level=3, children=["x"])
+    store_tree(tmp_path, "do_b", name="\ud83d\x00", medium=["Hindi", "English"], level=True, status=None)
+    store_tree(tmp_path, "do_old", status="Retired", level=None)
+    store_tree(tmp_path, "do_video", mimeType="video/mp4")
+    assert found_ids(catalogue, **filters) == ids
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        pytest.param({}, id="nothing"),
+        pytest.param({"request": None}, id="no request"),
+        pytest.param({"request": {"query": "x"}}, id="no filters"),
+        pytest.param({"request": {"filters": []}}, id="filters that are a list"),
+        pytest.param({"request": {"filters": {}}}, id="empty filters"),
+        pytest.param({"request": {"filters": {"identifier": [], "a": None, "b": "", "c": {}}}}, id="no value"),
+        pytest.param({"request": {"filters": {"level": {">": 3}}}}, id="operator"),
+        pytest.param({"request": {"filters": {"level": [{">": 3}]}}}, id="operator in a list"),
+        pytest.param({"request": {"filters": {"level": 3}, "query": "maths"}}, id="full-text query"),
+    ],
+)
+def test_search_that_filters_nothing_or_is_not_understood_is_the_requesters_fault(
+    catalogue: Catalogue, tmp_path: Path, request_: dict[str, object]
+) -> None:
+    store_tree(tmp_path, "do_1", level=3)
+    with pytest.raises(RequestError, match=r"^(searchFilter|filter)[ .]") as caught:
+        catalogue.search(request_)
+    assert len(str(caught.value)) <= 100
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("limit", [-1, 0, 1, 10**9, "x", None])
+def test_limit_offset_fields_and_order_of_the_requester_are_ignored(
+    catalogue: Catalogue, tmp_path: Path, limit: object
+) -> None:
+    for number in range(3):
+        store_tree(tmp_path, f"do_{number}", channel="a")
+    search = {"filters": {"channel": "a"}, "limit": limit, "offset": 2, "fields": ["name"], "facets": ["channel"]}
+    found = catalogue.search({"request": {**search, "sort_by": {"identifier": "desc"}}})
+    assert found == [Found("do_0", LIVE), Found("do_1", LIVE), Found("do_2", LIVE)]
+
+
+def test_search_finds_250_collections(catalogue: Catalogue, tmp_path: Path) -> None:
+    for number in range(250):
+        store_tree(tmp_path, f"do_{number:03}", channel="a", status="Retired" if number % 50 == 0 else "Live")
+    assert catalogue.search({"request": {"filters": {"channel": "a"}}}) == [
+        Found(f"do_{number:03}", RETIRED if number % 50 == 0 else LIVE) for number in range(250)
+    ]
+
+
+def test_what_holds_no_tree_is_not_found(catalogue: Catalogue, tmp_path: Path) -> None:
+    store_tree(tmp_path, "do_1", channel="a")
+    for name, body in {
+        "cut": b"{",
+        "list": b"[]",
+        "null": b"null",
+        "deep": b"[" * 15_000,
+        "tree": b'{"result":{}}',
+    }.items():
+        store(tmp_path, name, body)
+    assert found_ids(catalogue, channel="a") == ["do_1"]
+
+
 # --- the step itself, over a catalogue made for the case -------------------------------------------------------------
 
 
@@ -170,6 +292,9 @@ class Scripted:
         with self.lock:
             self.fetched.append(collection_id)
         return self._tree(collection_id)
+
+    def search(self, request: Mapping[str, object]) -> list[Found]:
+        pytest.fail("searched")
 
     def check(self) -> None:
         pass

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import tracemalloc
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 from progress_exhaust.catalogue.files import FilesCatalogue
 from progress_exhaust.catalogue.layout import Layout
-from progress_exhaust.catalogue.port import CollectionState, layouts
+from progress_exhaust.catalogue.port import CollectionState, Found, layouts
 from progress_exhaust.catalogue.tree import TreeRules
-from progress_exhaust.errors import CatalogueError, NotMade, Reason
+from progress_exhaust.errors import CatalogueError, NotMade, Reason, RequestError
 
 RULES = TreeRules(64, 100_000, ())
 
@@ -197,3 +198,65 @@ def test_memory_does_not_grow_with_the_number_of_files(tmp_path: Path) -> None:
     assert len(outcomes) == 60
     assert held < 3_000_000
     assert peak < 6_000_000
+
+
+# --- searches --------------------------------------------------------------------------------------------------------
+
+BY_CHANNEL = {"request": {"filters": {"channel": "a"}}}
+
+
+def test_search_in_a_folder_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
+    with pytest.raises(CatalogueError, match=r"none: no such folder; check catalogue\.directory"):
+        FilesCatalogue(tmp_path / "none").search(BY_CHANNEL)
+
+
+def test_search_finds_only_roots_that_are_what_their_file_says(tmp_path: Path) -> None:
+    store(tmp_path, "do_1.json", answer("do_1", channel="a"))
+    store(tmp_path, "do_2.json", answer("do_other", channel="a"))
+    store(tmp_path, "do_3.json.bak", answer("do_3", channel="a"))
+    store(tmp_path, "do_4.img.json", answer("do_4.img", channel="a"))
+    store(tmp_path, ".json", answer("", channel="a"))
+    store(tmp_path, "do_5.json", answer("do_5", channel="a", status=["Live"]))
+    store(tmp_path, "do_6.json", answer("do_6", channel="a", x="y" * 2000))
+    (tmp_path / "do_7.json").mkdir()
+    assert FilesCatalogue(tmp_path, 1000).search(BY_CHANNEL) == [Found("do_1", CollectionState.LIVE)]
+
+
+def test_true_is_not_the_number_one(tmp_path: Path) -> None:
+    store(tmp_path, "do_1.json", answer("do_1", a=True))
+    store(tmp_path, "do_2.json", answer("do_2", a=1))
+    found = FilesCatalogue(tmp_path).search({"request": {"filters": {"a": True}}})
+    assert found == [Found("do_1", CollectionState.LIVE)]
+
+
+def test_search_of_more_than_10000_hits_is_refused(tmp_path: Path) -> None:
+    for number in range(10_000):
+        store(tmp_path, f"do_{number}.json", answer(f"do_{number}", channel="a"))
+    catalogue = FilesCatalogue(tmp_path)
+    assert len(catalogue.search(BY_CHANNEL)) == 10_000
+    store(tmp_path, "do_x.json", answer("do_x", channel="a"))
+    with pytest.raises(RequestError, match="finds 10,001 collections, more than 10,000 hits; narrow its filters"):
+        catalogue.search(BY_CHANNEL)
+
+
+def test_file_that_can_not_be_read_fails_a_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, _mode: str) -> NoReturn:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    store(tmp_path, "do_1.json", answer("do_1", channel="a"))
+    monkeypatch.setattr(Path, "open", refuse)  # rights do not stop root
+    with pytest.raises(CatalogueError, match=r"reading the catalogue file .*do_1\.json: Permission denied"):
+        FilesCatalogue(tmp_path).search(BY_CHANNEL)
+
+
+def test_memory_of_a_search_does_not_grow_with_the_number_of_files(tmp_path: Path) -> None:
+    filler = [{"identifier": f"leaf{number}", "x": "y" * 1000} for number in range(200)]
+    for number in range(60):
+        store(tmp_path, f"do_{number}.json", answer(f"do_{number}", channel="a", children=filler))
+    tracemalloc.start()
+    try:
+        assert len(FilesCatalogue(tmp_path).search(BY_CHANNEL)) == 60
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 3_000_000

@@ -21,9 +21,9 @@ import pytest
 from scripted_server import Handler, Reply, ScriptedServer, found, says, tree_of
 
 from progress_exhaust.catalogue.http import HttpCatalogue
-from progress_exhaust.catalogue.port import CollectionState, layouts
+from progress_exhaust.catalogue.port import CollectionState, Found, layouts
 from progress_exhaust.catalogue.tree import TreeRules
-from progress_exhaust.errors import CatalogueError, NotMade, Reason
+from progress_exhaust.errors import CatalogueError, NotMade, Reason, RequestError
 from progress_exhaust.settings import CatalogueSettings
 
 RULES = TreeRules(64, 100_000, ())
@@ -564,7 +564,7 @@ class Index:
 
     def __call__(self, handler: Handler) -> None:
         request = handler.seen_body["request"]
-        wanted = request["filters"].get("identifier")
+        wanted = request["filters"].get("identifier", ())
         twins = {f"{identifier}.img" for identifier in wanted}
         hits = [
             node for node in self.nodes if not wanted or node["identifier"] in wanted or node["identifier"] in twins
@@ -661,6 +661,138 @@ def test_pages_that_do_not_fit_twice_are_a_fault(pages: list[Reply]) -> None:
     assert "pages that do not make one list, twice" in str(error)
     assert error.transient
     assert len(server.seen) == 2 * len(pages)
+
+
+# --- a request's search --------------------------------------------------------------------------------------------
+
+BY_CHANNEL = {"request": {"filters": {"channel": "a"}}}
+
+
+def requesters_fault(call: Callable[[], object]) -> str:
+    with pytest.raises(RequestError) as caught:
+        call()
+    assert not isinstance(caught.value, NotMade)
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+    assert len(str(caught.value)) <= 100
+    return str(caught.value)
+
+
+def test_search_of_a_request_is_asked_with_our_own_page_fields_and_order() -> None:
+    search = {
+        "filters": {"leafNodesCount": {">": 3}, "medium": ["Hindi"], "channel": []},
+        "query": "maths",
+        "limit": 10**9,
+        "offset": 7,
+        "fields": [],
+        "sort_by": {"name": "desc"},
+        "facets": ["x"],
+    }
+    with ScriptedServer(found(node("do_1"))) as server, catalogue_at(server.url) as http:
+        assert http.search({"request": search}) == [Found("do_1", LIVE)]
+    (seen,) = server.seen
+    assert seen.body == {
+        "request": {
+            "filters": {
+                "status": ["Live", "Unlisted", "Flagged", "Retired"],
+                "mimeType": "application/vnd.ekstep.content-collection",
+                "leafNodesCount": {">": 3},
+                "medium": ["Hindi"],
+            },
+            "query": "maths",
+            "fields": ["identifier", "status"],
+            "limit": 100,
+            "offset": 0,
+            "sort_by": {"identifier": "asc"},
+        }
+    }
+
+
+def test_status_and_mime_type_of_the_requester_are_kept() -> None:
+    filters = {"status": "Live", "mimeType": ["a/b"]}
+    with ScriptedServer(found()) as server, catalogue_at(server.url) as http:
+        assert http.search({"request": {"filters": filters}}) == []
+    assert server.seen[0].body["request"]["filters"] == filters
+
+
+def test_no_call_is_made_for_a_search_that_filters_nothing() -> None:
+    with ScriptedServer(found(node("do_1"))) as server, catalogue_at(server.url) as http:
+        requesters_fault(lambda: http.search({"request": {"filters": {"identifier": []}}}))
+    assert server.seen == []
+
+
+@pytest.mark.parametrize(("number", "calls"), [(0, 1), (100, 1), (101, 2), (250, 3), (10_000, 100)])
+def test_all_pages_of_a_search_are_read(number: int, calls: int) -> None:
+    ids = [f"do_{index:05}" for index in range(number)]
+    with ScriptedServer(Index(*map(node, ids))) as server, catalogue_at(server.url) as http:
+        assert http.search(BY_CHANNEL) == [Found(identifier, LIVE) for identifier in ids]
+    assert [seen.body["request"]["offset"] for seen in server.seen] == list(range(0, calls * 100, 100))
+
+
+def test_10001_hits_are_refused_at_the_first_page() -> None:
+    ids = [f"do_{index:05}" for index in range(10_001)]
+    with ScriptedServer(Index(*map(node, ids))) as server, catalogue_at(server.url) as http:
+        sentence = requesters_fault(lambda: http.search(BY_CHANNEL))
+    assert sentence == "searchFilter finds 10,001 collections, more than 10,000 hits; narrow its filters"
+    assert len(server.seen) == 1
+
+
+def test_twins_unsafe_ids_and_what_was_never_live_are_not_found() -> None:
+    hits = [
+        node("do_2", "Retired"),
+        node("do_2.img", "Retired"),
+        node("do_1.img", "Live"),
+        node("do_3", "Draft"),
+        node("../do_4"),
+        node(""),
+        node("do_0"),
+    ]
+    with ScriptedServer(found(*hits)) as server, catalogue_at(server.url) as http:
+        assert http.search(BY_CHANNEL) == [Found("do_0", LIVE), Found("do_2", RETIRED)]
+
+
+@pytest.mark.parametrize("statuses", [("Retired", "Live"), ("Live", "Retired")])
+def test_live_one_of_two_hits_with_one_id_wins(statuses: tuple[str, str]) -> None:
+    reply = found(*(node("do_1", status) for status in statuses))
+    with ScriptedServer(reply) as server, catalogue_at(server.url) as http:
+        assert http.search(BY_CHANNEL) == [Found("do_1", LIVE)]
+
+
+@pytest.mark.parametrize("pages", MISFITS.values(), ids=MISFITS)
+def test_search_is_begun_anew_once_where_its_pages_do_not_fit(pages: list[Reply]) -> None:
+    with ScriptedServer(*pages, *GOOD) as server, catalogue_at(server.url) as http:
+        assert http.search(BY_CHANNEL) == [Found(identifier, LIVE) for identifier in WANTED]
+    assert len(server.seen) == len(pages) + 2
+    with ScriptedServer(*pages, *pages) as server, catalogue_at(server.url) as http:
+        error = fault_of(lambda: http.search(BY_CHANNEL))
+    assert "searching the collections of a request: pages that do not make one list, twice" in str(error)
+    assert len(server.seen) == 2 * len(pages)
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_filter_that_the_service_refuses_is_the_requesters_fault_and_not_tried_again(status: int) -> None:
+    with ScriptedServer(says(status)) as server, catalogue_at(server.url) as http:
+        sentence = requesters_fault(lambda: http.search(BY_CHANNEL))
+    assert sentence == "searchFilter is refused by the content service; check its fields and values"
+    assert len(server.seen) == 1
+
+
+def test_refused_filters_do_not_open_the_circuit() -> None:
+    with ScriptedServer(*[says(400)] * 6, found(node("do_1"))) as server, catalogue_at(server.url) as http:
+        for _ in range(6):
+            requesters_fault(lambda: http.search(BY_CHANNEL))
+        assert http.search(BY_CHANNEL) == [Found("do_1", LIVE)]
+
+
+@pytest.mark.parametrize("status", [401, 404, 302, 503])
+def test_service_that_fails_is_not_the_requesters_fault(status: int) -> None:
+    with ScriptedServer(says(status)) as server, catalogue_at(server.url) as http:
+        assert f"HTTP {status}" in str(fault_of(lambda: http.search(BY_CHANNEL)))
+
+
+def test_search_that_fails_half_way_is_tried_again_and_whole() -> None:
+    with ScriptedServer(GOOD[0], says(503), GOOD[1]) as server, catalogue_at(server.url) as http:
+        assert len(http.search(BY_CHANNEL)) == 100
+    assert [seen.body["request"]["offset"] for seen in server.seen] == [0, 100, 100]
 
 
 def test_one_failed_search_fails_the_whole_step() -> None:

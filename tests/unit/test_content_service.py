@@ -86,6 +86,27 @@ def test_paging_beyond_ten_thousand_is_refused(service: ContentService) -> None:
     assert requests.post(service.search_url, json=body, timeout=10).status_code == 400
 
 
+@pytest.mark.parametrize(
+    "request_",
+    [{"filters": {"level": {">": 3}}}, {"filters": {"level": [{">": 3}]}}, {"filters": {}, "query": "x"}],
+    ids=repr,
+)
+def test_search_that_is_not_known_here_is_refused(service: ContentService, request_: dict[str, Any]) -> None:
+    assert requests.post(service.search_url, json={"request": request_}, timeout=10).status_code == 400
+
+
+def test_node_without_a_mime_type_is_a_collection(service: ContentService, tmp_path: Path) -> None:
+    store(tmp_path, "do_video", mimeType="video/mp4")
+    filters = {"mimeType": "application/vnd.ekstep.content-collection", "identifier": ["do_video", "do_plain"]}
+    assert ids(search(service, filters=filters)) == ["do_plain"]
+
+
+def test_null_fields_are_not_in_the_index(service: ContentService, tmp_path: Path) -> None:
+    store(tmp_path, "do_null", status=None, channel=None)
+    result = search(service, filters={"identifier": "do_null"}, fields=["identifier", "channel", "status"])
+    assert result == {"count": 1, "content": [{"identifier": "do_null", "status": "Live"}]}
+
+
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"request": 7}', b"{"], ids=repr)
 def test_junk_is_the_clients_fault(service: ContentService, body: bytes) -> None:
     assert requests.post(service.search_url, data=body, timeout=10).status_code == 400
