@@ -72,6 +72,11 @@ Config = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Write one JSON document to stdout instead of a summary.")]
 LogLines = Annotated[LogFormat, typer.Option("--log-format", help="Lines on stderr: sentences, or JSON objects.")]
+MachineLogLines = Annotated[
+    LogFormat | None,
+    typer.Option("--log-format", help="Lines on stderr; sentences on a terminal, JSON objects elsewhere."),
+]
+Tag = Annotated[str | None, typer.Option(metavar="TAG", help="Only requests with exactly this tag.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show stack traces, and what Spark logs.")]
 
 

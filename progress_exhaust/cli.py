@@ -24,11 +24,13 @@ from progress_exhaust.arguments import (
     Debug,
     Everything,
     LogLines,
+    MachineLogLines,
     ManyIds,
     Output,
     Profile,
     Snapshot,
     TableFormat,
+    Tag,
     overrides_of,
 )
 from progress_exhaust.command import Command, sentence_of
@@ -147,6 +149,48 @@ def plan(
     asked = _asked(batch, collection, everything=everything)
     not_made = plan_reports(command, asked, _new_run_id(), run_day).not_made
     return 1 if not_made and not everything else 0
+
+
+@app.command("run")
+def run_queue(
+    *,
+    max_requests: Annotated[
+        int | None, typer.Option("--max-requests", min=1, metavar="N", help="Take at most so many requests.")
+    ] = None,
+    request: Annotated[str | None, typer.Option("--request", metavar="ID", help="Take only this request.")] = None,
+    tag: Tag = None,
+    watch: Annotated[
+        float | None,
+        typer.Option("--watch", min=0.1, metavar="SECONDS", help="Look again and again, so many seconds apart."),
+    ] = None,
+    output: Output = None,
+    snapshot: Snapshot = None,
+    catalogue: Catalogue = None,
+    config: Config = None,
+    as_json: AsJson = False,
+    log_format: MachineLogLines = None,
+    debug: Debug = False,
+) -> int:
+    """Work off the request queue once, then stop.
+
+    \b
+    Examples:
+      progress-exhaust run --config /etc/progress_exhaust.toml
+      progress-exhaust run --max-requests 20 --tag monthly
+      progress-exhaust run --watch 60
+
+    Exit code: 0 all that was due is done, 1 a service failed or something is left, 2 wrong usage or settings.
+    """  # noqa: D301 - \b keeps the lines of the examples apart
+    overrides = overrides_of(output=output, snapshot=snapshot, catalogue=catalogue)
+    lines = log_format or (LogFormat.TEXT if sys.stderr.isatty() else LogFormat.JSON)
+    command = Command(os.environ, config, overrides, as_json=as_json, log_format=lines, debug=debug)
+
+    from progress_exhaust.queue_commands import open_queue  # noqa: PLC0415 - imports the database's driver
+    from progress_exhaust.run_command import work_off_queue  # noqa: PLC0415 - imports Spark
+    from progress_exhaust.services.worker import Only  # noqa: PLC0415 - imports Spark
+
+    totals = work_off_queue(command, Only(max_requests, request, tag), watch, _new_run_id, open_queue)
+    return 1 if totals.left or any(totals.reports_not_made[reason.value] for reason in UNFINISHED) else 0
 
 
 @app.command()

@@ -48,7 +48,7 @@ def export_reports(command: Command, asked: Asked, run_id: str, day: date) -> Ou
 
     def clear() -> None:
         outside.end_jvm()
-        _remove_staging(command.settings, run_id)
+        remove_staging(command.settings, run_id)
 
     command.carry_out(
         work,
@@ -135,7 +135,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _remove_staging(settings: Settings, run_id: str) -> None:
+def remove_staging(settings: Settings, run_id: str) -> None:
     """Remove a run's staging without the JVM; on another store the next run's janitor does it."""
     root = summaries.output_root(settings.output.url)
     if "://" not in root:

@@ -13,10 +13,15 @@ from progress_exhaust.errors import NotMade
 from progress_exhaust.screens import Summary, Table, count, size
 
 if TYPE_CHECKING:
+    from progress_exhaust.services.metrics import Totals
     from progress_exhaust.output.manifest import MadeFile
     from progress_exhaust.services.doctor import Check
     from progress_exhaust.services.plan import PlanOutcome
-    from progress_exhaust.services.run import Outcome
+    from progress_exhaust.services.run import Outcome, RequestsOutcome
+
+
+_STATES = {"SUBMITTED": "given back", "LOST": "not ours any more", "GAVE_UP": "FAILED", "CANCELLED": "cancelled"}
+"""What became of a request, in words, where the row's own word does not tell."""
 
 
 def export_summary(
@@ -62,6 +67,53 @@ def export_summary(
         closing=(
             f"{len(outcome.made):,} made, {len(outcome.not_made):,} not made, "
             f"{count(outcome.rows_dropped, 'row')} dropped, {duration_s:.1f} s"
+        ),
+    )
+
+
+def run_summary(
+    totals: Totals, last: RequestsOutcome, output: str, duration_s: float, error: str
+) -> Summary:
+    """Summarise a run over the queue; see `export_summary` for the other arguments.
+
+    Args:
+        totals: what all its looks at the queue came to.
+        last: what the last one did.
+        output: the output root.
+        duration_s: seconds of the whole command.
+        error: the sentence of what stopped it; empty where nothing did.
+    """
+    rows = [
+        (
+            one.key.request_id,
+            one.key.tag,
+            _STATES.get(one.state, one.state),
+            f"{one.files:,} of {one.wanted:,}",
+            f"{one.rows:,}",
+            one.err_message,
+        )
+        for one in last.settled
+    ]
+    done, failed = totals.requests["SUCCESS"], totals.requests["FAILED"] + totals.requests["GAVE_UP"]
+    phase_s = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in totals.seconds.items())
+    return Summary(
+        document={
+            "output": output,
+            "requests": [asdict(one) for one in last.settled],
+            "files": [_file(file) for file in last.made],
+            "not_made": _not_made(last.not_made),
+            "due": totals.due,
+            "left": totals.left,
+            "runs": totals.runs,
+            "phase_s": {name: round(seconds, 3) for name, seconds in totals.seconds.items()},
+            **_ending(duration_s, error),
+        },
+        tables=[Table(("request", "tag", "state", "files", "learners", "message"), rows, frozenset({3, 4}))],
+        notes=[f"time: {phase_s}", f"all below: {output}"] if totals.files else [],
+        refusals=_refusals(last.not_made),
+        closing=(
+            f"{count(done, 'request')} made, {failed:,} failed, {totals.left:,} left, {count(totals.files, 'file')}, "
+            f"{duration_s:.1f} s"
         ),
     )
 

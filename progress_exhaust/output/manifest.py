@@ -65,6 +65,7 @@ class Manifest:
         settings: those that shape content.
         files: what was made, in the order of batch ids asked for.
         not_made: what was asked for and not made.
+        request: the request that the files were made for; None without one.
     """
 
     run_id: str
@@ -74,10 +75,11 @@ class Manifest:
     settings: Mapping[str, Any]
     files: Sequence[MadeFile]
     not_made: Sequence[NotMade]
+    request: Mapping[str, object] | None = None
 
     def to_json(self) -> str:
         """Return the manifest's text."""
-        content = {
+        content: dict[str, object] = {
             "run_id": self.run_id,
             "version": self.version,
             "started_at": self.started_at,
@@ -89,4 +91,6 @@ class Manifest:
                 for refusal in self.not_made
             ],
         }
+        if self.request is not None:
+            content["request"] = self.request
         return json.dumps(content, ensure_ascii=False, indent=2) + "\n"

@@ -92,6 +92,10 @@ class Staging:
         """Return the store's path of something in this place."""
         return f"{self._path}/{name}"
 
+    def make_directory(self, name: str) -> None:
+        """Make a directory in this place."""
+        self._store.make_private_directory(self.path(name))
+
     def stage_lines(self, name: str, lines: Iterable[str]) -> tuple[str, int]:
         """Write text lines for Spark to read; return their URL and bytes. A name used again gets a file of its own."""
         path = self.path(f"{next(self._numbers):04d}-{name}")

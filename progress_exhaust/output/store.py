@@ -42,6 +42,9 @@ class Store(Protocol):
     def read_text(self, path: str) -> str | None:
         """Return a small file's text, or None where there is none."""
 
+    def size_bytes(self, path: str) -> int | None:
+        """Return a file's length, or None where there is no file."""
+
     def list_names(self, path: str) -> list[str]:
         """Return the names in a directory, in order; empty where there is no such directory."""
 
@@ -113,6 +116,11 @@ class LocalStore:
                 return (self._root / path).read_bytes().decode("utf-8", errors="replace")
             except FileNotFoundError:
                 return None
+
+    def size_bytes(self, path: str) -> int | None:
+        """Look at the file."""
+        with _told("looking at", self._root / path):
+            return (self._root / path).stat().st_size if (self._root / path).is_file() else None
 
     def list_names(self, path: str) -> list[str]:
         """List the directory."""
@@ -217,6 +225,14 @@ class HadoopStore:
                 return str(text)
             finally:
                 stream.close()
+
+    def size_bytes(self, path: str) -> int | None:
+        """Look at the file."""
+        with _told("looking at", self.url(path)):
+            if not self._files.exists(self._path(path)):
+                return None
+            status = self._files.getFileStatus(self._path(path))
+            return int(status.getLen()) if status.isFile() else None
 
     def list_names(self, path: str) -> list[str]:
         """List the directory."""

@@ -14,8 +14,9 @@ from progress_exhaust.services.faults import SPARK_FAILURES, fault_of
 from progress_exhaust.services.report_plan import read_places
 from progress_exhaust.services.run import Event, Outcome, Phase, Ports, Run
 from progress_exhaust.services.selection import Asked, select_batches
+from progress_exhaust.services.shaping import settings_that_shape_content
 from progress_exhaust.services.waves import WaveRunner
-from progress_exhaust.settings import Settings, SourceKind
+from progress_exhaust.settings import Settings
 
 
 def export(asked: Asked, ports: Ports, settings: Settings, run: Run, outcome: Outcome) -> None:
@@ -73,30 +74,13 @@ def _write_manifest(outcome: Outcome, ports: Ports, settings: Settings, run: Run
         version=progress_exhaust.__version__,
         started_at=_iso(started),
         finished_at=_iso(run.now()),
-        settings=_settings_that_shape_content(settings, run),
+        settings=settings_that_shape_content(settings, run.day),
         files=outcome.made,
         not_made=sorted(outcome.not_made, key=lambda refusal: (refusal.subject, refusal.reason)),
     )
     path = f"{ROOT}/manifest_{run.run_id}.json"
     ports.store.write_text(path, [manifest.to_json()])
     outcome.manifest_path = path
-
-
-def _settings_that_shape_content(settings: Settings, run: Run) -> dict[str, object]:
-    shaping: dict[str, object] = {
-        "date": run.day.isoformat(),
-        "source.kind": settings.source.kind.value,
-        "report.profile": settings.report.profile,
-        "report.time_zone": settings.report.time_zone,
-        "privacy.user_name": settings.privacy.user_name,
-        "assessment.question_set_categories": list(settings.assessment.question_set_categories),
-        "output.file_name": settings.output.file_name,
-        "output.formula_guard": settings.output.formula_guard,
-        "certificates.failures_table": settings.certificates.failures_table,
-    }
-    if settings.source.kind is SourceKind.CASSANDRA:
-        shaping["cassandra.consistency"] = settings.cassandra.consistency
-    return shaping | {f"tables.{key}": name for key, name in settings.tables.model_dump().items()}
 
 
 def _iso(instant: datetime) -> str:

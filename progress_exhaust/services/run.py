@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 
 from progress_exhaust.catalogue.port import Catalogue
 from progress_exhaust.errors import NotMade
+from progress_exhaust.job_requests.model import RequestKey, Status
 from progress_exhaust.output.manifest import MadeFile
 from progress_exhaust.output.store import Store
 from progress_exhaust.tables.port import Tables
@@ -33,12 +34,13 @@ class Event:
     """Something a run has to tell while it works.
 
     Attributes:
-        action: a `Phase`, `made` or `not_made`.
+        action: a `Phase`, `made`, `not_made`, or what became of a request.
         sentence: the same for people; holds no learner's data.
         finished: reports made or refused so far.
         wanted: reports of the run, 0 while that is not known.
         batch_id: the batch it is about, if any.
-        rows: the rows of a file made.
+        rows: the rows of a file made, or of a request's files.
+        request_id: the request it is about, if any.
     """
 
     action: str
@@ -47,6 +49,7 @@ class Event:
     wanted: int = 0
     batch_id: str = ""
     rows: int = 0
+    request_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -114,3 +117,50 @@ class Outcome:
             yield
         finally:
             self.phase_s[phase] = self.phase_s.get(phase, 0.0) + time.monotonic() - begin
+
+
+LOST = "LOST"
+"""The state of a request that was cancelled, put in anew or taken over while it was ours."""
+GAVE_UP = "GAVE_UP"
+"""The state of a request that is FAILED now, because too many drivers have died on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of one request.
+
+    Attributes:
+        key: which row.
+        state: a status word, `LOST` or `GAVE_UP`; SUBMITTED says that it was given back.
+        files: files it has.
+        wanted: batches it asks for.
+        rows: learners in its files.
+        err_message: as written to its row.
+    """
+
+    key: RequestKey
+    state: str
+    files: int
+    wanted: int
+    rows: int
+    err_message: str
+
+
+@dataclass
+class RequestsOutcome(Outcome):
+    """What working the queue off has come to; a report delivered to two requests counts as two made.
+
+    Attributes:
+        settled: what became of each request, in the order they came to an end.
+        due: requests that were due when the run looked.
+        left: due requests that were not claimed, for a limit.
+    """
+
+    settled: list[Settled] = field(default_factory=list)
+    due: int = 0
+    left: int = 0
+
+    @property
+    def unfinished(self) -> int:
+        """Requests left to a later run."""
+        return self.left + sum(one.state == Status.SUBMITTED for one in self.settled)

@@ -41,7 +41,7 @@ class ExpectedReport:
         content: the bytes of the whole file.
         header: the header cells, before guard and quoting.
         cells: the cells of the rows in their order, before guard and quoting.
-        dropped: rows not kept by reason, `no_key` and `inactive`, each there even if 0.
+        dropped: rows not kept by reason, `no_key`, `inactive` and `other_organisation`, each there even if 0.
         guarded_cells: cells that the formula guard changed, those of the header too.
         warnings: `unreadable_enrolment_date` (kept rows), `cycle` and `unusable_child` (places of the tree), each
             there even if 0.
@@ -68,8 +68,8 @@ class NotMadeError(Exception):
     """A report can not be made; the text is the reason word."""
 
 
-def expected_reports(world: World) -> dict[str, ExpectedReport]:
-    """Work out the reports of all batches of a world, for everyone, in the profile `seed`."""
+def expected_reports(world: World, audience: str | None = None) -> dict[str, ExpectedReport]:
+    """Work out the reports of all batches of a world, for everyone or one root organisation, in the profile `seed`."""
     lookups = Lookups(world)
     enrolments_by_batch: dict[Any, list[Row]] = {}
     for enrolment in world.rows("user_enrolments"):
@@ -77,13 +77,16 @@ def expected_reports(world: World) -> dict[str, ExpectedReport]:
     reports = {}
     for batch_id in world.batch_ids():
         try:
-            reports[batch_id] = expected_report(world, lookups, batch_id, enrolments_by_batch.get(batch_id, []))
+            enrolments = enrolments_by_batch.get(batch_id, [])
+            reports[batch_id] = expected_report(world, lookups, batch_id, enrolments, audience)
         except NotMadeError as reason:
             reports[batch_id] = ExpectedReport(not_made=str(reason))
     return reports
 
 
-def expected_report(world: World, lookups: Lookups, batch_id: str, enrolments: list[Row]) -> ExpectedReport:
+def expected_report(
+    world: World, lookups: Lookups, batch_id: str, enrolments: list[Row], audience: str | None = None
+) -> ExpectedReport:
     """Work out one report.
 
     Raises:
@@ -94,7 +97,10 @@ def expected_report(world: World, lookups: Lookups, batch_id: str, enrolments: l
     layout = collection_layout(world, batch["courseid"], walk)
     no_key = [row for row in enrolments if not row.get("userid") or not row.get("courseid")]
     own = [row for row in enrolments if row.get("userid") and row.get("courseid") == batch["courseid"]]
-    kept = [row for row in own if row.get("active") is True]
+    active = [row for row in own if row.get("active") is True]
+    kept = [row for row in active if audience is None or belongs_to(row["userid"], audience, lookups)]
+    if audience is not None and not kept:
+        raise NotMadeError("unknown_batch")
     refuse_doubled_keys(kept, batch, layout, lookups, world)
 
     header = header_cells(layout)
@@ -113,7 +119,11 @@ def expected_report(world: World, lookups: Lookups, batch_id: str, enrolments: l
         content=csv_bytes(guarded_lines),
         header=tuple(header),
         cells=tuple(tuple(line) for line in cells),
-        dropped={"no_key": len(no_key), "inactive": len(own) - len(kept)},
+        dropped={
+            "no_key": len(no_key),
+            "inactive": len(own) - len(active),
+            "other_organisation": len(active) - len(kept),
+        },
         guarded_cells=guarded_cells,
         warnings={
             "unreadable_enrolment_date": sum(has_unreadable_date(row) for row in kept),
@@ -121,6 +131,11 @@ def expected_report(world: World, lookups: Lookups, batch_id: str, enrolments: l
             "unusable_child": walk.unusable_children,
         },
     )
+
+
+def belongs_to(user_id: str, organisation_id: str, lookups: Lookups) -> bool:
+    """Tell whether a learner's root organisation is this one; of a doubled learner any row counts."""
+    return any(user.get("rootorgid") == organisation_id for user in lookups.users[user_id])
 
 
 def batch_row(world: World, batch_id: str) -> Row:

@@ -227,7 +227,7 @@ def test_rows_not_kept_are_counted_and_dates_not_readable_warned_of() -> None:
     ]
     made = report(world)
     assert made.rows == 2
-    assert made.dropped == {"inactive": 2, "no_key": 2}
+    assert made.dropped == {"inactive": 2, "no_key": 2, "other_organisation": 0}
     assert made.warnings["unreadable_enrolment_date"] == 1
     assert cell(world, KRISHNA, "Enrolment Date") == ""
 

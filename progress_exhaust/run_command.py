@@ -1,0 +1,110 @@
+"""The work of the command `run`: opens the queue, and works it off once or again and again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+from progress_exhaust import logs, summaries
+from progress_exhaust.command import Command, sentence_of
+from progress_exhaust.commands import remove_staging
+from progress_exhaust.errors import ComputeError, OperatorError
+from progress_exhaust.job_requests.port import Queue
+from progress_exhaust.opening import Outside
+from progress_exhaust.screens import Summary
+from progress_exhaust.services.metrics import Totals, write_metrics
+from progress_exhaust.services.run import Ports, RequestsOutcome, Run
+from progress_exhaust.services.worker import Only, Worker
+from progress_exhaust.settings import Settings
+
+_LOOK_EVERY_S = 0.2
+
+
+def work_off_queue(
+    command: Command,
+    only: Only,
+    watch_s: float | None,
+    new_run_id: Callable[[], str],
+    open_queue: Callable[[Settings], Queue],
+    ports_of: Callable[[Outside], Ports] = Outside.ports,
+) -> Totals:
+    """Work the queue off, and return what came of it.
+
+    Args:
+        command: settings and screen.
+        only: which requests.
+        watch_s: seconds between two looks at the queue; None to look once.
+        new_run_id: names a run.
+        open_queue: opens the queue.
+        ports_of: opens the rest.
+    """
+    outside = Outside(command.settings, command.environment, debug=command.debug)
+    totals = Totals()
+    last = RequestsOutcome()
+    run_id = ""
+
+    def work_once(queue: Queue) -> None:
+        nonlocal last, run_id
+        last, run_id = RequestsOutcome(), new_run_id()
+        today = datetime.now(command.settings.zone()).date()
+        run = Run(run_id, today, _now, command.tell)
+        try:
+            Worker(queue, lambda: ports_of(outside), command.settings, run, last).work_off(only)
+        finally:
+            totals.add(last)
+            _write_metrics(totals, command.settings)
+
+    def work() -> None:
+        with closing(outside):
+            queue = open_queue(command.settings)
+            try:
+                queue.check()
+                while True:
+                    try:
+                        work_once(queue)
+                    except OperatorError as error:
+                        # Whoever watches outlives a service that is away for a while, but no broken Spark.
+                        if watch_s is None or isinstance(error, ComputeError) or not error.transient:
+                            raise
+                        logs.warning(sentence_of(error), action="error")
+                    if watch_s is None:
+                        return
+                    _wait(command, watch_s)
+            finally:
+                queue.close_connections()
+
+    def clear() -> None:
+        outside.end_jvm()
+        remove_staging(command.settings, run_id)
+
+    command.carry_out(
+        work,
+        lambda error: _summary(command, totals, last, error),
+        cancel=outside.cancel,
+        clear=clear,
+    )
+    return totals
+
+
+def _summary(command: Command, totals: Totals, last: RequestsOutcome, error: str) -> Summary:
+    output = summaries.output_root(command.settings.output.url)
+    return summaries.run_summary(totals, last, output, command.elapsed_s(), error)
+
+
+def _wait(command: Command, seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        command.go_on()
+        time.sleep(min(left, _LOOK_EVERY_S))
+
+
+def _write_metrics(totals: Totals, settings: Settings) -> None:
+    if settings.requests.metrics_file:
+        write_metrics(totals, Path(settings.requests.metrics_file), _now())
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,145 @@
+"""What claimed requests mean: their batches, what of them may be seen, what is finished already, what is too much."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+from progress_exhaust.catalogue.port import Catalogue, CollectionState
+from progress_exhaust.catalogue.refusals import retired
+from progress_exhaust.errors import NotMade, RequestError
+from progress_exhaust.ids import is_safe_id
+from progress_exhaust.job_requests.entries import Entry, request_sha256, reusable
+from progress_exhaust.job_requests.model import Claim
+from progress_exhaust.job_requests.order import too_many_message
+from progress_exhaust.job_requests.request_data import Wanted, WantedBatches, parse_request_data
+from progress_exhaust.output.digest import digest_of
+from progress_exhaust.output.manifest import Column, MadeFile
+from progress_exhaust.output.store import Store
+from progress_exhaust.report.profiles import columns_of
+from progress_exhaust.report.wanted import Batch, Report
+from progress_exhaust.services import refusals
+from progress_exhaust.services.request_work import RequestWork, permission, request_folder
+from progress_exhaust.services.selection import Asked, Selection
+from progress_exhaust.settings import Settings
+
+
+def wanted_of(claim: Claim, settings: Settings) -> Wanted:
+    """Read what a request wants, before anything is asked of anyone.
+
+    Raises:
+        RequestError: its data or its id can not be used.
+    """
+    if not is_safe_id(claim.key.request_id):
+        raise RequestError("The request id can not name a folder; use letters, digits, _ . -")
+    return parse_request_data(claim.request_data, settings.requests.max_data_bytes)
+
+
+def asked_by(wanted: Wanted, catalogue: Catalogue) -> tuple[Asked, list[NotMade]]:
+    """Return the batches that a request names, or the live collections of its search, and those that are retired.
+
+    Raises:
+        RequestError: the search can not be done.
+        CatalogueError: the catalogue does not answer.
+    """
+    if isinstance(wanted, WantedBatches):
+        return Asked(batches=wanted.batch_ids), []
+    found = catalogue.search(wanted.request)
+    live = tuple(one.collection_id for one in found if one.state is CollectionState.LIVE)
+    return Asked(collections=live), [retired(one.collection_id) for one in found if one.collection_id not in live]
+
+
+class Reports:
+    """The reports of a set of requests: each (batch, audience) once, whoever asks for it."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[tuple[int, str | None], Report] = {}
+
+    def number_of(self, batch: Batch, audience: str | None) -> int:
+        """Return the number of a report, which is a new one where nobody has asked for it."""
+        fresh = Report(len(self._by_key), batch, audience)
+        return self._by_key.setdefault((batch.batch_no, audience), fresh).report_no
+
+    def numbered(self, numbers: set[int]) -> list[Report]:
+        """Return the reports of these numbers, in their order."""
+        return [report for report in self._by_key.values() if report.report_no in numbers]
+
+
+def permitted(work: RequestWork, selection: Selection, asked: Asked) -> list[tuple[Batch, str | None]]:
+    """Return the batches that a request may see, with their audience, in the order asked for; refuse the others.
+
+    A batch without any right is refused in the words for one that nobody knows.
+    """
+    may_see = []
+    for batch in selection.batches:
+        allowed = permission(batch, work.claim.channel)
+        if allowed.is_granted:
+            may_see.append((batch, allowed.audience))
+        else:
+            work.refusals.append(refusals.unknown_batch(batch.batch_id))
+    place = {batch_id: number for number, batch_id in enumerate(asked.batches)}
+    # A search names no batch: those come by their id.
+    return sorted(may_see, key=lambda pair: (place.get(pair[0].batch_id, 0), pair[0].batch_id))
+
+
+def check_number(reports: int, settings: Settings) -> None:
+    """Refuse a request for too many reports.
+
+    Raises:
+        RequestError: it asks for more than the limit.
+    """
+    limit = settings.requests.reports_per_request
+    if reports > limit:
+        raise RequestError(too_many_message(limit))
+
+
+def finished_files(
+    claim: Claim, entries: Sequence[Entry], may_see: Sequence[tuple[Batch, str | None]], store: Store, scratch: Path
+) -> dict[str, MadeFile]:
+    """Return the files that an earlier driver has finished of this submission and that are whole, by batch id."""
+    submitted_at = claim.submitted_at.isoformat() if claim.submitted_at else ""
+    usable = reusable(entries, submitted_at=submitted_at, request_sha256=request_sha256(claim.request_data))
+    by_batch = {entry.batch_id: entry for entry in usable if entry.file_path.startswith(f"{request_folder(claim)}/")}
+    files = {}
+    for batch, audience in may_see:
+        entry = by_batch.get(batch.batch_id)
+        if entry is not None and entry.audience == audience and _is_whole(entry, store, scratch):
+            files[batch.batch_id] = _made_file(entry, batch)
+    return files
+
+
+def day_of(entries: Sequence[Entry], earlier: date | None, today: date) -> date:
+    """Return the day in a request's file names: that of the first claim of its submission."""
+    if earlier is not None:
+        return earlier
+    for entry in entries:
+        try:
+            return date.fromisoformat(entry.day)
+        except ValueError:
+            continue
+    return today
+
+
+def _is_whole(entry: Entry, store: Store, scratch: Path) -> bool:
+    if store.size_bytes(entry.file_path) != entry.file_size:
+        return False
+    return digest_of(store.local_copy(entry.file_path, scratch)).sha256 == entry.sha256
+
+
+def _made_file(entry: Entry, batch: Batch) -> MadeFile:
+    layout = batch.layout
+    return MadeFile(
+        path=entry.file_path,
+        batch_id=batch.batch_id,
+        collection_id=layout.collection_id,
+        collection_name=layout.name,
+        audience=entry.audience,
+        rows=entry.rows,
+        size_bytes=entry.file_size,
+        sha256=entry.sha256,
+        columns=[Column(column.header, column.kind, column.name, column.level) for column in columns_of(layout)],
+        rows_dropped=entry.rows_dropped,
+        warnings=entry.warnings,
+        guarded_cells=entry.guarded_cells,
+    )
