@@ -59,8 +59,12 @@ class Queue(Protocol):
     def release(self, claim: Claim, delivered: Delivered) -> bool:
         """Give a request back: SUBMITTED, its iteration as it was, its files kept; false where it was not ours."""
 
-    def note_files_of_cancelled(self, claim: Claim, delivered: Delivered) -> None:
-        """List the files that were out already when a request of ours was cancelled; free its lock."""
+    def note_files_of_cancelled(self, claim: Claim, delivered: Delivered) -> bool:
+        """Let go of a claim that does not hold any more; if it was cancelled, list the files that were out already.
+
+        Returns:
+            whether it was cancelled, and not put in anew or taken over.
+        """
 
     def submit(self, request: NewRequest) -> None:
         """Put a request in.

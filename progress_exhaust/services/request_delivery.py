@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable, Sequence
 
 from progress_exhaust.errors import NotMade, OutputError, QueueError
-from progress_exhaust.job_requests.limits import ChannelLimits
+from progress_exhaust.job_requests.limits import ChannelTally
 from progress_exhaust.job_requests.model import Closing, Status
-from progress_exhaust.job_requests.order import outcome_message
+from progress_exhaust.job_requests.words import outcome_message
 from progress_exhaust.job_requests.port import Queue
 from progress_exhaust.output.staging import Staging
 from progress_exhaust.output.store import Store
@@ -18,7 +18,7 @@ from progress_exhaust.services.delivery import tell_made, tell_not_made
 from progress_exhaust.services.publishing import CheckedReport, file_name
 from progress_exhaust.services.request_notes import RequestNotes
 from progress_exhaust.services.request_work import RequestWork
-from progress_exhaust.services.run import LOST, Event, RequestsOutcome, Run, Settled
+from progress_exhaust.services.run import CANCELLED, LOST, Event, RequestsOutcome, Run, Settled
 from progress_exhaust.settings import OutputSettings
 
 
@@ -30,7 +30,7 @@ class RequestDelivery:
         store: where the files go.
         staging: where copies are made for the second and later ones who wait for the same report.
         queue: the rows.
-        limits: what each channel may still have in this run.
+        tally: what each channel may still have in this run.
         notes: progress files and manifests.
         settings: how files look.
         run: identity, clock, listener.
@@ -45,7 +45,7 @@ class RequestDelivery:
         store: Store,
         staging: Staging,
         queue: Queue,
-        limits: ChannelLimits,
+        tally: ChannelTally,
         notes: RequestNotes,
         settings: OutputSettings,
         run: Run,
@@ -56,7 +56,7 @@ class RequestDelivery:
         self._store = store
         self._staging = staging
         self._queue = queue
-        self._limits = limits
+        self._tally = tally
         self._notes = notes
         self._settings = settings
         self._run = run
@@ -91,7 +91,7 @@ class RequestDelivery:
         for number, work in enumerate(reversed(waiting)):
             if not self._is_ours(work):
                 continue
-            if not self._limits.take_bytes(work.claim.channel, checked.digest.size_bytes):
+            if not self._tally.take(work.claim.channel, checked.digest.size_bytes):
                 self._end_report(work, checked.report, deferred=True)
                 continue
             is_last = number == len(waiting) - 1
@@ -113,9 +113,8 @@ class RequestDelivery:
             delivered = {work.claim.key: work.delivered() for work in unfinished if work.files}
         if not delivered:
             return
-        if not self._queue.keeps_processed:
-            for work in unfinished:
-                self._notes.manifest(work, "processing")
+        for work in unfinished:
+            self._notes.manifest(work, "processing")
         self._queue.checkpoint(delivered)
 
     def settle(self, work: RequestWork) -> None:
@@ -181,7 +180,6 @@ class RequestDelivery:
 
     def _is_ours(self, work: RequestWork) -> bool:
         if not work.is_lost and not self._queue.is_ours(work.claim):
-            self._queue.note_files_of_cancelled(work.claim, work.delivered())
             self._run.tell(self._lost(work))
         return not work.is_lost
 
@@ -216,8 +214,10 @@ class RequestDelivery:
 
     def _lost(self, work: RequestWork) -> Event:
         work.is_lost = True
-        self._outcome.settled.append(settled_as(work, LOST, ""))
-        return self._event("lost", work, "is not ours any more: cancelled, put in anew, or taken over")
+        is_cancelled = self._queue.note_files_of_cancelled(work.claim, work.delivered())
+        self._outcome.settled.append(settled_as(work, CANCELLED if is_cancelled else LOST, ""))
+        why = "was cancelled" if is_cancelled else "is not ours any more: it was put in anew or taken over"
+        return self._event("cancelled" if is_cancelled else "lost", work, why)
 
     def _event(self, action: str, work: RequestWork, sentence: str) -> Event:
         return Event(

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 
 import progress_exhaust
 from progress_exhaust.errors import OutputError
-from progress_exhaust.job_requests.entries import Entry, entries_of, request_sha256
+from progress_exhaust.job_requests.entries import Entry, entries_of, request_sha256, submission_of, to_text
 from progress_exhaust.job_requests.model import Claim, RequestKey
-from progress_exhaust.job_requests.progress import FOLDER, Progress, progress_name
+from progress_exhaust.job_requests.progress import FOLDER, Progress, progress_name, progress_text
 from progress_exhaust.output.manifest import Manifest
 from progress_exhaust.output.staging import Staging
 from progress_exhaust.output.store import Store
@@ -23,6 +23,36 @@ from progress_exhaust.services.shaping import settings_that_shape_content
 from progress_exhaust.settings import Settings
 
 MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class FileCounts:
+    """What a manifest tells of a file beside its entry.
+
+    Attributes:
+        rows_dropped: enrolments that did not become a row, by reason.
+        warnings: what was left out or blanked, by reason.
+        guarded_cells: cells made inert.
+    """
+
+    rows_dropped: Mapping[str, int] = field(default_factory=dict)
+    warnings: Mapping[str, int] = field(default_factory=dict)
+    guarded_cells: int = 0
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """What earlier drivers have left of a submission.
+
+    Attributes:
+        day: the date in its files' names; None where none was there.
+        entries: its finished reports.
+        counts: of its files, by path.
+    """
+
+    day: date | None = None
+    entries: Sequence[Entry] = ()
+    counts: Mapping[str, FileCounts] = field(default_factory=dict)
 
 
 class RequestNotes:
@@ -83,30 +113,30 @@ class RequestNotes:
                 "day": work.day.isoformat(),
                 "state": state,
                 "iteration": claim.iteration,
-                "finished": [asdict(entry) for entry in work.entries()],
+                "finished": json.loads(to_text(work.entries())),
             },
         )
         self._store.write_text(f"{work.folder}/{MANIFEST}", [manifest.to_json()])
 
-    def earlier(self, claim: Claim, *, keeps_processed: bool) -> tuple[date | None, list[Entry]]:
-        """Return what earlier drivers have left of this submission: the day in its files' names, and what they finished.
+    def earlier(self, claim: Claim, *, keeps_processed: bool) -> Earlier:
+        """Return what earlier drivers have left of this submission.
 
         Raises:
             OutputError: the manifest can not be read.
         """
-        entries = entries_of(claim.processed) if keeps_processed else []
-        text = None if claim.is_new else self._store.read_text(f"{request_folder(claim)}/{MANIFEST}")
-        request = _request_of(text)
+        if claim.is_new:
+            return Earlier()
+        manifest = _content_of(self._store.read_text(f"{request_folder(claim)}/{MANIFEST}"))
+        request = _object(manifest.get("request"))
         is_same = (
             request.get("tag") == claim.key.tag
-            and request.get("submitted_at") == (claim.submitted_at.isoformat() if claim.submitted_at else "")
+            and request.get("submitted_at") == submission_of(claim.submitted_at)
             and request.get("request_sha256") == request_sha256(claim.request_data)
         )
-        if not is_same:
-            return None, entries
-        if not keeps_processed:
-            entries = entries_of(json.dumps(request.get("finished")))
-        return _day_of(request.get("day")), entries
+        finished = json.dumps(request.get("finished")) if is_same else None
+        entries = entries_of(claim.processed if keeps_processed else finished)
+        days = [request.get("day")] if is_same else [entry.day for entry in entries]
+        return Earlier(_day_of(days), entries, _counts_of(manifest.get("files")))
 
     def _write_progress(self, work: RequestWork, phase: str) -> None:
         files, total = len(work.files), len(work.wanted)
@@ -124,23 +154,42 @@ class RequestNotes:
         )
         try:
             self._store.write_text(
-                self._staging.path(f"{FOLDER}/{progress_name(work.claim.key)}"), [progress.to_json()]
+                self._staging.path(f"{FOLDER}/{progress_name(work.claim.key)}"), [progress_text(progress)]
             )
         except OutputError:
             return  # a full disk or a lost store shows in the run's own work, which tells it
 
 
-def _request_of(manifest: str | None) -> dict[str, object]:
+def _content_of(text: str | None) -> dict[str, object]:
     try:
-        content = json.loads(manifest or "")
+        return _object(json.loads(text or ""))
     except (ValueError, RecursionError):
         return {}
-    request = content.get("request") if isinstance(content, dict) else None
-    return request if isinstance(request, dict) else {}
 
 
-def _day_of(text: object) -> date | None:
+def _object(value: object) -> dict[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _day_of(texts: Sequence[object]) -> date | None:
     try:
-        return date.fromisoformat(text) if isinstance(text, str) else None
+        return date.fromisoformat(texts[0]) if texts and isinstance(texts[0], str) else None
     except ValueError:
         return None
+
+
+def _counts_of(files: object) -> dict[str, FileCounts]:
+    counts = {}
+    for file in map(_object, files if isinstance(files, list) else ()):
+        path, guarded = file.get("path"), file.get("guarded_cells")
+        if isinstance(path, str):
+            counts[path] = FileCounts(
+                _numbers(file.get("rows_dropped")),
+                _numbers(file.get("warnings")),
+                guarded if isinstance(guarded, int) else 0,
+            )
+    return counts
+
+
+def _numbers(value: object) -> dict[str, int]:
+    return {name: number for name, number in _object(value).items() if isinstance(number, int)}

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from progress_exhaust.errors import ComputeError, ProgressExhaustError, RequestError
-from progress_exhaust.job_requests.limits import ChannelLimits
+from progress_exhaust.job_requests.limits import ChannelTally
 from progress_exhaust.job_requests.model import Claim, Closing, Status
 from progress_exhaust.job_requests.port import Queue
 from progress_exhaust.job_requests.request_data import Wanted
@@ -22,7 +22,6 @@ from progress_exhaust.services.request_selection import (
     Reports,
     asked_by,
     check_number,
-    day_of,
     finished_files,
     permitted,
 )
@@ -50,7 +49,7 @@ class RequestRound:
         ports: Ports,
         staging: Staging,
         queue: Queue,
-        limits: ChannelLimits,
+        tally: ChannelTally,
         settings: Settings,
         run: Run,
         outcome: RequestsOutcome,
@@ -59,7 +58,7 @@ class RequestRound:
         self._ports = ports
         self._staging = staging
         self._queue = queue
-        self._limits = limits
+        self._tally = tally
         self._settings = settings
         self._run = run
         self._outcome = outcome
@@ -83,7 +82,7 @@ class RequestRound:
             store=self._ports.store,
             staging=self._staging,
             queue=self._queue,
-            limits=self._limits,
+            tally=self._tally,
             notes=self._notes,
             settings=self._settings.output,
             run=self._run,
@@ -162,17 +161,14 @@ class RequestRound:
         except RequestError as error:
             self._fail(work, str(error))
             return
-        day, entries = self._notes.earlier(work.claim, keeps_processed=self._queue.keeps_processed)
-        work.day = day_of(entries, day, work.day)
+        earlier = self._notes.earlier(work.claim, keeps_processed=self._queue.keeps_processed)
+        work.day = earlier.day or work.day
         with tempfile.TemporaryDirectory(prefix="progress-exhaust-") as scratch:
-            work.files |= finished_files(work.claim, entries, may_see, self._ports.store, Path(scratch))
-        for batch, audience in may_see:
-            if batch.batch_id in work.files:
-                continue
-            if self._limits.take_report(work.claim.channel):
-                work.pending[reports.number_of(batch, audience)] = batch.batch_id
-            else:
-                work.deferred.append(batch.batch_id)
+            work.files |= finished_files(work.claim, earlier, may_see, self._ports.store, Path(scratch))
+        wanted = [(batch, audience) for batch, audience in may_see if batch.batch_id not in work.files]
+        granted = self._tally.reserve(work.claim.channel, len(wanted))
+        work.pending = {reports.number_of(batch, audience): batch.batch_id for batch, audience in wanted[:granted]}
+        work.deferred = [batch.batch_id for batch, _ in wanted[granted:]]
         if work.pending:
             # Before any file is out, so that whoever takes this up on another day names its files alike.
             self._notes.manifest(work, "processing")

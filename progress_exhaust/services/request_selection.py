@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 
 from progress_exhaust.catalogue.port import Catalogue, CollectionState
 from progress_exhaust.catalogue.refusals import retired
 from progress_exhaust.errors import NotMade, RequestError
 from progress_exhaust.ids import is_safe_id
-from progress_exhaust.job_requests.entries import Entry, request_sha256, reusable
+from progress_exhaust.job_requests.entries import Entry, request_sha256, reusable, submission_of
 from progress_exhaust.job_requests.model import Claim
-from progress_exhaust.job_requests.order import too_many_message
+from progress_exhaust.job_requests.words import too_many_message
 from progress_exhaust.job_requests.request_data import Wanted, WantedBatches, parse_request_data
 from progress_exhaust.output.digest import digest_of
 from progress_exhaust.output.manifest import Column, MadeFile
@@ -20,6 +19,7 @@ from progress_exhaust.output.store import Store
 from progress_exhaust.report.profiles import columns_of
 from progress_exhaust.report.wanted import Batch, Report
 from progress_exhaust.services import refusals
+from progress_exhaust.services.request_notes import Earlier, FileCounts
 from progress_exhaust.services.request_work import RequestWork, permission, request_folder
 from progress_exhaust.services.selection import Asked, Selection
 from progress_exhaust.settings import Settings
@@ -95,39 +95,32 @@ def check_number(reports: int, settings: Settings) -> None:
 
 
 def finished_files(
-    claim: Claim, entries: Sequence[Entry], may_see: Sequence[tuple[Batch, str | None]], store: Store, scratch: Path
+    claim: Claim, earlier: Earlier, may_see: Sequence[tuple[Batch, str | None]], store: Store, scratch: Path
 ) -> dict[str, MadeFile]:
     """Return the files that an earlier driver has finished of this submission and that are whole, by batch id."""
-    submitted_at = claim.submitted_at.isoformat() if claim.submitted_at else ""
-    usable = reusable(entries, submitted_at=submitted_at, request_sha256=request_sha256(claim.request_data))
-    by_batch = {entry.batch_id: entry for entry in usable if entry.file_path.startswith(f"{request_folder(claim)}/")}
+    usable = reusable(
+        earlier.entries,
+        submitted_at=submission_of(claim.submitted_at),
+        request_sha256=request_sha256(claim.request_data),
+        folder=request_folder(claim),
+    )
+    by_report = {(entry.batch_id, entry.audience): entry for entry in usable}
     files = {}
     for batch, audience in may_see:
-        entry = by_batch.get(batch.batch_id)
-        if entry is not None and entry.audience == audience and _is_whole(entry, store, scratch):
-            files[batch.batch_id] = _made_file(entry, batch)
+        entry = by_report.get((batch.batch_id, audience))
+        if entry is not None and _is_whole(entry, store, scratch):
+            files[batch.batch_id] = _made_file(entry, batch, earlier.counts.get(entry.file_path, FileCounts()))
     return files
-
-
-def day_of(entries: Sequence[Entry], earlier: date | None, today: date) -> date:
-    """Return the day in a request's file names: that of the first claim of its submission."""
-    if earlier is not None:
-        return earlier
-    for entry in entries:
-        try:
-            return date.fromisoformat(entry.day)
-        except ValueError:
-            continue
-    return today
 
 
 def _is_whole(entry: Entry, store: Store, scratch: Path) -> bool:
     if store.size_bytes(entry.file_path) != entry.file_size:
         return False
-    return digest_of(store.local_copy(entry.file_path, scratch)).sha256 == entry.sha256
+    digest = digest_of(store.local_copy(entry.file_path, scratch))
+    return digest.sha256 == entry.sha256
 
 
-def _made_file(entry: Entry, batch: Batch) -> MadeFile:
+def _made_file(entry: Entry, batch: Batch, counts: FileCounts) -> MadeFile:
     layout = batch.layout
     return MadeFile(
         path=entry.file_path,
@@ -139,7 +132,7 @@ def _made_file(entry: Entry, batch: Batch) -> MadeFile:
         size_bytes=entry.file_size,
         sha256=entry.sha256,
         columns=[Column(column.header, column.kind, column.name, column.level) for column in columns_of(layout)],
-        rows_dropped=entry.rows_dropped,
-        warnings=entry.warnings,
-        guarded_cells=entry.guarded_cells,
+        rows_dropped=counts.rows_dropped,
+        warnings=counts.warnings,
+        guarded_cells=counts.guarded_cells,
     )

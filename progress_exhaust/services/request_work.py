@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from progress_exhaust.errors import NotMade
-from progress_exhaust.job_requests.entries import Entry, request_sha256, to_text
+from progress_exhaust.job_requests.entries import Entry, request_sha256, submission_of, to_text
 from progress_exhaust.job_requests.model import Claim, Delivered
 from progress_exhaust.output.manifest import MadeFile
 from progress_exhaust.output.staging import ROOT
@@ -55,7 +55,7 @@ class RequestWork:
     @property
     def submission(self) -> str:
         """When it was put in, as its entries keep it."""
-        return self.claim.submitted_at.isoformat() if self.claim.submitted_at else ""
+        return submission_of(self.claim.submitted_at)
 
     def in_order(self) -> list[MadeFile]:
         """Return its files in the order asked for."""
@@ -82,9 +82,7 @@ class RequestWork:
             request_sha256=request_sha256(self.claim.request_data),
             audience=file.audience,
             day=self.day.isoformat(),
-            rows_dropped=dict(file.rows_dropped),
-            warnings=dict(file.warnings),
-            guarded_cells=file.guarded_cells,
+            collection_id=file.collection_id,
         )
 
 

@@ -119,8 +119,10 @@ class Outcome:
             self.phase_s[phase] = self.phase_s.get(phase, 0.0) + time.monotonic() - begin
 
 
+CANCELLED = "CANCELLED"
+"""The state of a request that was cancelled while it was ours."""
 LOST = "LOST"
-"""The state of a request that was cancelled, put in anew or taken over while it was ours."""
+"""The state of a request that was put in anew or taken over while it was ours."""
 GAVE_UP = "GAVE_UP"
 """The state of a request that is FAILED now, because too many drivers have died on it."""
 
@@ -131,7 +133,7 @@ class Settled:
 
     Attributes:
         key: which row.
-        state: a status word, `LOST` or `GAVE_UP`; SUBMITTED says that it was given back.
+        state: a status word, `CANCELLED`, `LOST` or `GAVE_UP`; SUBMITTED says that it was given back.
         files: files it has.
         wanted: batches it asks for.
         rows: learners in its files.
@@ -163,4 +165,4 @@ class RequestsOutcome(Outcome):
     @property
     def unfinished(self) -> int:
         """Requests left to a later run."""
-        return self.left + sum(one.state == Status.SUBMITTED for one in self.settled)
+        return self.left + sum(one.state in (Status.SUBMITTED, LOST) for one in self.settled)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from progress_exhaust.errors import RequestError
-from progress_exhaust.job_requests.limits import ChannelLimits
+from progress_exhaust.job_requests.limits import ChannelTally
 from progress_exhaust.job_requests.model import Claim, Closing, Delivered, DueRequest, NotClaimed, Status
 from progress_exhaust.job_requests.order import in_turn
 from progress_exhaust.job_requests.port import Queue
@@ -62,7 +62,7 @@ class Worker:
         self._settings = settings
         self._run = run
         self._outcome = outcome
-        self._limits = ChannelLimits(settings.requests.reports_per_channel, settings.requests.bytes_per_channel)
+        self._tally = ChannelTally(settings.requests.reports_per_channel, settings.requests.bytes_per_channel)
         self._begin = time.monotonic()
         self._claims = 0
 
@@ -88,7 +88,7 @@ class Worker:
         orphans = deque(one for one in due if one.is_processing)
         with Staging(ports.store, self._run.run_id) as staging:
             makes = RequestRound(
-                ports, staging, self._queue, self._limits, self._settings, self._run, self._outcome, self._is_over_time
+                ports, staging, self._queue, self._tally, self._settings, self._run, self._outcome, self._is_over_time
             )
             while fresh and self._may_go_on(only):
                 for together in self._claim_together(fresh, only):
@@ -115,7 +115,7 @@ class Worker:
         reports = 0
         while candidates and reports < self._settings.requests.reports_per_wave and self._may_go_on(only):
             candidate = candidates.popleft()
-            if not self._limits.has_room(candidate.channel):
+            if not self._tally.has_room(candidate.channel):
                 self._outcome.left += 1
                 continue
             claim = self._queue.claim(candidate.key)
