@@ -1,0 +1,171 @@
+"""The list in processed_batches: which files of a request are finished, so that a later driver need not make them anew.
+
+A JSON list of objects. The keys `channel, batchId, filePath, fileSize` are those other parts of Sunbird read; the rest
+is ours, and tells whether a file may be used again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import TypeGuard
+
+from progress_exhaust.ids import is_safe_id
+
+_ROOT = "progress-exhaust"
+_FILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,254}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One finished file.
+
+    Attributes:
+        channel: of the requester.
+        batch_id: its batch.
+        file_path: its place under the output root, `progress-exhaust/<folder>/<name>`.
+        file_size: its bytes.
+        sha256: of the file, in hex.
+        rows: learners; the header is not counted.
+        submitted_at: of the submission it was made for, as `submission_of` writes it.
+        request_sha256: of the request_data it was made for.
+        audience: the root organisation whose learners are in it; None for everyone.
+        day: the date in its name, as YYYY-MM-DD.
+        collection_id: its collection; empty where it is not told.
+        made_at: when it was published, ISO 8601; empty where it is not told.
+    """
+
+    channel: str
+    batch_id: str
+    file_path: str
+    file_size: int
+    sha256: str
+    rows: int
+    submitted_at: str
+    request_sha256: str
+    audience: str | None
+    day: str
+    collection_id: str = ""
+    made_at: str = ""
+
+
+def to_text(entries: Iterable[Entry]) -> str:
+    """Return the text for processed_batches: one line, in ASCII."""
+    return json.dumps(
+        [
+            {
+                "channel": entry.channel,
+                "batchId": entry.batch_id,
+                "filePath": entry.file_path,
+                "fileSize": entry.file_size,
+                "sha256": entry.sha256,
+                "rows": entry.rows,
+                "submittedAt": entry.submitted_at,
+                "requestSha256": entry.request_sha256,
+                "audience": entry.audience,
+                "day": entry.day,
+                "collectionId": entry.collection_id,
+                "madeAt": entry.made_at,
+            }
+            for entry in entries
+        ],
+        separators=(",", ":"),
+    )
+
+
+def entries_of(text: str | None) -> list[Entry]:
+    """Return the entries of ours in a text, whatever it is; anything else in it is left out.
+
+    Where two are about the same batch and audience, the later one counts, at the place of the first.
+    """
+    try:
+        content = json.loads(text) if text else None
+    except (ValueError, RecursionError):
+        return []
+    entries: dict[tuple[str, str | None], Entry] = {}
+    for one in content if isinstance(content, list) else ():
+        entry = _entry_of(one) if isinstance(one, dict) else None
+        if entry is not None:
+            entries[entry.batch_id, entry.audience] = entry
+    return list(entries.values())
+
+
+def reusable(entries: Iterable[Entry], *, submitted_at: str, request_sha256: str, folder: str) -> list[Entry]:
+    """Return the entries made for this very submission, with this request data, in this request's own folder.
+
+    Whether the file is still whole, and its audience still the right one, is for the caller to see.
+
+    Args:
+        entries: as the row has them.
+        submitted_at: of the submission, as `submission_of` writes it.
+        request_sha256: of the request data.
+        folder: the request's folder under the output root; a file elsewhere is somebody else's.
+    """
+    return [
+        entry
+        for entry in entries
+        if entry.submitted_at == submitted_at
+        and entry.request_sha256 == request_sha256
+        and entry.file_path.rpartition("/")[0] == folder
+    ]
+
+
+def request_sha256(text: str) -> str:
+    """Return the SHA-256 of request data, in hex."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def submission_of(submitted_at: datetime | None) -> str:
+    """Return how an entry writes the instant of a submission; empty where the row does not tell it.
+
+    >>> submission_of(datetime(2026, 11, 23, 8, 30, tzinfo=UTC))
+    '2026-11-23T08:30:00.000000+00:00'
+    """
+    return submitted_at.astimezone(UTC).isoformat(timespec="microseconds") if submitted_at else ""
+
+
+def _entry_of(content: Mapping[str, object]) -> Entry | None:
+    texts = _texts(
+        content, ("channel", "batchId", "filePath", "sha256", "submittedAt", "requestSha256", "day"), absent=None
+    )
+    further = _texts(content, ("collectionId", "madeAt"), absent="")
+    size, rows = content.get("fileSize"), content.get("rows")
+    audience = content.get("audience")
+    if texts is None or further is None or not _is_count(size) or not _is_count(rows):
+        return None
+    channel, batch_id, path, sha256, submitted_at, of_request, day = texts
+    is_ours = is_safe_id(batch_id) and _is_inside(path) and _is_day(day)
+    is_hashed = _SHA256.fullmatch(sha256) and _SHA256.fullmatch(of_request)
+    if not is_ours or not is_hashed or not isinstance(audience, str | None):
+        return None
+    return Entry(channel, batch_id, path, size, sha256, rows, submitted_at, of_request, audience, day, *further)
+
+
+def _texts(content: Mapping[str, object], keys: Sequence[str], *, absent: str | None) -> list[str] | None:
+    """Return the texts under these keys; None where one of them is something else."""
+    values = [content.get(key, absent) for key in keys]
+    texts = [value for value in values if isinstance(value, str)]
+    return texts if len(texts) == len(keys) else None
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_inside(path: str) -> bool:
+    parts = path.split("/")
+    if len(parts) != 3 or parts[0] != _ROOT or ".." in path:
+        return False
+    return is_safe_id(parts[1]) and _FILE_NAME.fullmatch(parts[2]) is not None
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False

@@ -1,0 +1,232 @@
+"""The list of finished files in processed_batches."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from progress_exhaust.job_requests.entries import (
+    Entry,
+    entries_of,
+    request_sha256,
+    reusable,
+    submission_of,
+    to_text,
+)
+
+HASH = "a" * 64
+OTHER_HASH = "b" * 64
+SUBMITTED = "2026-11-23T08:30:00.000000+00:00"
+ENTRY = Entry(
+    channel="ch-1",
+    batch_id="b-1",
+    file_path="progress-exhaust/R1/b-1_progress_23_11_2026.csv",
+    file_size=744,
+    sha256=HASH,
+    rows=2,
+    submitted_at=SUBMITTED,
+    request_sha256=OTHER_HASH,
+    audience="org-1",
+    day="2026-11-23",
+    collection_id="do_1",
+    made_at="2026-11-23T08:31:00+00:00",
+)
+JSON_OF_ENTRY: dict[str, Any] = {
+    "channel": "ch-1",
+    "batchId": "b-1",
+    "filePath": "progress-exhaust/R1/b-1_progress_23_11_2026.csv",
+    "fileSize": 744,
+    "sha256": HASH,
+    "rows": 2,
+    "submittedAt": SUBMITTED,
+    "requestSha256": OTHER_HASH,
+    "audience": "org-1",
+    "day": "2026-11-23",
+    "collectionId": "do_1",
+    "madeAt": "2026-11-23T08:31:00+00:00",
+}
+
+
+def with_path(path: str) -> Entry:
+    return replace(ENTRY, file_path=path)
+
+
+def test_text_has_the_keys_others_read_and_our_own() -> None:
+    text = to_text([ENTRY])
+    assert json.loads(text) == [JSON_OF_ENTRY]
+    assert text.isascii()
+    assert "\n" not in text
+    assert to_text([]) == "[]"
+
+
+def test_entries_come_back_as_they_were_in_their_order() -> None:
+    entries = [replace(ENTRY, batch_id=f"b-{number}", audience=None) for number in (3, 1, 2)]
+    assert entries_of(to_text(entries)) == entries
+
+
+def test_of_two_about_one_report_the_later_counts() -> None:
+    other = replace(ENTRY, batch_id="b-2")
+    everyone = replace(ENTRY, audience=None)
+    later = replace(ENTRY, rows=9)
+    assert entries_of(to_text([ENTRY, other, everyone, later])) == [later, other, everyone]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "",
+        " ",
+        "null",
+        "[]",
+        "{}",
+        "7",
+        '"x"',
+        "[null, 1, [], {}, true]",
+        "{",
+        "[" * 100_000,
+        "\x00",
+        "[NaN]",
+        "[" + "7" * 5000 + "]",
+        json.dumps(JSON_OF_ENTRY),
+    ],
+    ids=lambda text: repr(text)[:40],
+)
+def test_text_without_entries_has_none(text: str | None) -> None:
+    assert entries_of(text) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"channel": None},
+        {"channel": 7},
+        {"batchId": ""},
+        {"batchId": "../b"},
+        {"batchId": 7},
+        {"fileSize": -1},
+        {"fileSize": "744"},
+        {"fileSize": 744.0},
+        {"fileSize": True},
+        {"fileSize": None},
+        {"rows": -1},
+        {"rows": None},
+        {"sha256": "a" * 63},
+        {"sha256": "A" * 64},
+        {"sha256": None},
+        {"requestSha256": ""},
+        {"submittedAt": None},
+        {"audience": 7},
+        {"audience": ["org-1"]},
+        {"day": "23_11_2026"},
+        {"day": "2026-02-30"},
+        {"day": "20261123"},
+        {"day": ""},
+        {"collectionId": 7},
+        {"madeAt": None},
+        {"filePath": None},
+        {"filePath": ""},
+        {"filePath": "/etc/passwd"},
+        {"filePath": "/progress-exhaust/R1/b.csv"},
+        {"filePath": "progress-exhaust/b.csv"},
+        {"filePath": "progress-exhaust//b.csv"},
+        {"filePath": "progress-exhaust/R1/x/b.csv"},
+        {"filePath": "progress-exhaust/R1/"},
+        {"filePath": "progress-exhaust/R1/.."},
+        {"filePath": "progress-exhaust/R1/a..b"},
+        {"filePath": "progress-exhaust/../b.csv"},
+        {"filePath": "progress-exhaust/.staging/b.csv"},
+        {"filePath": "progress-exhaust/R1/.b.csv"},
+        {"filePath": "progress-exhaust/R1/b.csv\n"},
+        {"filePath": "progress-exhaust/R1/b%2fc.csv"},
+        {"filePath": "progress-exhaust\\R1\\b.csv"},
+        {"filePath": "other/R1/b.csv"},
+        {"filePath": "progress-exhaust/R1/" + "b" * 256},
+    ],
+    ids=repr,
+)
+def test_what_is_not_an_entry_of_ours_is_left_out_and_the_others_kept(change: dict[str, Any]) -> None:
+    good = {**JSON_OF_ENTRY, "batchId": "b-2"}
+    entries = entries_of(json.dumps([{**JSON_OF_ENTRY, **change}, good]))
+    assert entries == [replace(ENTRY, batch_id="b-2")]
+
+
+@pytest.mark.parametrize("key", ["channel", "batchId", "filePath", "fileSize", "sha256", "rows", "day"])
+def test_entry_that_lacks_a_key_is_left_out(key: str) -> None:
+    assert entries_of(json.dumps([{name: value for name, value in JSON_OF_ENTRY.items() if name != key}])) == []
+
+
+def test_entries_of_the_production_job_are_not_ours() -> None:
+    theirs = [{"channel": "ch-1", "batchId": "b-1", "filePath": "progress-exhaust/R1/b-1.zip", "fileSize": 7}]
+    assert entries_of(json.dumps(theirs)) == []
+
+
+def test_further_keys_are_ignored_and_ours_that_may_lack_are_empty() -> None:
+    content = {**JSON_OF_ENTRY, "new": [1]}
+    del content["collectionId"], content["madeAt"], content["audience"]
+    assert entries_of(json.dumps([content])) == [replace(ENTRY, collection_id="", made_at="", audience=None)]
+
+
+def test_10000_entries_are_read() -> None:
+    entries = [replace(ENTRY, batch_id=f"b-{number}") for number in range(10_000)]
+    assert len(entries_of(to_text(entries))) == 10_000
+
+
+@pytest.mark.parametrize(
+    ("entry", "is_reusable"),
+    [
+        pytest.param(ENTRY, True, id="same"),
+        pytest.param(replace(ENTRY, submitted_at="2026-11-23T08:30:00.000001+00:00"), False, id="other submission"),
+        pytest.param(replace(ENTRY, submitted_at=""), False, id="submission not told"),
+        pytest.param(replace(ENTRY, request_sha256=HASH), False, id="other request data"),
+        pytest.param(with_path("progress-exhaust/R2/b-1_progress_23_11_2026.csv"), False, id="another's folder"),
+        pytest.param(with_path("progress-exhaust/R1x/b.csv"), False, id="folder that starts alike"),
+    ],
+)
+def test_only_files_of_the_same_submission_data_and_folder_are_used_again(entry: Entry, is_reusable: bool) -> None:
+    again = reusable([entry], submitted_at=SUBMITTED, request_sha256=OTHER_HASH, folder="progress-exhaust/R1")
+    assert again == ([entry] if is_reusable else [])
+
+
+def test_request_data_is_known_by_its_bytes() -> None:
+    # printf '{"batchId": "ä"}' | sha256sum
+    assert request_sha256('{"batchId": "ä"}') == "ef396371cf125ae448a66f41ab6b93ad8560682954e90854efa0e4cd04628261"
+    assert request_sha256("\ud800") != request_sha256("\ud801")
+
+
+def test_submission_is_written_in_utc_whatever_its_zone() -> None:
+    india = timezone(timedelta(hours=5, minutes=30))
+    assert submission_of(datetime(2026, 11, 23, 14, 0, tzinfo=india)) == SUBMITTED
+    assert submission_of(datetime(2026, 11, 23, 8, 30, 0, 1, tzinfo=UTC)) == "2026-11-23T08:30:00.000001+00:00"
+    assert submission_of(None) == ""
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(list(JSON_OF_ENTRY)), inner, max_size=12)
+        | st.dictionaries(st.sampled_from(list(JSON_OF_ENTRY)), inner, max_size=3).map(lambda odd: JSON_OF_ENTRY | odd)
+    ),
+    max_leaves=20,
+)
+
+
+@given(JSON.map(json.dumps) | st.text())
+def test_any_text_gives_entries_inside_the_output_or_none(text: str) -> None:
+    for entry in entries_of(text):
+        assert entry.file_path.startswith("progress-exhaust/")
+        assert ".." not in entry.file_path
+        assert entry.file_size >= 0
+
+
+@given(st.lists(st.builds(replace, st.just(ENTRY), channel=st.text(), audience=st.none() | st.text()), max_size=5))
+def test_any_channel_and_audience_survive_the_way_through_the_text(entries: list[Entry]) -> None:
+    by_report = {(entry.batch_id, entry.audience): entry for entry in entries}
+    assert entries_of(to_text(entries)) == list(by_report.values())
