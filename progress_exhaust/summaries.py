@@ -13,9 +13,9 @@ from progress_exhaust.errors import NotMade
 from progress_exhaust.screens import Summary, Table, count, size
 
 if TYPE_CHECKING:
-    from progress_exhaust.services.metrics import Totals
     from progress_exhaust.output.manifest import MadeFile
     from progress_exhaust.services.doctor import Check
+    from progress_exhaust.services.metrics import Totals
     from progress_exhaust.services.plan import PlanOutcome
     from progress_exhaust.services.run import Outcome, RequestsOutcome
 
@@ -71,9 +71,7 @@ def export_summary(
     )
 
 
-def run_summary(
-    totals: Totals, last: RequestsOutcome, output: str, duration_s: float, error: str
-) -> Summary:
+def run_summary(totals: Totals, last: RequestsOutcome, output: str, duration_s: float, error: str) -> Summary:
     """Summarise a run over the queue; see `export_summary` for the other arguments.
 
     Args:

@@ -56,9 +56,7 @@ class WorkedOff:
         return content
 
 
-def request(
-    request_id: str, *, channel: str = "root", tag: str = TAG, minutes: int = 0, **data: object
-) -> NewRequest:
+def request(request_id: str, *, channel: str = "root", tag: str = TAG, minutes: int = 0, **data: object) -> NewRequest:
     """Make a request; `data` is its request_data, a single batch where nothing is said."""
     return NewRequest(
         RequestKey(tag, request_id),

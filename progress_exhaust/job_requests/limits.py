@@ -25,20 +25,17 @@ class ChannelTally:
         self._bytes: Counter[str] = Counter()
         self._lock = threading.Lock()
 
+    def has_room(self, channel: str) -> bool:
+        """Return whether a further report of this channel may be made."""
+        with self._lock:
+            return self._left(channel) > 0
+
     def reserve(self, channel: str, reports: int) -> int:
         """Return how many of so many reports may be made, and count these as this channel's."""
         with self._lock:
-            left = self._most_reports - self._reserved[channel]
-            if self._reserved[channel] and self._bytes[channel] >= self._most_bytes:
-                left = 0
-            granted = max(min(reports, left), 0)
+            granted = max(min(reports, self._left(channel)), 0)
             self._reserved[channel] += granted
             return granted
-
-    def give_back(self, channel: str, reports: int) -> None:
-        """Take back reservations of reports that were not made."""
-        with self._lock:
-            self._reserved[channel] -= reports
 
     def take(self, channel: str, size_bytes: int) -> bool:
         """Return whether a report of this size may be published, straight before it is; if so, count it."""
@@ -49,3 +46,8 @@ class ChannelTally:
             self._published[channel] += 1
             self._bytes[channel] += size_bytes
             return True
+
+    def _left(self, channel: str) -> int:
+        if self._reserved[channel] and self._bytes[channel] >= self._most_bytes:
+            return 0
+        return self._most_reports - self._reserved[channel]

@@ -97,6 +97,7 @@ class LocalStore:
         target = self._root / path
         unfinished = target.with_name(f".{target.name}.unfinished")
         with _told("writing", target):
+            target.parent.mkdir(parents=True, exist_ok=True, mode=DIRECTORY_MODE)
             try:
                 with unfinished.open("w", encoding="utf-8", newline="") as file:
                     file.writelines(lines)

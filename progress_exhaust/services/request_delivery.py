@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from progress_exhaust.errors import NotMade, OutputError, QueueError
 from progress_exhaust.job_requests.limits import ChannelTally
 from progress_exhaust.job_requests.model import Closing, Status
-from progress_exhaust.job_requests.words import outcome_message
 from progress_exhaust.job_requests.port import Queue
+from progress_exhaust.job_requests.words import outcome_message
 from progress_exhaust.output.staging import Staging
 from progress_exhaust.output.store import Store
 from progress_exhaust.report.wanted import Report
@@ -240,4 +240,3 @@ def settled_as(work: RequestWork, state: str, message: str) -> Settled:
         rows=sum(file.rows for file in work.files.values()),
         err_message=message,
     )
-

@@ -136,9 +136,9 @@ class RequestRound:
         if self._places is None:
             with self._outcome.phase(Phase.READ):
                 self._places = read_places(self._ports.tables)
-        WaveRunner(
-            self._ports, self._settings, self._run, self._staging, self._places, self._outcome, delivery
-        ).make(reports.numbered(numbers))
+        WaveRunner(self._ports, self._settings, self._run, self._staging, self._places, self._outcome, delivery).make(
+            reports.numbered(numbers)
+        )
         for work in works:
             delivery.settle(work)
 
@@ -177,9 +177,7 @@ class RequestRound:
         work.is_settled = True
         now = self._run.now()
         execution_ms = max(0, round((now - work.claimed_at).total_seconds() * 1000))
-        self._queue.close(
-            work.claim, Closing(Status.FAILED, work.delivered(), None, now, execution_ms, message)
-        )
+        self._queue.close(work.claim, Closing(Status.FAILED, work.delivered(), None, now, execution_ms, message))
         self._outcome.settled.append(settled_as(work, Status.FAILED.value, message))
         self._tell(Status.FAILED.value, f"request {work.claim.key.request_id} is FAILED: {message}")
 

@@ -11,8 +11,8 @@ from progress_exhaust.errors import NotMade, RequestError
 from progress_exhaust.ids import is_safe_id
 from progress_exhaust.job_requests.entries import Entry, request_sha256, reusable, submission_of
 from progress_exhaust.job_requests.model import Claim
-from progress_exhaust.job_requests.words import too_many_message
 from progress_exhaust.job_requests.request_data import Wanted, WantedBatches, parse_request_data
+from progress_exhaust.job_requests.words import too_many_message
 from progress_exhaust.output.digest import digest_of
 from progress_exhaust.output.manifest import Column, MadeFile
 from progress_exhaust.output.store import Store

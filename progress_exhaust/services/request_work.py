@@ -111,4 +111,3 @@ def permission(batch: Batch, channel: str) -> Permission:
     if not channel or not batch.layout.channel:
         return Permission(EVERYONE, is_granted=False)
     return Permission(EVERYONE if channel == batch.layout.channel else channel, is_granted=True)
-

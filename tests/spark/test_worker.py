@@ -21,7 +21,7 @@ from tests.builders import answer, batch, batches_world, collection, enrolment, 
 from tests.memory_queue import MemoryQueue, MemoryTable, Row
 from tests.reference.report import expected_reports
 from tests.request_runs import PUT_IN_AT, TAG, WorkedOff, request, work_off
-from tests.spark.spark_counters import jobs_of
+from tests.spark.spark_counters import jobs_so_far
 from tests.whole_runs import DAY, settings_for, write_world
 from tests.worlds import World
 
@@ -55,7 +55,8 @@ def settings(world: World, folder: Path, tmp_path: Path) -> Callable[..., Settin
     """Settings over the world, with an output folder of the test's own; sections win."""
 
     def make(**sections: dict[str, Any]) -> Settings:
-        return settings_for(world, folder, **({"output": {"url": str(tmp_path / "out")}} | sections))
+        output = {"url": str(tmp_path / "out")} | sections.pop("output", {})
+        return settings_for(world, folder, output=output, **sections)
 
     return make
 
@@ -121,9 +122,9 @@ def test_requests_share_one_wave_whose_jobs_do_not_depend_on_their_number(
     def jobs(number: int) -> int:
         table = MemoryTable()
         put_in(table, *(request(f"r-{one}", batchFilter=[f"b-00{one % 4}"]) for one in range(number)))
-        with jobs_of(spark) as counted:
-            work_off(spark, MemoryQueue(table), settings())
-        return counted.jobs
+        before = jobs_so_far(spark)
+        work_off(spark, MemoryQueue(table), settings())
+        return jobs_so_far(spark) - before
 
     assert jobs(12) == jobs(2)
 
@@ -436,11 +437,8 @@ def test_cancelled_request_gets_no_further_file_and_keeps_those_that_are_out(
     spark: SparkSession, table: MemoryTable, settings: Callable[..., Settings]
 ) -> None:
     one_by_one = settings(output={"publish_threads": 1})
-    one_by_one = settings(output={"publish_threads": 1, "url": one_by_one.output.url})
     put_in(table, request("r-1", batchFilter=["b-000", "b-002"]))
-    worked = work_off(
-        spark, MemoryQueue(table), one_by_one, store=CancellingStore(Path(one_by_one.output.url), table)
-    )
+    worked = work_off(spark, MemoryQueue(table), one_by_one, store=CancellingStore(Path(one_by_one.output.url), table))
     closed = row(table, "r-1")
     assert (closed.status, closed.err_message) == (Status.FAILED, CANCELLED)
     assert len(closed.urls) == 1
@@ -533,7 +531,9 @@ def test_finished_request_is_closed_before_the_next_wave_begins(
 def test_one_update_a_wave_notes_what_unfinished_requests_have(
     spark: SparkSession, table: MemoryTable, settings: Callable[..., Settings]
 ) -> None:
-    put_in(table, request("r-1", batchFilter=["b-000", "b-001", "b-002"]), request("r-2", batchFilter=["b-000", "b-002"]))
+    put_in(
+        table, request("r-1", batchFilter=["b-000", "b-001", "b-002"]), request("r-2", batchFilter=["b-000", "b-002"])
+    )
     queue = MemoryQueue(table)
     work_off(spark, queue, settings(spark={"learners_per_wave": 1}))
     assert queue.checkpoints == 2
@@ -547,9 +547,7 @@ def test_nothing_due_opens_nothing(spark: SparkSession, table: MemoryTable, sett
 def test_learner_of_two_batches_under_one_id_is_counted_for_each_collection(
     spark: SparkSession, table: MemoryTable, tmp_path: Path
 ) -> None:
-    trees = {
-        one: answer(collection(one, [leaf(f"{one}-a")], channel=ROOT)) for one in ("do_0", "do_1")
-    }
+    trees = {one: answer(collection(one, [leaf(f"{one}-a")], channel=ROOT)) for one in ("do_0", "do_1")}
     tables: dict[str, list[Any]] = {
         "course_batch": [batch("b-1", "do_0"), batch("b-1", "do_1")],
         "user": [user("u-1", rootorgid=ROOT)],

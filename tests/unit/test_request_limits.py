@@ -15,11 +15,12 @@ def test_reports_are_granted_up_to_the_limit_and_for_each_channel_by_itself() ->
     assert tally.reserve("b", 9) == 5
 
 
-def test_reports_that_were_not_made_can_be_granted_again() -> None:
+def test_channel_has_room_until_its_reports_are_granted() -> None:
     tally = ChannelTally(most_reports=2, most_bytes=100)
+    assert tally.has_room("a")
     tally.reserve("a", 2)
-    tally.give_back("a", 1)
-    assert tally.reserve("a", 2) == 1
+    assert not tally.has_room("a")
+    assert tally.has_room("b")
 
 
 def test_first_report_goes_whatever_its_size_and_the_next_one_waits() -> None:
