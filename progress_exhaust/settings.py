@@ -14,6 +14,7 @@ from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import unquote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -35,6 +36,25 @@ ENVIRONMENT_PREFIX = "PROGRESS_EXHAUST__"
 _TABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\.[A-Za-z][A-Za-z0-9_]*")
 _QUEUE_TABLE = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_]*\.)?[A-Za-z_][A-Za-z0-9_]*")
 _FILE_NAME = re.compile(r"[A-Za-z0-9_.{}-]+")
+_DSN_PAIR = re.compile(r"\s*([A-Za-z_]+)\s*=\s*(?:'(?:[^'\\]|\\.)*'|(?!')(?:[^\s\\]|\\.)*)(?=\s|$)")
+_DSN_SECRETS = frozenset({"password", "sslpassword", "scram_client_key", "scram_server_key", "oauth_client_secret"})
+
+
+def _dsn_keys(dsn: str) -> set[str]:
+    """Return the keys of a libpq connection string, in either of its forms; its text never gets into the error."""
+    if dsn.startswith(("postgresql://", "postgres://")):
+        authority, _, query = dsn.partition("://")[2].partition("?")
+        user, at, _ = authority.rpartition("@")
+        keys = {unquote(pair.partition("=")[0]).lower() for pair in query.split("&")}
+        return keys | ({"password"} if at and ":" in user else set())
+    keys, place = set(), 0
+    while rest := dsn[place:].strip():
+        pair = _DSN_PAIR.match(dsn, place)
+        if not pair:
+            raise ValueError(f"expected key=value pairs, or postgresql://…; the {len(rest)} last characters are not")
+        keys.add(pair[1].lower())
+        place = pair.end()
+    return keys
 
 
 class Section(BaseModel):
@@ -220,6 +240,16 @@ class QueueSettings(Section):
     connect_timeout_s: PositiveInt = Field(10, description="seconds to open a connection")
     statement_timeout_s: PositiveInt = Field(30, description="seconds for one statement")
     heartbeat_s: PositiveFloat = Field(10.0, description="seconds between two looks at whether the connection lives")
+
+    @field_validator("dsn")
+    @classmethod
+    def _holds_no_secret(cls, dsn: str) -> str:
+        if found := sorted(_dsn_keys(dsn) & _DSN_SECRETS):
+            raise ValueError(
+                f"a secret ({', '.join(found)}) may not stand in a connection string; "
+                f"set {_variable('queue', 'password')} or password_file"
+            )
+        return dsn
 
     @field_validator("table")
     @classmethod

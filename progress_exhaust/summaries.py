@@ -59,7 +59,7 @@ def export_summary(
             "not_made": _not_made(outcome.not_made),
             "rows_dropped": outcome.rows_dropped,
             "phase_s": {name: round(seconds, 3) for name, seconds in phase_s.items()},
-            **_ending(duration_s, error),
+            **ending(duration_s, error),
         },
         tables=[Table(("file", "learners", "columns", "size", "ready after s"), rows, frozenset({1, 2, 3, 4}))],
         notes=notes,
@@ -143,7 +143,7 @@ def plan_summary(outcome: PlanOutcome, duration_s: float, error: str) -> Summary
             "waves": outcome.waves,
             "rows": learners,
             "rows_dropped": outcome.rows_dropped,
-            **_ending(duration_s, error),
+            **ending(duration_s, error),
         },
         tables=[
             Table(headers, collections, frozenset(range(2, 8))),
@@ -172,7 +172,7 @@ def doctor_summary(checks: Sequence[Check], duration_s: float, error: str) -> Su
             "passed": states["ok"],
             "noted": states["note"],
             "failed": states["FAIL"],
-            **_ending(duration_s, error),
+            **ending(duration_s, error),
         },
         notes=lines,
         closing=(
@@ -197,7 +197,7 @@ def sample_summary(rows: Mapping[str, int], snapshot: str, catalogue: Path, dura
             "tables": dict(rows),
             "snapshot": snapshot or None,
             "catalogue": str(catalogue),
-            **_ending(duration_s, error),
+            **ending(duration_s, error),
         },
         tables=[Table(("table", "rows"), [(table, f"{number:,}") for table, number in rows.items()], frozenset({1}))],
         notes=[f"tables: {snapshot or 'in Cassandra'}", f"trees: {catalogue}"],
@@ -211,7 +211,7 @@ def output_root(url: str) -> str:
     return str(Path(parts.path or url).absolute()) if parts.scheme in ("", "file") else url
 
 
-def _ending(duration_s: float, error: str) -> dict[str, object]:
+def ending(duration_s: float, error: str) -> dict[str, object]:
     """Return what every document ends with."""
     return {"error": error or None, "duration_s": round(duration_s, 3)}
 

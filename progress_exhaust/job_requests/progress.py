@@ -11,6 +11,9 @@ from datetime import UTC, datetime
 
 from progress_exhaust.job_requests.model import RequestKey
 
+PROGRESS_FOLDER = "progress"
+"""Folder of these files in a driver's staging place."""
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:

@@ -99,6 +99,14 @@ def parse_request_data(text: str, max_bytes: int) -> Wanted:
     return WantedBatches(_batch_ids(content[key])) if key == BATCH_FILTER else WantedSearch(_search(content[key]))
 
 
+def request_data_of(wanted: Wanted) -> str:
+    """Return the text that says so, as `parse_request_data` reads it: one line, in ASCII."""
+    if isinstance(wanted, WantedSearch):
+        return json.dumps({SEARCH_FILTER: wanted.request})
+    ids = wanted.batch_ids
+    return json.dumps({BATCH_ID: ids[0]} if len(ids) == 1 else {BATCH_FILTER: ids})
+
+
 def _object_in(text: str, max_bytes: int) -> dict[str, object]:
     if len(text) > max_bytes or len(text.encode("utf-8", "surrogatepass")) > max_bytes:
         raise RequestError(f"request_data has more than {max_bytes:,} bytes")

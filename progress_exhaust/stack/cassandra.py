@@ -18,7 +18,8 @@ from cassandra.cluster import Session
 from progress_exhaust.errors import OperatorError, SourceError
 from progress_exhaust.stack import processes
 from progress_exhaust.stack.driver import Login, cql_session
-from progress_exhaust.stack.node_config import HOST, java_command, settings_of_node
+from progress_exhaust.stack.node_config import java_command, settings_of_node
+from progress_exhaust.stack.ports import HOST, free_ports
 from progress_exhaust.stack.tls import Certificate, make_certificate
 
 _START_S = 120.0
@@ -269,12 +270,3 @@ class CassandraNode:
         except OSError:
             lines = []
         return f"its log {self.log} ends with:\n" + "\n".join(f"  {line[:300]}" for line in lines[-_LOG_LINES:])
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports of loopback that nobody listens on now."""
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind((HOST, 0))
-        return [probe.getsockname()[1] for probe in probes]

@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-HOST = "127.0.0.1"
+from progress_exhaust.stack.ports import HOST
 
 # The modules that Cassandra 5.0 reaches into on Java 17; without them it ends at once with exit code 3.
 _EXPORTED = (

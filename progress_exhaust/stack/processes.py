@@ -19,13 +19,34 @@ from progress_exhaust.errors import OperatorError
 _POLL_S = 0.05
 
 # Runs between fork and the real program, in a Python of its own: code in the forked child of a process with threads
-# may hang. The signal survives exec. The parent may have died before it was armed: then there is nothing to serve.
-_DIE_WITH_PARENT = """
+# may hang. The signal survives exec, but not a change of user, which so comes first. The parent may have died before it
+# was armed: then there is nothing to serve.
+_PREPARE = """
 import ctypes, os, signal, sys
-ctypes.CDLL(None).prctl(1, int(signal.SIGKILL), 0, 0, 0)
-if os.getppid() == int(sys.argv[1]):
-    os.execv(sys.argv[2], sys.argv[2:])
+parent, user, group = map(int, sys.argv[1:4])
+if user:
+    os.setgroups([])
+    os.setgid(group)
+    os.setuid(user)
+    os.chdir("/")
+if parent:
+    ctypes.CDLL(None).prctl(1, int(signal.SIGKILL), 0, 0, 0)
+if not parent or os.getppid() == parent:
+    os.execv(sys.argv[4], sys.argv[4:])
 """
+
+
+@dataclass(frozen=True)
+class User:
+    """A user of the system who may not do what root may.
+
+    Attributes:
+        uid: of the user.
+        gid: of the user's group.
+    """
+
+    uid: int
+    gid: int
 
 
 @dataclass(frozen=True)
@@ -57,9 +78,9 @@ class Process:
             except ProcessLookupError:
                 return
 
-    def stop(self, grace_s: float) -> None:
+    def stop(self, grace_s: float, signal_number: int = signal.SIGTERM) -> None:
         """Ask the process to end, kill it where it has not after `grace_s`, and return when it is gone."""
-        self.send(signal.SIGTERM)
+        self.send(signal_number)
         if not self._is_gone_within(grace_s):
             self.kill()
 
@@ -84,6 +105,7 @@ def start(
     pid_file: Path,
     environment: Mapping[str, str],
     die_with_parent: bool,
+    user: User | None = None,
 ) -> Process:
     """Start a program in the background, and write down who it is.
 
@@ -93,12 +115,15 @@ def start(
         pid_file: file for `recall`.
         environment: the program's variables.
         die_with_parent: the system kills the program as soon as the thread that started it is gone (Linux).
+        user: who runs the program, where root starts one that must not be root; None: whoever starts it.
 
     Raises:
         OperatorError: the program can not be started.
     """
-    if die_with_parent and sys.platform == "linux":
-        command = [sys.executable, "-I", "-c", _DIE_WITH_PARENT, str(os.getpid()), *command]
+    parent = os.getpid() if die_with_parent and sys.platform == "linux" else 0
+    if parent or user:
+        numbers = (parent, user.uid, user.gid) if user else (parent, 0, 0)
+        command = [sys.executable, "-I", "-c", _PREPARE, *map(str, numbers), *command]
     try:
         pid = os.posix_spawn(
             command[0],

@@ -14,11 +14,15 @@ from progress_exhaust.java import java_home
 from progress_exhaust.settings import SparkSettings
 from progress_exhaust.stack.cassandra import CassandraNode, Tls
 from progress_exhaust.stack.jars import cache_folder, cassandra_jars, connector_jars
+from progress_exhaust.stack.postgres import PostgresServer
 from progress_exhaust.stack.schema import KEYSPACES, create_schema
+from tests.integration.ddl import NEW
+from tests.integration.queue_database import QueueDatabase
 from tests.services import require_or_skip
 from tests.tcp_proxy import TcpProxy
 
 MakeNode = Callable[..., CassandraNode]
+MakeServer = Callable[..., PostgresServer]
 
 
 @pytest.fixture(scope="session")
@@ -88,6 +92,36 @@ def cassandra_proxy(cassandra_node: CassandraNode) -> Iterator[TcpProxy]:
     """A proxy in front of `cassandra_node`."""
     with TcpProxy(cassandra_node.port) as proxy:
         yield proxy
+
+
+@pytest.fixture(scope="session")
+def make_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeServer]:
+    """Makes PostgreSQL servers, not started yet, and removes them at the end; arguments are those of PostgresServer."""
+    servers: list[PostgresServer] = []
+
+    def make(**options: Any) -> PostgresServer:
+        servers.append(PostgresServer(tmp_path_factory.mktemp("postgres"), **options))
+        return servers[-1]
+
+    yield make
+    for server in servers:
+        server.remove()
+
+
+@pytest.fixture(scope="session")
+def postgres(make_postgres: MakeServer) -> PostgresServer:
+    """One server for all tests; a test that stops or damages a server makes its own."""
+    with require_or_skip("PostgreSQL"):
+        server = make_postgres()
+        server.start()
+    return server
+
+
+@pytest.fixture
+def queue_database(postgres: PostgresServer) -> Iterator[QueueDatabase]:
+    """A database of the test's own, with an empty table of requests in its newest shape."""
+    with QueueDatabase.make(postgres, NEW) as database:
+        yield database
 
 
 def _empty_tables(session: Session) -> None:

@@ -12,9 +12,10 @@ import pyspark
 import pytest
 from cassandra.cluster import Session
 
-from progress_exhaust.stack.cassandra import CassandraNode, free_ports
+from progress_exhaust.stack.cassandra import CassandraNode
 from progress_exhaust.stack.content_service import ContentService
 from progress_exhaust.stack.driver import Login
+from progress_exhaust.stack.ports import free_ports
 from progress_exhaust.stack.schema import KEYSPACES
 from tests.integration.cassandra_runs import KeptWorld
 from tests.integration.watching import Seen, leaks, watched

@@ -14,7 +14,7 @@ from progress_exhaust import __version__
 from progress_exhaust.arguments import overrides_of, spread_ids
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "help"
-COMMANDS = ("", "export", "plan", "doctor", "sample-data")
+COMMANDS = ("", "export", "plan", "doctor", "sample-data", "submit", "status", "cancel")
 START_UP_S = 0.7
 
 # Runs the command line, then says on a last line of stderr which of these were imported.
@@ -22,7 +22,8 @@ WATCHED = """
 import sys
 from progress_exhaust.cli import run
 code = run(sys.argv[1:])
-print(sorted({name.split('.')[0] for name in sys.modules} & {'pyspark', 'py4j', 'rich', 'requests'}), file=sys.stderr)
+heavy = {'pyspark', 'py4j', 'rich', 'requests', 'psycopg2'}
+print(sorted({name.split('.')[0] for name in sys.modules} & heavy), file=sys.stderr)
 sys.exit(code)
 """
 
@@ -97,6 +98,32 @@ def test_help_comes_at_once() -> None:
             "sample-data --catalogue c --snapshot s --cassandra",
             "error: making sample data: expected one place for the tables; give --snapshot DIR or --cassandra",
         ),
+        ("submit --batch b", "error: Missing option '--channel'. See progress-exhaust --help."),
+        (
+            "submit --channel c",
+            "error: submitting: expected one thing to ask for; give --batch ID… or --search FILE|JSON",
+        ),
+        (
+            "submit --channel c --batch b --search {}",
+            "error: submitting: expected one thing to ask for; give --batch ID… or --search FILE|JSON",
+        ),
+        (
+            "submit --channel c --search {}",
+            "error: submitting: searchFilter.request is null, expected an object with filters",
+        ),
+        (
+            "submit --channel c --search no/such.json",
+            'error: --search: "no/such.json": No such file or directory; give a search request as JSON, or a file that '
+            "holds one",
+        ),
+        (
+            "submit --channel c --batch b --request-id ../x",
+            "error: --request-id: expected up to 100 letters, digits, _ . - that start with a letter or digit, "
+            'without .., got "../x"',
+        ),
+        ("submit --channel= --batch b", "error: --channel: expected text, got nothing"),
+        ("cancel", "error: Missing argument 'REQUEST_ID'. See progress-exhaust --help."),
+        ("cancel R1 --tag=", "error: --tag: expected text, got nothing"),
         ("sample-data --snapshot s", "error: Missing option '--catalogue'. See progress-exhaust --help."),
     ],
 )

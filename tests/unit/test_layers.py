@@ -14,7 +14,10 @@ ROOT = Path(__file__).parents[2] / PACKAGE
 ROOMS = frozenset({"report", "output", "job_requests", "tables", "catalogue"})
 GROUND = frozenset({"settings", "errors", "ids"})
 """What everyone may use."""
-TOP = frozenset({"cli", "arguments", "command", "commands", "opening", "screens", "summaries", "stopping", "logs"})
+TOP = frozenset(
+    {"cli", "arguments", "command", "commands", "opening", "screens", "summaries", "stopping", "logs"}
+    | {"queue_arguments", "queue_commands", "queue_summaries"}
+)
 """The composition root, in several modules."""
 
 MAY_IMPORT = {
@@ -45,7 +48,10 @@ ONLY_FROM_THESE = {
 }
 """Where only some modules of another room may be used."""
 
-WITHOUT_SPARK = ("catalogue", "job_requests", "settings", "errors", "java", "cli", "arguments", "stopping")
+WITHOUT_SPARK = (
+    *("catalogue", "job_requests", "settings", "errors", "java", "cli", "arguments", "stopping"),
+    *("queue_arguments", "queue_commands", "queue_summaries"),
+)
 """Rooms that neither import Spark nor a room that does, when they are loaded."""
 
 

@@ -18,6 +18,7 @@ from progress_exhaust.job_requests.request_data import (
     WantedBatches,
     WantedSearch,
     parse_request_data,
+    request_data_of,
 )
 
 MAX_BYTES = 1 << 20
@@ -186,6 +187,20 @@ def test_bound_on_ids_counts_each_once() -> None:
 def test_100000_ids_are_too_many() -> None:
     text = json.dumps({"batchFilter": [f"b{number}" for number in range(100_000)]}, separators=(",", ":"))
     assert refusal(text) == "batchFilter has 100,000 batch ids, expected at most 10,000"
+
+
+@pytest.mark.parametrize(
+    ("asked", "text"),
+    [
+        (WantedBatches(("b-1",)), '{"batchId": "b-1"}'),
+        (WantedBatches(("b-2", "b-1")), '{"batchFilter": ["b-2", "b-1"]}'),
+        (WantedSearch(SEARCH), '{"searchFilter": {"request": {"filters": {"channel": "ch-1"}}}}'),
+    ],
+    ids=repr,
+)
+def test_wish_is_written_as_it_is_read(asked: Wanted, text: str) -> None:
+    assert request_data_of(asked) == text
+    assert parse_request_data(text, MAX_BYTES) == asked
 
 
 # --- whatever the text is --------------------------------------------------------------------------------------------

@@ -159,12 +159,51 @@ def test_secret_file_that_can_not_be_read_is_named(tmp_path: Path) -> None:
         ({"output": {"file_name": "{batch_id}/{date}.csv"}}, "output.file_name: "),
         ({"output": {"file_name": "{batch_id!r}.csv"}}, "output.file_name: "),
         ({"catalogue": {"search_chunk": 101}}, "catalogue.search_chunk: "),
+        ({"queue": {"dsn": "host=db password"}}, "queue.dsn: expected key=value pairs, or postgresql://…; the 8 last"),
+        ({"queue": {"dsn": "host='db"}}, "queue.dsn: expected key=value pairs"),
+        ({"queue": {"table": "a.b.c"}}, "queue.table: expected a table, or <schema>.<table>"),
+        ({"queue": {"table": 'job"; DROP'}}, "queue.table: expected a table, or <schema>.<table>"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_value_out_of_its_bounds_is_refused(sections: dict[str, Any], sentence: str) -> None:
     [fault] = faults(None, {}, **sections)
     assert fault.startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "host=db password=CANARY",
+        "PASSWORD = 'CANARY two' host=db",
+        r"host='it\'s' password=CANARY",
+        "user=o'neil password=CANARY",
+        "host=db sslkey=k sslpassword=CANARY",
+        "postgresql://someone:CANARY@db/sunbird",
+        "postgres://someone:@db/sunbird?application_name=CANARY",
+        "postgresql://db/sunbird?sslmode=require&pass%77ord=CANARY",
+    ],
+)
+def test_secret_in_a_connection_string_is_refused_and_not_repeated(dsn: str) -> None:
+    [fault] = faults(None, {}, queue={"dsn": dsn})
+    assert fault.startswith("queue.dsn: a secret (")
+    assert fault.endswith("set PROGRESS_EXHAUST__QUEUE__PASSWORD or password_file")
+    assert "CANARY" not in fault
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "",
+        "host=db dbname=sunbird sslmode=verify-full",
+        "host='a b' application_name='password=x' passfile=/run/pass",
+        r"host=a\ b,c port=5432,5433",
+        "postgresql://someone@db:5432/sunbird?sslmode=require",
+        "postgresql:///sunbird?host=/run/postgresql",
+    ],
+)
+def test_connection_string_without_a_secret_is_taken_as_it_is(dsn: str) -> None:
+    assert load(None, {}, {"queue": {"dsn": dsn}}).queue.dsn == dsn
 
 
 def test_snapshot_in_the_environment_needs_no_file() -> None:

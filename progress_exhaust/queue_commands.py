@@ -1,0 +1,186 @@
+"""The work of `submit`, `status` and `cancel`: small commands beside the queue, which start neither Spark nor a JVM."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from progress_exhaust import queue_summaries
+from progress_exhaust.command import Command
+from progress_exhaust.errors import RequestError
+from progress_exhaust.job_requests.model import ListedRequest, NewRequest, RequestKey
+from progress_exhaust.job_requests.port import Queue
+from progress_exhaust.job_requests.progress import PROGRESS_FOLDER, Progress, progress_name, progress_of
+from progress_exhaust.job_requests.request_data import Wanted
+from progress_exhaust.job_requests.states import RequestState, state_of
+from progress_exhaust.queue_arguments import unsafe_ids
+from progress_exhaust.screens import Summary
+from progress_exhaust.settings import Settings
+from progress_exhaust.summaries import output_root
+
+STAGING = "progress-exhaust/.staging"
+"""As drivers have it; their own name for it is in a module that loads Spark."""
+
+_MOST_PROGRESS_BYTES = 64 * 1024
+
+OpenQueue = Callable[[Settings], Queue]
+
+
+def open_queue(settings: Settings) -> Queue:
+    """Return the queue of the settings; its driver is loaded only where there is work for it."""
+    from progress_exhaust.job_requests.queue import (  # type: ignore[import-not-found]  # noqa: PLC0415 - imports psycopg2
+        PostgresQueue,
+    )
+
+    queue: Queue = PostgresQueue(settings.queue, settings.requests.tries)
+    return queue
+
+
+def submit_request(command: Command, request: NewRequest, wanted: Wanted, open_queue: OpenQueue = open_queue) -> None:
+    """Put a request in.
+
+    Raises:
+        RequestError: there is such a request already.
+        QueueError: the queue does not answer.
+    """
+    is_in = False
+
+    def work() -> None:
+        nonlocal is_in
+        with _closed_after(open_queue(command.settings)) as queue:
+            queue.submit(request)
+        is_in = True
+
+    _carry_out(
+        command,
+        work,
+        lambda error: queue_summaries.submit_summary(
+            request, unsafe_ids(wanted), is_in=is_in, duration_s=command.elapsed_s(), error=error
+        ),
+    )
+
+
+def show_requests(
+    command: Command, request_id: str | None, tag: str | None, open_queue: OpenQueue = open_queue
+) -> None:
+    """Show one request, or all.
+
+    Raises:
+        RequestError: there is no such request.
+        QueueError: the queue does not answer.
+    """
+    states: list[RequestState] = []
+
+    def work() -> None:
+        with _closed_after(open_queue(command.settings)) as queue:
+            listed = queue.listed(request_id=request_id, tag=tag)
+        if request_id is not None and not listed:
+            raise unknown_request("looking at", request_id, tag)
+        noted = progress_in(output_root(command.settings.output.url), listed)
+        states.extend(state_of(one, noted.get(one.key)) for one in listed)
+
+    _carry_out(
+        command,
+        work,
+        lambda error: queue_summaries.status_summary(
+            states, is_one=request_id is not None, duration_s=command.elapsed_s(), error=error
+        ),
+    )
+
+
+def cancel_request(command: Command, request_id: str, tag: str | None, open_queue: OpenQueue = open_queue) -> None:
+    """Take a request back.
+
+    Raises:
+        RequestError: there is no such request, or it has ended.
+        QueueError: the queue does not answer.
+    """
+    cancelled: list[RequestKey] = []
+
+    def work() -> None:
+        with _closed_after(open_queue(command.settings)) as queue:
+            cancelled.extend(cancel_in(queue, request_id, tag, datetime.now(UTC)))
+
+    _carry_out(
+        command,
+        work,
+        lambda error: queue_summaries.cancel_summary(cancelled, duration_s=command.elapsed_s(), error=error),
+    )
+
+
+def cancel_in(queue: Queue, request_id: str, tag: str | None, now: datetime) -> Sequence[RequestKey]:
+    """Cancel in a queue the requests with this id, and return which these are.
+
+    Raises:
+        RequestError: there is none, or all have ended.
+        QueueError: the queue does not answer.
+    """
+    cancelled = queue.cancel(request_id=request_id, tag=tag, now=now)
+    if cancelled:
+        return cancelled
+    listed = queue.listed(request_id=request_id, tag=tag)
+    if not listed:
+        raise unknown_request("cancelling", request_id, tag)
+    words = ", ".join(sorted({one.status for one in listed}))
+    raise RequestError(
+        f"cancelling request {json.dumps(request_id)}: it has ended already ({words}), expected one that has not; "
+        "its files stay"
+    )
+
+
+def unknown_request(doing: str, request_id: str, tag: str | None) -> RequestError:
+    """Return the error for a request that is not in the queue."""
+    under = f" under tag {json.dumps(tag)}" if tag is not None else ""
+    return RequestError(
+        f"{doing} request {json.dumps(request_id)}{under}: the queue has no such request of ours; "
+        "progress-exhaust status lists them"
+    )
+
+
+def progress_in(root: str, requests: Iterable[ListedRequest]) -> dict[RequestKey, Progress]:
+    """Return the latest notes of requests that are at work, from the staging places of their drivers.
+
+    Args:
+        root: the output root. On a store that only Hadoop knows, or where we may not look, nothing is known.
+        requests: rows of the queue.
+    """
+    alive = [request.key for request in requests if request.is_alive]
+    if not alive or "://" in root:
+        return {}
+    try:
+        places = [place / PROGRESS_FOLDER for place in (Path(root) / STAGING).iterdir()]
+    except OSError:
+        return {}
+    found: dict[RequestKey, Progress] = {}
+    for key in alive:
+        notes = (progress_of(_text_of(place / progress_name(key))) for place in places)
+        latest = max(
+            (note for note in notes if note and note.key == key), key=lambda note: note.updated_at, default=None
+        )
+        if latest:
+            found[key] = latest
+    return found
+
+
+@contextmanager
+def _closed_after(queue: Queue) -> Iterator[Queue]:
+    try:
+        yield queue
+    finally:
+        queue.close_connections()
+
+
+def _carry_out(command: Command, work: Callable[[], None], summary: Callable[[str], Summary]) -> None:
+    # A statement and a connection have bounds of their own, so there is nothing to break off.
+    command.carry_out(work, summary, cancel=lambda: None)
+
+
+def _text_of(file: Path) -> str | None:
+    try:
+        with file.open("rb") as opened:
+            return opened.read(_MOST_PROGRESS_BYTES).decode("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
