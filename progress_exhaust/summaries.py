@@ -104,7 +104,7 @@ def run_summary(totals: Totals, last: RequestsOutcome, output: str, duration_s: 
             "left": totals.left,
             "runs": totals.runs,
             "phase_s": {name: round(seconds, 3) for name, seconds in totals.seconds.items()},
-            **_ending(duration_s, error),
+            **ending(duration_s, error),
         },
         tables=[Table(("request", "tag", "state", "files", "learners", "message"), rows, frozenset({3, 4}))],
         notes=[f"time: {phase_s}", f"all below: {output}"] if totals.files else [],
