@@ -23,7 +23,7 @@ DEMO := var/demo
 REPORTS := var/reports
 STACK_REPORTS := var/reports-stack
 STACK := var/stack
-SAMPLE_BATCH := 0130934495109529602
+QUEUE := var/queue
 # Taken once, so that two exports of one call of make name their files alike, also at midnight.
 DAY := $(shell date -u +%Y-%m-%d)
 DAY_IN_NAMES := $(shell date -u +%d_%m_%Y)
@@ -44,11 +44,21 @@ help: ## Show what there is to make
 install: $(VENV)/.for-run ## Set up .venv with what a run needs
 	@echo "installed: $(COMMAND)"
 
-run: $(VENV)/.for-run demo ## Make a demo world, export all its reports, show one
-	@"$(COMMAND)" export --all --snapshot $(DEMO)/snapshot --catalogue $(DEMO)/catalogue \
-		--output $(REPORTS) --date $(DAY)
-	@echo "The files are in $(REPORTS)/progress-exhaust. One of them:"
-	@head -n 5 $(REPORTS)/progress-exhaust/$(SAMPLE_BATCH)_progress_$(DAY_IN_NAMES).csv \
+# Three requests: the specification's sample; three batches of a course and one that nobody knows; and what a search
+# finds. The channels are those of the courses, so all learners are seen.
+run: $(VENV)/.for-stack demo ## Make a demo world, put requests into a queue, work it off, show a file
+	@trap '$(IN_VENV) -m progress_exhaust.stack stop-queue --state $(QUEUE)' EXIT && \
+	$(IN_VENV) -m progress_exhaust.stack start-queue --state $(QUEUE) && \
+	export PROGRESS_EXHAUST_CONFIG=$(QUEUE)/progress_exhaust.toml && \
+	"$(COMMAND)" submit --request-id one-batch --channel 0140000000000000001 --batch 0130934495109529602 && \
+	"$(COMMAND)" submit --request-id some-batches --channel 0140000000000000001 \
+		--batch 0132000000000000000 0132000000000000004 0132000000000000008 unknown-batch && \
+	"$(COMMAND)" submit --request-id a-search --channel 0140000000000000008 \
+		--search '{"request": {"filters": {"channel": "0140000000000000008"}}}' && \
+	"$(COMMAND)" run --log-format text --snapshot $(DEMO)/snapshot --catalogue $(DEMO)/catalogue --output $(REPORTS) && \
+	"$(COMMAND)" status
+	@echo "The files are in $(REPORTS)/progress-exhaust, a folder for each request. One of them:"
+	@head -n 5 "$$(ls -t $(REPORTS)/progress-exhaust/one-batch/*.csv | head -n 1)" \
 		| cut -c "1-$$(tput cols 2>/dev/null || echo 80)"
 
 test: $(VENV)/.for-test ## Run all tests but the long ones; a service that can not be had is a failure
@@ -69,14 +79,19 @@ stack: $(VENV)/.for-stack demo ## Start a real Cassandra and a content service w
 	@$(IN_VENV) -m progress_exhaust.stack start --state $(STACK) \
 		--snapshot $(DEMO)/snapshot --catalogue $(DEMO)/catalogue
 
-run-stack: run stack ## Export the same from them, and compare every byte with the files of make run
+run-stack: stack ## Export all reports from files and from these services, and compare every byte
+	@"$(COMMAND)" export --all --snapshot $(DEMO)/snapshot --catalogue $(DEMO)/catalogue \
+		--output $(REPORTS) --date $(DAY)
 	@"$(COMMAND)" export --all --config $(STACK)/progress_exhaust.toml --output $(STACK_REPORTS) --date $(DAY)
 	@made=0; for file in $(REPORTS)/progress-exhaust/*_progress_$(DAY_IN_NAMES).csv; do \
 		cmp "$$file" "$(STACK_REPORTS)/progress-exhaust/$${file##*/}" || exit 1; made=$$((made + 1)); \
 	done; echo "$$made files are the same, byte for byte, from files and from Cassandra"
 
 stop: ## End what make stack has started
-	@if [ -x $(IN_VENV) ]; then $(IN_VENV) -m progress_exhaust.stack stop --state $(STACK); fi
+	@if [ -e $(VENV)/.for-stack ]; then \
+		$(IN_VENV) -m progress_exhaust.stack stop --state $(STACK); \
+		$(IN_VENV) -m progress_exhaust.stack stop-queue --state $(QUEUE); \
+	fi
 
 package: $(VENV)/.for-run ## Build dist/: the package, its environment and the connector's jars, for a cluster
 	@$(IN_VENV) jobs/package_for_cluster.py

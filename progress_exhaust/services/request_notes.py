@@ -13,7 +13,7 @@ import progress_exhaust
 from progress_exhaust.errors import OutputError
 from progress_exhaust.job_requests.entries import Entry, entries_of, request_sha256, submission_of, to_text
 from progress_exhaust.job_requests.model import Claim, RequestKey
-from progress_exhaust.job_requests.progress import Progress, progress_name, progress_text
+from progress_exhaust.job_requests.progress import PROGRESS_FOLDER, Progress, progress_name, progress_text
 from progress_exhaust.output.manifest import Manifest
 from progress_exhaust.output.staging import Staging
 from progress_exhaust.output.store import Store
@@ -23,7 +23,6 @@ from progress_exhaust.services.shaping import settings_that_shape_content
 from progress_exhaust.settings import Settings
 
 MANIFEST = "manifest.json"
-_PROGRESS = "progress"
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ class RequestNotes:
         self._lock = threading.Lock()
         self._noted_at: dict[RequestKey, float] = {}
         self._begin = time.monotonic()
-        staging.make_directory(_PROGRESS)
+        staging.make_directory(PROGRESS_FOLDER)
 
     def progress(self, works: Sequence[RequestWork], phase: str) -> None:
         """Note how far requests are, each at most every `requests.progress_every_s`."""
@@ -155,7 +154,7 @@ class RequestNotes:
         )
         try:
             self._store.write_text(
-                self._staging.path(f"{_PROGRESS}/{progress_name(work.claim.key)}"), [progress_text(progress)]
+                self._staging.path(f"{PROGRESS_FOLDER}/{progress_name(work.claim.key)}"), [progress_text(progress)]
             )
         except OutputError:
             return  # a full disk or a lost store shows in the run's own work, which tells it

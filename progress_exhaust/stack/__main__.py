@@ -1,4 +1,7 @@
-"""`python -m progress_exhaust.stack`: Cassandra and a content service with a world in them, and their settings file."""
+"""`python -m progress_exhaust.stack`: real services on loopback for a demo, and their settings files.
+
+Cassandra and a content service with a world in them, or PostgreSQL with an empty queue of requests.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,17 @@ from pyspark.sql import SparkSession
 
 from progress_exhaust.errors import ProgressExhaustError
 from progress_exhaust.stack.demo import Demo, start_demo, stop_demo
+from progress_exhaust.stack.queue_demo import start_queue, stop_queue
+
+_OF_QUEUE = {"start-queue": start_queue, "stop-queue": stop_queue}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command, and return its exit code."""
     options = _parser().parse_args(arguments)
     try:
+        if options.command in _OF_QUEUE:
+            return _told(_OF_QUEUE[options.command](options.state))
         if options.command == "stop":
             return _told(stop_demo(options.state))
         return _told(start_demo(Demo(options.state, options.snapshot, options.catalogue), os.environ, _spark))
@@ -58,7 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     start.add_argument("--snapshot", type=Path, required=True, help="folder of the tables")
     start.add_argument("--catalogue", type=Path, required=True, help="folder of <collection_id>.json")
     stop = commands.add_parser("stop", help="end what runs")
-    for command in (start, stop):
+    start_of_queue = commands.add_parser("start-queue", help="start PostgreSQL with an empty queue")
+    stop_of_queue = commands.add_parser("stop-queue", help="end it, and remove its data")
+    for command in (start, stop, start_of_queue, stop_of_queue):
         command.add_argument("--state", type=Path, required=True, help="folder for data, logs, process ids, settings")
     return parser
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from progress_exhaust.stack.cassandra import CassandraNode
 from progress_exhaust.stack.content_service import HIERARCHY_PATH, SEARCH_PATH
 from progress_exhaust.stack.driver import DATACENTER
 from progress_exhaust.stack.jars import cache_folder, cassandra_jars, connector_jars
+from progress_exhaust.stack.locked import locked
 from progress_exhaust.stack.schema import create_schema
 from progress_exhaust.stack.snapshot_loader import holds_parquet, load_snapshot
 
@@ -84,7 +84,7 @@ def start_demo(
                 f"starting the stack: {folder} is not a folder; make one with progress-exhaust sample-data"
             )
     settings_file = demo.state.absolute() / "progress_exhaust.toml"
-    with _locked(demo.state), ExitStack() as undo:
+    with locked(demo.state), ExitStack() as undo:
         if all(processes.recall(pid_file) for pid_file in _pid_files(demo.state).values()):
             yield f"the stack runs already; its settings are in {settings_file}"
             return
@@ -132,7 +132,7 @@ def stop_demo(state: Path) -> Iterator[str]:
     if not state.is_dir():
         yield f"nothing runs in {state}"
         return
-    with _locked(state):
+    with locked(state):
         stopped = list(_stop(state))
         yield from stopped or [f"nothing runs in {state}"]
 
@@ -179,12 +179,3 @@ def _emptied(folder: Path) -> Path:
             raise SettingsError(f"starting Cassandra in {folder}: it holds other things; give another --state folder")
         shutil.rmtree(folder)
     return folder
-
-
-@contextmanager
-def _locked(state: Path) -> Iterator[None]:
-    """Keep a second command on the same state folder waiting."""
-    state.mkdir(parents=True, exist_ok=True)
-    with (state / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
