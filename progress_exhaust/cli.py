@@ -38,7 +38,7 @@ from progress_exhaust.command import Command, sentence_of
 from progress_exhaust.errors import ProgressExhaustError, Reason, SettingsError
 from progress_exhaust.logs import LogFormat
 from progress_exhaust.services.sample_world import WorldSize
-from progress_exhaust.stopping import Stopped, signals_raise
+from progress_exhaust.stopping import Stopped, die_with_jvm, signals_raise
 
 # Spark takes longer to import than help takes to read, so what needs it is imported where it is used.
 if TYPE_CHECKING:
@@ -388,6 +388,7 @@ def cancel(
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    die_with_jvm(os.environ)
     sys.exit(run(sys.argv[1:]))
 
 

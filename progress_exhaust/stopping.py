@@ -8,15 +8,19 @@ take it for its own.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import signal
+import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 
 STOP_S = 20.0
 """Seconds the work gets to clean up; schedulers kill after 30."""
 _CANCEL_EVERY_S = 0.3
 _LOOK_EVERY_S = 0.2
+_SUBMITTED = "PYSPARK_GATEWAY_PORT"
+_SET_PARENT_DEATH_SIGNAL = 1
 
 
 class Stopped(BaseException):
@@ -56,6 +60,16 @@ class Stop:
         """
         if self._asked is not None:
             raise Stopped(self._asked.number)
+
+
+def die_with_jvm(environment: Mapping[str, str]) -> None:
+    """Have the system kill this process as soon as the JVM that spark-submit runs in, our parent, is gone (Linux).
+
+    Else a driver whose JVM was killed, which is how schedulers end a task, would live on, hold its claims and keep the
+    scheduler's pipe open. A JVM that is gone already is found when its gateway is first asked.
+    """
+    if environment.get(_SUBMITTED) and sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, int(signal.SIGKILL), 0, 0, 0)
 
 
 @contextlib.contextmanager
