@@ -19,6 +19,9 @@ class Status(StrEnum):
 CANCELLED = "Cancelled"
 """The err_message of a request that was taken back."""
 
+GIVEN_UP = "Given up: {} drivers died while making it"
+"""The err_message of a request on which as many drivers have died as may."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class RequestKey:
