@@ -335,6 +335,16 @@ def test_all_requests_in_one_table_those_at_work_first_and_ended_ones_latest_fir
     assert without_time(closing) == "7 requests, 3 PROCESSING (2 alive), 1 SUBMITTED, 1 SUCCESS, 1 FAILED, 1 success"
 
 
+def test_cancelled_request_whose_driver_has_not_seen_it_yet_has_ended(
+    output: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    note(output, "run", progress("R1", 40, 3, 150))
+    cancelled = row("R1", "FAILED", is_alive=True, err_message=CANCELLED, urls=("progress-exhaust/R1/a.csv",))
+    show_requests(command(output, as_json=True), "R1", None, opened(FakeQueue(cancelled)))
+    [told] = json.loads(capsys.readouterr().out)["requests"]
+    assert (told["phase"], told["alive"], told["files"], told["files_total"]) == ("ended", True, 1, None)
+
+
 def test_empty_queue(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
     show_requests(command(output), None, "no such tag", opened(FakeQueue(row("R1", "SUBMITTED"))))
     [closing] = lines(capsys)
