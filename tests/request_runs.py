@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,13 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from progress_exhaust.catalogue.files import FilesCatalogue
-from progress_exhaust.job_requests.model import NewRequest, RequestKey
+from progress_exhaust.job_requests.memory import MemoryQueue, MemoryTable
+from progress_exhaust.job_requests.model import Claim, Delivered, NewRequest, NotClaimed, RequestKey, Status
 from progress_exhaust.job_requests.port import Queue
 from progress_exhaust.output.store import open_store
 from progress_exhaust.services.run import Event, Ports, RequestsOutcome, Run
 from progress_exhaust.services.worker import Only, Worker
-from progress_exhaust.settings import Settings
+from progress_exhaust.settings import RequestSettings, Settings
 from progress_exhaust.tables.snapshot import SnapshotTables
 from tests.whole_runs import DAY, DAY_IN_NAME
 
@@ -26,6 +27,38 @@ TAG = "tests"
 PUT_IN_AT = datetime(2020, 8, 26, 6, 0, tzinfo=UTC)
 
 _run_numbers = itertools.count()
+
+
+class TestedQueue(MemoryQueue):
+    """A driver's queue in memory, which counts its checkpoints, and may lack the column of finished reports."""
+
+    __test__ = False
+
+    def __init__(self, table: MemoryTable, *, keeps_processed: bool = True) -> None:
+        super().__init__(table, RequestSettings(), now=lambda: PUT_IN_AT)
+        self._keeps_processed = keeps_processed
+        self.checkpoints = 0
+
+    @property
+    def keeps_processed(self) -> bool:
+        return self._keeps_processed
+
+    def claim(self, key: RequestKey) -> Claim | NotClaimed:
+        claim = super().claim(key)
+        if self._keeps_processed or isinstance(claim, NotClaimed):
+            return claim
+        self._held[key] = replace(claim, processed=None)
+        return self._held[key]
+
+    def checkpoint(self, delivered: Mapping[RequestKey, Delivered]) -> None:
+        self.checkpoints += 1
+        super().checkpoint(delivered)
+
+
+def put_in_anew(table: MemoryTable, request_id: str, at: datetime) -> None:
+    """Put a row in anew, as the portal's API does."""
+    row = table.rows[RequestKey(TAG, request_id)]
+    row.status, row.submitted_at = Status.SUBMITTED, at
 
 
 @dataclass

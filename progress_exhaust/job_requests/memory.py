@@ -168,14 +168,16 @@ class MemoryQueue:
             self._let_go(claim)
             return row is not None
 
-    def note_files_of_cancelled(self, claim: Claim, delivered: Delivered) -> None:
-        """List the files that were out already when a request of ours was cancelled; free its lock."""
+    def note_files_of_cancelled(self, claim: Claim, delivered: Delivered) -> bool:
+        """Let go of a claim that does not hold any more; if it was cancelled, list the files that were out already."""
         with self._table.guard:
             row = self._table.rows.get(claim.key)
             is_it = row and row.iteration == claim.iteration and row.submitted_at == claim.submitted_at
-            if row and is_it and row.status == Status.FAILED and row.err_message == CANCELLED:
+            is_cancelled = bool(row and is_it and row.status == Status.FAILED and row.err_message == CANCELLED)
+            if row and is_cancelled:
                 row.urls, row.processed = delivered.urls, delivered.processed
             self._let_go(claim)
+            return is_cancelled
 
     def submit(self, request: NewRequest) -> None:
         """Put a request in.

@@ -172,6 +172,7 @@ UPDATE {table} AS r SET
     download_urls = nullif(%(urls)s::text[], '{}')
 WHERE r.job_id = %(job_id)s AND {key} AND r.status = 'FAILED' AND r.err_message = %(cancelled)s
     AND r.iteration = %(iteration)s AND r.dt_job_submitted::text IS NOT DISTINCT FROM %(submitted)s
+RETURNING 1
 
 -- name: is_there
 SELECT r.job_id = %(job_id)s AND r.dt_job_submitted = %(submitted_at)s AND r.requested_by = %(requested_by)s

@@ -182,17 +182,18 @@ class PostgresQueue:
         """Give a request back: SUBMITTED, its iteration as it was, its files kept; false where it was not ours."""
         return self._end(claim, delivered, "release", "is_released", lambda link: [{}])
 
-    def note_files_of_cancelled(self, claim: Claim, delivered: Delivered) -> None:
-        """List the files that were out already when a request of ours was cancelled; free its lock."""
+    def note_files_of_cancelled(self, claim: Claim, delivered: Delivered) -> bool:
+        """Let go of a claim that does not hold any more; if it was cancelled, list the files that were out already."""
         if not (held := self._held_for(claim)):
-            return
+            return False
         parameters = {**self._fence(held), **_files(delivered), "cancelled": CANCELLED}
 
-        def write(link: Link) -> None:
-            link.session.run(link.sql["note_files_of_cancelled"], parameters)
+        def write(link: Link) -> bool:
+            is_cancelled = bool(link.session.run(link.sql["note_files_of_cancelled"], parameters))
             self._let_go(link, claim)
+            return is_cancelled
 
-        self._link.work(write)
+        return self._link.work(write)
 
     def submit(self, request: NewRequest) -> None:
         """Put a request in.

@@ -12,15 +12,15 @@ import pytest
 from pyspark.sql import SparkSession
 
 from progress_exhaust.errors import CatalogueError, ComputeError
+from progress_exhaust.job_requests.memory import MemoryRow, MemoryTable
 from progress_exhaust.job_requests.model import CANCELLED, NewRequest, RequestKey, Status
 from progress_exhaust.output.store import LocalStore
 from progress_exhaust.services.run import RequestsOutcome
 from progress_exhaust.services.worker import Only
 from progress_exhaust.settings import Settings
 from tests.builders import answer, batch, batches_world, collection, enrolment, leaf, user
-from tests.memory_queue import MemoryQueue, MemoryTable, Row
 from tests.reference.report import expected_reports
-from tests.request_runs import PUT_IN_AT, TAG, WorkedOff, request, work_off
+from tests.request_runs import PUT_IN_AT, TAG, TestedQueue, WorkedOff, put_in_anew, request, work_off
 from tests.spark.spark_counters import jobs_so_far
 from tests.whole_runs import DAY, settings_for, write_world
 from tests.worlds import World
@@ -68,10 +68,10 @@ def table() -> MemoryTable:
 
 def put_in(table: MemoryTable, *requests: NewRequest) -> None:
     for one in requests:
-        MemoryQueue(table).submit(one)
+        TestedQueue(table).submit(one)
 
 
-def row(table: MemoryTable, request_id: str, tag: str = TAG) -> Row:
+def row(table: MemoryTable, request_id: str, tag: str = TAG) -> MemoryRow:
     return table.rows[RequestKey(tag, request_id)]
 
 
@@ -86,10 +86,10 @@ def test_batches_of_a_request_are_delivered_in_the_order_asked_for(
     spark: SparkSession, world: World, table: MemoryTable, settings: Callable[..., Settings]
 ) -> None:
     put_in(table, request("r-1", batchFilter=["b-002", "b-000"]))
-    worked = work_off(spark, MemoryQueue(table), settings())
+    worked = work_off(spark, TestedQueue(table), settings())
     expected = expected_reports(world)
     closed = row(table, "r-1")
-    assert (closed.status, closed.iteration, closed.err_message) == (Status.SUCCESS, 0, "")
+    assert (closed.status, closed.iteration, closed.err_message) == (Status.SUCCESS, 0, None)
     assert closed.urls == urls(worked, "r-1", "b-002", "b-000")
     assert {one: worked.file("r-1", one) for one in ("b-000", "b-002")} == {
         one: expected[one].content for one in ("b-000", "b-002")
@@ -109,7 +109,7 @@ def test_report_asked_for_by_many_is_computed_once(
     spark: SparkSession, world: World, table: MemoryTable, settings: Callable[..., Settings]
 ) -> None:
     put_in(table, *(request(f"r-{number}", minutes=number) for number in range(5)))
-    worked = work_off(spark, MemoryQueue(table), settings())
+    worked = work_off(spark, TestedQueue(table), settings())
     assert set(worked.states().values()) == {"SUCCESS"}
     [computing] = [event.sentence for event in worked.events if event.sentence.startswith("computing")]
     assert computing.startswith("computing 1 report of")
@@ -123,7 +123,7 @@ def test_requests_share_one_wave_whose_jobs_do_not_depend_on_their_number(
         table = MemoryTable()
         put_in(table, *(request(f"r-{one}", batchFilter=[f"b-00{one % 4}"]) for one in range(number)))
         before = jobs_so_far(spark)
-        work_off(spark, MemoryQueue(table), settings())
+        work_off(spark, TestedQueue(table), settings())
         return jobs_so_far(spark) - before
 
     assert jobs(12) == jobs(2)
@@ -138,7 +138,7 @@ def test_request_of_one_channel_does_not_wait_for_the_bigger_one_of_another(
         request("r-2", batchFilter=["b-001"], minutes=1),
         request("r-3", channel=OTHER, batchFilter=["b-001"], minutes=2),
     )
-    worked = work_off(spark, MemoryQueue(table), settings(), Only(most=2))
+    worked = work_off(spark, TestedQueue(table), settings(), Only(most=2))
     assert worked.states() == {"r-1": "SUCCESS", "r-3": "SUCCESS"}
     assert row(table, "r-2").status == Status.SUBMITTED
 
@@ -147,7 +147,7 @@ def test_search_delivers_all_batches_of_all_collections_found(
     spark: SparkSession, world: World, table: MemoryTable, settings: Callable[..., Settings]
 ) -> None:
     put_in(table, request("r-1", searchFilter={"request": {"filters": {"channel": [ROOT]}}}))
-    worked = work_off(spark, MemoryQueue(table), settings())
+    worked = work_off(spark, TestedQueue(table), settings())
     assert row(table, "r-1").urls == urls(worked, "r-1", "b-000", "b-002")
     assert worked.file("r-1", "b-002") == expected_reports(world)["b-002"].content
 
@@ -156,7 +156,7 @@ def test_request_id_of_two_tags_gets_two_folders(
     spark: SparkSession, table: MemoryTable, settings: Callable[..., Settings]
 ) -> None:
     put_in(table, request("r-1", tag="a", batchId="b-000"), request("r-1", tag="b", batchId="b-002"))
-    worked = work_off(spark, MemoryQueue(table), settings())
+    worked = work_off(spark, TestedQueue(table), settings())
     [first], [second] = row(table, "r-1", "a").urls, row(table, "r-1", "b").urls
     assert Path(first).parent != Path(second).parent
     assert worked.csv_files() == sorted([first, second])
@@ -169,7 +169,7 @@ def test_batch_nobody_knows_is_named_and_the_others_are_delivered(
     spark: SparkSession, table: MemoryTable, settings: Callable[..., Settings]
 ) -> None:
     put_in(table, request("r-1", batchFilter=["b-000", "b-nobody", "../up"]))
-    worked = work_off(spark, MemoryQueue(table), settings())
+    worked = work_off(spark, TestedQueue(table), settings())
     closed = row(table, "r-1")
     assert closed.status == Status.SUCCESS
     assert closed.urls == urls(worked, "r-1", "b-000")
@@ -202,7 +202,7 @@ def test_request_for_nothing_that_can_be_made_ends_with_the_words_others_know(
     message: str,
 ) -> None:
     put_in(table, request("r-1", **data))
-    worked = work_off(spark, MemoryQueue(table), settings(requests={"reports_per_request": 2}))
+    worked = work_off(spark, TestedQueue(table), settings(requests={"reports_per_request": 2}))
     closed = row(table, "r-1")
     assert (closed.status, closed.err_message, closed.urls) == (Status.FAILED, message, ())
     assert closed.completed_at is not None
@@ -215,7 +215,7 @@ def test_request_for_a_retired_collection_says_so(spark: SparkSession, table: Me
     world.trees["do_0"]["result"]["content"]["status"] = "Retired"
     write_world(world, tmp_path)
     put_in(table, request("r-1", batchId="b-000"), request("r-2", batchFilter=["b-000", "b-001"]))
-    work_off(spark, MemoryQueue(table), settings_for(world, tmp_path))
+    work_off(spark, TestedQueue(table), settings_for(world, tmp_path))
     assert (row(table, "r-1").status, row(table, "r-1").err_message) == (
         Status.FAILED,
         "The request is made for retired collection",
@@ -232,7 +232,7 @@ def test_request_data_that_means_nothing_fails_and_the_others_go_on(
 ) -> None:
     bad = request("r-bad")
     put_in(table, NewRequest(bad.key, data, bad.requested_by, bad.channel, bad.submitted_at), request("r-1"))
-    worked = work_off(spark, MemoryQueue(table), settings())
+    worked = work_off(spark, TestedQueue(table), settings())
     assert worked.states() == {"r-bad": "FAILED", "r-1": "SUCCESS"}
     assert row(table, "r-bad").err_message
     assert "\n" not in row(table, "r-bad").err_message
@@ -245,7 +245,7 @@ def test_channel_of_the_collection_sees_all_learners_and_another_one_its_own(
     spark: SparkSession, world: World, table: MemoryTable, settings: Callable[..., Settings]
 ) -> None:
     put_in(table, request("r-own"), request("r-other", channel=OTHER))
-    worked = work_off(spark, MemoryQueue(table), settings())
+    worked = work_off(spark, TestedQueue(table), settings())
     everyone, narrowed = expected_reports(world)["b-000"], expected_reports(world, OTHER)["b-000"]
     assert worked.file("r-own", "b-000") == everyone.content
     assert worked.file("r-other", "b-000") == narrowed.content
@@ -260,7 +260,7 @@ def test_batch_without_a_permitted_learner_is_as_unknown_as_one_that_is_not_ther
     spark: SparkSession, table: MemoryTable, settings: Callable[..., Settings], channel: str
 ) -> None:
     put_in(table, request("r-1", channel=channel), request("r-2", channel=channel, batchId="b-nobody"))
-    worked = work_off(spark, MemoryQueue(table), settings())
+    worked = work_off(spark, TestedQueue(table), settings())
     assert worked.csv_files() == []
     assert row(table, "r-1").err_message == row(table, "r-2").err_message == "No data found"
     told = [worked.manifest(one)["not_made"] for one in ("r-1", "r-2")]
@@ -274,7 +274,7 @@ def test_collection_without_a_channel_is_seen_by_nobody(
     del world.trees["do_0"]["result"]["content"]["channel"]
     write_world(world, tmp_path)
     put_in(table, request("r-1"))
-    worked = work_off(spark, MemoryQueue(table), settings_for(world, tmp_path))
+    worked = work_off(spark, TestedQueue(table), settings_for(world, tmp_path))
     assert row(table, "r-1").err_message == "No data found"
     assert worked.csv_files() == []
 
@@ -287,12 +287,12 @@ def test_reports_over_a_channels_limit_wait_for_the_next_run_and_finished_files_
 ) -> None:
     limited = settings(requests={"reports_per_channel": 1})
     put_in(table, request("r-1", batchFilter=["b-000", "b-002"]), request("r-2", channel=OTHER, batchId="b-001"))
-    first = work_off(spark, MemoryQueue(table), limited)
+    first = work_off(spark, TestedQueue(table), limited)
     assert first.states() == {"r-1": "SUBMITTED", "r-2": "SUCCESS"}
     assert (row(table, "r-1").iteration, row(table, "r-1").urls) == (0, urls(first, "r-1", "b-000"))
     assert first.outcome.unfinished == 1
     kept = first.path("r-1", "b-000").stat().st_mtime_ns
-    second = work_off(spark, MemoryQueue(table), limited, day=DAY + timedelta(days=1))
+    second = work_off(spark, TestedQueue(table), limited, day=DAY + timedelta(days=1))
     assert second.states() == {"r-1": "SUCCESS"}
     assert row(table, "r-1").urls == urls(second, "r-1", "b-000", "b-002"), "named by the day of the first claim"
     assert second.path("r-1", "b-000").stat().st_mtime_ns == kept
@@ -305,9 +305,9 @@ def test_first_report_of_a_channel_goes_whatever_its_bytes(
 ) -> None:
     limited = settings(requests={"bytes_per_channel": 1}, output={"publish_threads": 1})
     put_in(table, request("r-1", batchFilter=["b-000", "b-002"]))
-    assert work_off(spark, MemoryQueue(table), limited).states() == {"r-1": "SUBMITTED"}
+    assert work_off(spark, TestedQueue(table), limited).states() == {"r-1": "SUBMITTED"}
     assert len(row(table, "r-1").urls) == 1
-    assert work_off(spark, MemoryQueue(table), limited).states() == {"r-1": "SUCCESS"}
+    assert work_off(spark, TestedQueue(table), limited).states() == {"r-1": "SUCCESS"}
     assert len(row(table, "r-1").urls) == 2
 
 
@@ -316,7 +316,7 @@ def test_no_wave_begins_after_the_wall_time(
 ) -> None:
     put_in(table, request("r-1"), request("r-2", batchId="b-001", minutes=1))
     limited = settings(requests={"wall_time_s": 1, "reports_per_wave": 1})
-    worked = work_off(spark, MemoryQueue(table), limited)
+    worked = work_off(spark, TestedQueue(table), limited)
     assert worked.outcome.unfinished >= 1
     assert row(table, "r-2").status == Status.SUBMITTED
     assert row(table, "r-2").iteration in (None, 0)
@@ -342,7 +342,7 @@ class DyingStore(LocalStore):
         super().publish(source, target)
 
 
-class DeadQueue(MemoryQueue):
+class DeadQueue(TestedQueue):
     """A queue whose driver is gone at the moment it wants to give something back."""
 
     def release(self, *arguments: Any) -> bool:
@@ -363,7 +363,7 @@ def test_ten_requests_share_a_wave_and_the_one_that_kills_every_driver_ends_alon
     put_in(table, *(request(f"r-{number}", minutes=number) for number in range(10)))
     for _ in range(3):
         work_until_death(spark, table, lifted, "r-4/")
-    ended = work_off(spark, MemoryQueue(table), lifted)
+    ended = work_off(spark, TestedQueue(table), lifted)
     assert ended.states()["r-4"] == "GAVE_UP"
     for number in range(10):
         state, iteration = row(table, f"r-{number}").status, row(table, f"r-{number}").iteration or 0
@@ -382,7 +382,7 @@ def test_request_taken_over_uses_whole_files_again_and_makes_damaged_ones_anew(
     whole, damaged = (WorkedOff(first, RequestsOutcome()).path("r-1", one) for one in ("b-000", "b-001"))
     damaged.write_bytes(damaged.read_bytes().replace(b"u-0003", b"u-0004"))
     kept = whole.stat().st_mtime_ns
-    worked = work_off(spark, MemoryQueue(table), one_a_wave)
+    worked = work_off(spark, TestedQueue(table), one_a_wave)
     assert (row(table, "r-1").status, row(table, "r-1").iteration) == (Status.SUCCESS, 1)
     assert whole.stat().st_mtime_ns == kept
     expected = expected_reports(world)
@@ -397,13 +397,13 @@ def test_finished_files_are_used_again_within_a_submission_only(
 ) -> None:
     limited = settings(requests={"reports_per_channel": 1})
     put_in(table, request("r-1", batchFilter=["b-000", "b-002"]))
-    queue = MemoryQueue(table, keeps_processed=keeps_processed)
+    queue = TestedQueue(table, keeps_processed=keeps_processed)
     first = work_off(spark, queue, limited).path("r-1", "b-000")
     kept = first.stat().st_mtime_ns
     work_off(spark, queue, limited)
     assert row(table, "r-1").status == Status.SUCCESS
     assert first.stat().st_mtime_ns == kept
-    table.resubmit(RequestKey(TAG, "r-1"), PUT_IN_AT + timedelta(days=1))
+    put_in_anew(table, "r-1", PUT_IN_AT + timedelta(days=1))
     work_off(spark, queue, settings())
     assert (row(table, "r-1").status, row(table, "r-1").iteration) == (Status.SUCCESS, 0)
     assert first.stat().st_mtime_ns != kept
@@ -415,8 +415,8 @@ def test_request_put_in_anew_runs_again_whatever_its_iteration_says(
     put_in(table, request("r-1"))
     ended = row(table, "r-1")
     ended.status, ended.iteration, ended.completed_at = Status.FAILED, 3, PUT_IN_AT
-    table.resubmit(RequestKey(TAG, "r-1"), PUT_IN_AT + timedelta(days=1))
-    work_off(spark, MemoryQueue(table), settings())
+    put_in_anew(table, "r-1", PUT_IN_AT + timedelta(days=1))
+    work_off(spark, TestedQueue(table), settings())
     assert (row(table, "r-1").status, row(table, "r-1").iteration) == (Status.SUCCESS, 0)
 
 
@@ -430,7 +430,7 @@ class CancellingStore(LocalStore):
     def publish(self, source: str, target: str) -> None:
         super().publish(source, target)
         if target.endswith(".csv"):
-            MemoryQueue(self._table).cancel(request_id="r-1", tag=None, now=PUT_IN_AT)
+            TestedQueue(self._table).cancel(request_id="r-1", tag=None, now=PUT_IN_AT)
 
 
 def test_cancelled_request_gets_no_further_file_and_keeps_those_that_are_out(
@@ -438,7 +438,7 @@ def test_cancelled_request_gets_no_further_file_and_keeps_those_that_are_out(
 ) -> None:
     one_by_one = settings(output={"publish_threads": 1})
     put_in(table, request("r-1", batchFilter=["b-000", "b-002"]))
-    worked = work_off(spark, MemoryQueue(table), one_by_one, store=CancellingStore(Path(one_by_one.output.url), table))
+    worked = work_off(spark, TestedQueue(table), one_by_one, store=CancellingStore(Path(one_by_one.output.url), table))
     closed = row(table, "r-1")
     assert (closed.status, closed.err_message) == (Status.FAILED, CANCELLED)
     assert len(closed.urls) == 1
@@ -451,7 +451,7 @@ def test_request_taken_over_meanwhile_is_neither_written_nor_published(
     spark: SparkSession, table: MemoryTable, settings: Callable[..., Settings]
 ) -> None:
     put_in(table, request("r-1"))
-    queue, winner = MemoryQueue(table), MemoryQueue(table)
+    queue, winner = TestedQueue(table), TestedQueue(table)
 
     def steal(event: object) -> None:
         if "computing" in str(event):
@@ -477,10 +477,10 @@ def test_service_that_fails_sends_requests_back_as_they_were(
 
     put_in(table, request("r-1"), request("r-2", batchId="b-001"))
     with pytest.raises(CatalogueError):
-        work_off(spark, MemoryQueue(table), settings(), catalogue=Away())
+        work_off(spark, TestedQueue(table), settings(), catalogue=Away())
     assert {(one.status, one.iteration) for one in table.rows.values()} == {(Status.SUBMITTED, 0)}
     assert table.owners == {}
-    assert work_off(spark, MemoryQueue(table), settings()).states() == {"r-1": "SUCCESS", "r-2": "SUCCESS"}
+    assert work_off(spark, TestedQueue(table), settings()).states() == {"r-1": "SUCCESS", "r-2": "SUCCESS"}
 
 
 def test_broken_spark_counts_as_the_drivers_death(
@@ -493,12 +493,12 @@ def test_broken_spark_counts_as_the_drivers_death(
             return super().list_names(path)
 
     put_in(table, request("r-1"))
-    queue = MemoryQueue(table)
+    queue = TestedQueue(table)
     with pytest.raises(ComputeError):
         work_off(spark, queue, settings(), store=Breaking(Path(settings().output.url)))
     assert (row(table, "r-1").status, row(table, "r-1").iteration) == (Status.PROCESSING, 0)
     queue.close_connections()
-    assert work_off(spark, MemoryQueue(table), settings()).states() == {"r-1": "SUCCESS"}
+    assert work_off(spark, TestedQueue(table), settings()).states() == {"r-1": "SUCCESS"}
     assert row(table, "r-1").iteration == 1
 
 
@@ -510,7 +510,7 @@ def test_missing_table_is_found_before_anything_is_claimed(
     shutil.rmtree(lame / "snapshot" / "sunbird.location")
     put_in(table, request("r-1"))
     with pytest.raises(Exception, match=r"reading table sunbird\.location"):
-        work_off(spark, MemoryQueue(table), settings_for(world, lame))
+        work_off(spark, TestedQueue(table), settings_for(world, lame))
     assert (row(table, "r-1").status, row(table, "r-1").iteration) == (Status.SUBMITTED, None)
 
 
@@ -524,7 +524,7 @@ def test_finished_request_is_closed_before_the_next_wave_begins(
             states.append((row(table, "r-1").status, row(table, "r-2").status))
 
     put_in(table, request("r-1", batchId="b-000"), request("r-2", batchId="b-001", minutes=1))
-    work_off(spark, MemoryQueue(table), settings(spark={"learners_per_wave": 1}), tell=look)
+    work_off(spark, TestedQueue(table), settings(spark={"learners_per_wave": 1}), tell=look)
     assert states == [(Status.PROCESSING, Status.PROCESSING), (Status.SUCCESS, Status.PROCESSING)]
 
 
@@ -534,13 +534,13 @@ def test_one_update_a_wave_notes_what_unfinished_requests_have(
     put_in(
         table, request("r-1", batchFilter=["b-000", "b-001", "b-002"]), request("r-2", batchFilter=["b-000", "b-002"])
     )
-    queue = MemoryQueue(table)
+    queue = TestedQueue(table)
     work_off(spark, queue, settings(spark={"learners_per_wave": 1}))
     assert queue.checkpoints == 2
 
 
 def test_nothing_due_opens_nothing(spark: SparkSession, table: MemoryTable, settings: Callable[..., Settings]) -> None:
-    worked = work_off(spark, MemoryQueue(table), settings(), store=None)
+    worked = work_off(spark, TestedQueue(table), settings(), store=None)
     assert (worked.outcome.due, worked.events) == (0, [])
 
 
@@ -563,7 +563,7 @@ def test_learner_of_two_batches_under_one_id_is_counted_for_each_collection(
             for number in (0, 1)
         ),
     )
-    worked = work_off(spark, MemoryQueue(table), settings_for(world, tmp_path))
+    worked = work_off(spark, TestedQueue(table), settings_for(world, tmp_path))
     assert worked.states() == {"r-0": "SUCCESS", "r-1": "SUCCESS"}
     for number in (0, 1):
         lines = worked.file(f"r-{number}", "b-1").decode().splitlines()
@@ -574,5 +574,5 @@ def test_day_of_the_run_names_the_files(
     spark: SparkSession, table: MemoryTable, settings: Callable[..., Settings]
 ) -> None:
     put_in(table, request("r-1"))
-    worked = work_off(spark, MemoryQueue(table), settings(), day=date(2021, 1, 2))
+    worked = work_off(spark, TestedQueue(table), settings(), day=date(2021, 1, 2))
     assert worked.csv_files() == ["progress-exhaust/r-1/b-000_progress_02_01_2021.csv"]
