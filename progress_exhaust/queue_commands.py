@@ -31,12 +31,9 @@ OpenQueue = Callable[[Settings], Queue]
 
 def open_queue(settings: Settings) -> Queue:
     """Return the queue of the settings; its driver is loaded only where there is work for it."""
-    from progress_exhaust.job_requests.queue import (  # type: ignore[import-not-found]  # noqa: PLC0415 - imports psycopg2
-        PostgresQueue,
-    )
+    from progress_exhaust.job_requests.queue import PostgresQueue  # noqa: PLC0415 - imports psycopg2
 
-    queue: Queue = PostgresQueue(settings.queue, settings.requests.tries)
-    return queue
+    return PostgresQueue(settings.queue, settings.requests, now=lambda: datetime.now(UTC))
 
 
 def submit_request(command: Command, request: NewRequest, wanted: Wanted, open_queue: OpenQueue = open_queue) -> None:
