@@ -43,7 +43,7 @@ def submit_summary(
         notes=notes if is_in else (),
         refusals=[
             (batch_id, Reason.BAD_ID.value, f'batch "{batch_id}" will not be made: no batch can have such an id')
-            for batch_id in unsafe_ids
+            for batch_id in (unsafe_ids if is_in else ())
         ],
         closing=f"{count(int(is_in), 'request')} submitted, {duration_s:.1f} s",
     )
