@@ -45,6 +45,11 @@ class Outside:
         self._session: SparkSession | None = None
         self._catalogue: Catalogue | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether Spark has been started."""
+        return self._session is not None
+
     def ports(self) -> Ports:
         """Open everything.
 

@@ -16,7 +16,7 @@ from progress_exhaust.job_requests.port import Queue
 from progress_exhaust.opening import Outside
 from progress_exhaust.screens import Summary
 from progress_exhaust.services.metrics import Totals, write_metrics
-from progress_exhaust.services.run import Ports, RequestsOutcome, Run
+from progress_exhaust.services.run import Event, Ports, RequestsOutcome, Run
 from progress_exhaust.services.worker import Only, Worker
 from progress_exhaust.settings import Settings
 
@@ -51,8 +51,14 @@ def work_off_queue(
         last, run_id = RequestsOutcome(), new_run_id()
         today = datetime.now(command.settings.zone()).date()
         run = Run(run_id, today, _now, command.tell)
+
+        def open_ports() -> Ports:
+            if not outside.is_open:
+                command.tell(Event("start", "starting Spark"))
+            return ports_of(outside)
+
         try:
-            Worker(queue, lambda: ports_of(outside), command.settings, run, last).work_off(only)
+            Worker(queue, open_ports, command.settings, run, last).work_off(only)
         finally:
             totals.add(last)
             _write_metrics(totals, command.settings)

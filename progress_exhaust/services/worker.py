@@ -12,7 +12,8 @@ from progress_exhaust.job_requests.limits import ChannelTally
 from progress_exhaust.job_requests.model import Claim, Closing, Delivered, DueRequest, NotClaimed, Status
 from progress_exhaust.job_requests.order import in_turn
 from progress_exhaust.job_requests.port import Queue
-from progress_exhaust.job_requests.request_data import Wanted, WantedBatches
+from progress_exhaust.job_requests.request_data import TooManyBatches, Wanted, WantedBatches
+from progress_exhaust.job_requests.words import too_many_message
 from progress_exhaust.output.staging import Staging, remove_left_over
 from progress_exhaust.services.request_round import Claimed, RequestRound
 from progress_exhaust.services.request_selection import wanted_of
@@ -138,12 +139,14 @@ class Worker:
         now = self._run.now()
         try:
             return Claimed(claim, wanted_of(claim, self._settings), now)
+        except TooManyBatches:
+            message = too_many_message(self._settings.requests.reports_per_request)
         except RequestError as error:
-            closing = Closing(Status.FAILED, Delivered((), "[]"), None, now, 0, str(error))
-            self._queue.close(claim, closing)
-            self._outcome.settled.append(Settled(claim.key, Status.FAILED.value, 0, 0, 0, str(error)))
-            self._tell(Status.FAILED.value, claim.key.request_id, f"is FAILED: {error}")
-            return None
+            message = str(error)
+        self._queue.close(claim, Closing(Status.FAILED, Delivered((), "[]"), None, now, 0, message))
+        self._outcome.settled.append(Settled(claim.key, Status.FAILED.value, 0, 0, 0, message))
+        self._tell(Status.FAILED.value, claim.key.request_id, f"is FAILED: {message}")
+        return None
 
     def _note_not_claimed(self, candidate: DueRequest, why: NotClaimed) -> None:
         if why is NotClaimed.GAVE_UP:
