@@ -104,9 +104,9 @@ class QueueDatabase:
             )
 
     def cut_sessions(self, application: str = "progress-exhaust") -> int:
-        """End the sessions of an application as an administrator would; return how many."""
+        """End the sessions of an application as an administrator would, wait until they are gone; return how many."""
         cut = self.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
             "WHERE application_name = %s AND datname = current_database() AND pid <> pg_backend_pid()",
             [application],
         )
