@@ -156,10 +156,10 @@ def doctor(
     log_format: LogLines = LogFormat.TEXT,
     debug: Debug = False,
 ) -> int:
-    """Check all that an export needs.
+    """Check all that an export and a run need.
 
     Each fault comes with its remedy: settings, Java, Spark, every table with its columns and the right to
-    read it, the catalogue, the output place.
+    read it, the catalogue, the output place, the request queue and what each command may do there.
 
     \b
     Example:

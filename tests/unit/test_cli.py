@@ -124,12 +124,14 @@ def test_help_comes_at_once() -> None:
         ("submit --channel= --batch b", "error: --channel: expected text, got nothing"),
         (
             "run --watch 0",
-            "error: Invalid value for '--watch': Input should be greater than or equal to 0.1. See progress-exhaust --help.",
+            "error: Invalid value for '--watch': Input should be greater than or equal to 0.1. "
+            "See progress-exhaust --help.",
         ),
         ("run --log-format text --watch inf", "error: --watch: expected seconds, got inf"),
         (
             "run --max-requests 0",
-            "error: Invalid value for '--max-requests': Input should be greater than or equal to 1. See progress-exhaust --help.",
+            "error: Invalid value for '--max-requests': Input should be greater than or equal to 1. "
+            "See progress-exhaust --help.",
         ),
         ("run --log-format text --tag=", "error: --tag: expected text, got nothing"),
         ("run --log-format text --request=", "error: --request: expected text, got nothing"),
