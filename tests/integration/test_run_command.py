@@ -503,7 +503,7 @@ def test_terminal_gets_a_progress_bar_and_no_log_lines(rig: Rig) -> None:
     assert "\x1b[" in shown
     assert "━" in shown
     assert "computing" in shown
-    assert re.search(r"\b0/2\b", shown)
+    assert "0/2" in shown
     assert '{"at"' not in shown
     assert CLOSING.fullmatch(out.splitlines()[-1])
 
