@@ -77,7 +77,6 @@ MachineLogLines = Annotated[
     LogFormat | None,
     typer.Option("--log-format", help="Lines on stderr; sentences on a terminal, JSON objects elsewhere."),
 ]
-Tag = Annotated[str | None, typer.Option(metavar="TAG", help="Only requests with exactly this tag.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show stack traces, and what Spark logs.")]
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable, MutableMapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ from progress_exhaust.stopping import Stop, Stopped, run_stoppable
 if TYPE_CHECKING:
     from progress_exhaust.services.run import Event
 
+PROGRAM = "progress-exhaust"
 CONFIG_VARIABLE = "PROGRESS_EXHAUST_CONFIG"
 
 
@@ -104,6 +107,11 @@ class Command:
             raise
         finally:
             self.screen.show(summary(failure))
+
+
+def new_run_id() -> str:
+    """Return a name for a run: its start, and six random characters."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
 def sentence_of(error: BaseException) -> str:

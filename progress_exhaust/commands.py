@@ -11,6 +11,7 @@ from progress_exhaust.command import Command
 from progress_exhaust.opening import Outside
 from progress_exhaust.output.staging import STAGING
 from progress_exhaust.output.store import LocalStore
+from progress_exhaust.queue_commands import open_queue
 from progress_exhaust.screens import Summary
 from progress_exhaust.services.doctor import Check, Openers, doctor
 from progress_exhaust.services.export import export
@@ -80,7 +81,7 @@ def plan_reports(command: Command, asked: Asked, run_id: str, day: date) -> Plan
 
 
 def check_all(command: Command) -> list[Check]:
-    """Check everything an export needs."""
+    """Check everything that an export and a run need."""
     outside = _outside(command)
     checks: list[Check] = []
 
@@ -90,8 +91,15 @@ def check_all(command: Command) -> list[Check]:
 
     def work() -> None:
         with closing(outside):
-            command.tell(Event("check", "starting Spark, and looking at everything an export needs"))
-            openers = Openers(outside.java, outside.session, outside.tables, outside.catalogue, outside.store)
+            command.tell(Event("check", "starting Spark, and looking at everything"))
+            openers = Openers(
+                java=outside.java,
+                session=outside.session,
+                tables=outside.tables,
+                catalogue=outside.catalogue,
+                store=outside.store,
+                queue=lambda: open_queue(command.settings),
+            )
             doctor(command.settings, openers, tell)
 
     command.carry_out(

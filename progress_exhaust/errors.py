@@ -54,6 +54,10 @@ class Reason(StrEnum):
     NOT_PUBLISHED = "not_published"
 
 
+UNFINISHED = frozenset({Reason.TASK_FAILED, Reason.COUNT_MISMATCH, Reason.NOT_PUBLISHED})
+"""Reasons that speak of this run, not of what was asked for: they leave something unfinished."""
+
+
 class NotMade(RequestError):
     """One batch or collection is not made; the others of the run are.
 

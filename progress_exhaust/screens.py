@@ -76,6 +76,8 @@ class Screen:
         if event.action == "not_made":
             return  # listed at the end, together with what was refused before anything was read
         fields: dict[str, object] = {"action": event.action, "duration_s": round(elapsed_s, 3)}
+        if event.request_id:
+            fields["request_id"] = event.request_id
         if event.batch_id:
             fields |= {"batch_id": event.batch_id, "rows": event.rows}
         if event.wanted:

@@ -36,25 +36,31 @@ ENVIRONMENT_PREFIX = "PROGRESS_EXHAUST__"
 _TABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\.[A-Za-z][A-Za-z0-9_]*")
 _QUEUE_TABLE = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_]*\.)?[A-Za-z_][A-Za-z0-9_]*")
 _FILE_NAME = re.compile(r"[A-Za-z0-9_.{}-]+")
-_DSN_PAIR = re.compile(r"\s*([A-Za-z_]+)\s*=\s*(?:'(?:[^'\\]|\\.)*'|(?!')(?:[^\s\\]|\\.)*)(?=\s|$)")
+_DSN_PAIR = re.compile(r"\s*([A-Za-z_]+)\s*=\s*('(?:[^'\\]|\\.)*'|(?!')(?:[^\s\\]|\\.)*)(?=\s|$)")
+_ESCAPED = re.compile(r"\\(.)")
 _DSN_SECRETS = frozenset({"password", "sslpassword", "scram_client_key", "scram_server_key", "oauth_client_secret"})
 
 
-def _dsn_keys(dsn: str) -> set[str]:
-    """Return the keys of a libpq connection string, in either of its forms; its text never gets into the error."""
+def _dsn_values(dsn: str) -> dict[str, str]:
+    """Return what a libpq connection string sets, in either of its forms; its text never gets into the error."""
     if dsn.startswith(("postgresql://", "postgres://")):
         authority, _, query = dsn.partition("://")[2].partition("?")
-        user, at, _ = authority.rpartition("@")
-        keys = {unquote(pair.partition("=")[0]).lower() for pair in query.split("&")}
-        return keys | ({"password"} if at and ":" in user else set())
-    keys, place = set(), 0
+        login, at, _ = authority.rpartition("@")
+        user, colon, password = login.partition(":")
+        values = {"user": unquote(user)} if user else {}
+        if at and colon:
+            values["password"] = password
+        pairs = (pair.partition("=") for pair in query.split("&"))
+        return values | {unquote(key).lower(): unquote(value) for key, _, value in pairs}
+    values, place = {}, 0
     while rest := dsn[place:].strip():
         pair = _DSN_PAIR.match(dsn, place)
         if not pair:
             raise ValueError(f"expected key=value pairs, or postgresql://…; the {len(rest)} last characters are not")
-        keys.add(pair[1].lower())
+        value = pair[2][1:-1] if pair[2].startswith("'") else pair[2]
+        values[pair[1].lower()] = _ESCAPED.sub(r"\1", value)
         place = pair.end()
-    return keys
+    return values
 
 
 class Section(BaseModel):
@@ -244,12 +250,17 @@ class QueueSettings(Section):
     @field_validator("dsn")
     @classmethod
     def _holds_no_secret(cls, dsn: str) -> str:
-        if found := sorted(_dsn_keys(dsn) & _DSN_SECRETS):
+        if found := sorted(_dsn_values(dsn).keys() & _DSN_SECRETS):
             raise ValueError(
                 f"a secret ({', '.join(found)}) may not stand in a connection string; "
                 f"set {_variable('queue', 'password')} or password_file"
             )
         return dsn
+
+    @property
+    def role(self) -> str:
+        """The role of the connection string; empty where it names none."""
+        return _dsn_values(self.dsn).get("user", "")
 
     @field_validator("table")
     @classmethod

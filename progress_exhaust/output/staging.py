@@ -108,7 +108,9 @@ class Staging:
     def _keep_beating(self) -> None:
         while not self._ended.wait(BEAT_S):
             try:
-                self._write_owner()
+                # A place that was removed meanwhile is not made anew: it would be nobody's to remove.
+                if self._store.size_bytes(f"{self._path}/{_OWNER}") is not None:
+                    self._write_owner()
             except OutputError:
                 continue  # a full disk or a lost store shows in the run's own work, which tells it
 

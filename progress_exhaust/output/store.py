@@ -37,7 +37,7 @@ class Store(Protocol):
         """Make a directory, and those above it, that only we can enter."""
 
     def write_text(self, path: str, lines: Iterable[str]) -> int:
-        """Write a small file anew, whole or not at all, and return its bytes."""
+        """Write a small file anew, whole or not at all, and the folders above it; return its bytes."""
 
     def read_text(self, path: str) -> str | None:
         """Return a small file's text, or None where there is none."""

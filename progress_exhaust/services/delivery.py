@@ -68,10 +68,10 @@ class PlainDelivery:
         """Do nothing: a file is known as soon as it is out."""
 
 
-def tell_made(run: Run, outcome: Outcome, path: str, batch_id: str, rows: int) -> None:
-    """Tell of a published file."""
+def tell_made(run: Run, outcome: Outcome, path: str, batch_id: str, rows: int, request_id: str = "") -> None:
+    """Tell of a published file, and of the request it is for."""
     learners = "1 learner" if rows == 1 else f"{rows} learners"
-    run.tell(Event("made", f"{path}: {learners}", outcome.finished, outcome.wanted, batch_id, rows))
+    run.tell(Event("made", f"{path}: {learners}", outcome.finished, outcome.wanted, batch_id, rows, request_id))
 
 
 def tell_not_made(run: Run, outcome: Outcome, report: Report, refusal: NotMade) -> None:

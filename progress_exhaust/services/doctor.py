@@ -1,8 +1,9 @@
-"""The command `doctor`: whether everything an export needs is there, each fault with its remedy."""
+"""The command `doctor`: whether everything an export and a run need is there, each fault with its remedy."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -12,6 +13,8 @@ from pyspark.sql import SparkSession
 
 from progress_exhaust.catalogue.port import Catalogue
 from progress_exhaust.errors import ProgressExhaustError
+from progress_exhaust.job_requests.model import Right
+from progress_exhaust.job_requests.port import Queue
 from progress_exhaust.output.store import Store
 from progress_exhaust.services.faults import SPARK_FAILURES, fault_of
 from progress_exhaust.settings import CatalogueKind, Settings, SourceKind
@@ -20,6 +23,10 @@ from progress_exhaust.tables.schemas import CERTIFICATE_FAILURES, INPUT_TABLES, 
 
 WEAK_CONSISTENCIES = frozenset({"ONE", "LOCAL_ONE", "TWO", "THREE"})
 """Levels that may ask fewer replicas than a quorum, and so miss rows that were acknowledged."""
+
+
+_WORKS_OFF = "run"
+_PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
 
 class State(StrEnum):
@@ -48,7 +55,7 @@ class Check:
 
     @property
     def failed(self) -> bool:
-        """Whether an export would not work."""
+        """Whether an export or a run would not work."""
         return self.state is State.FAIL
 
 
@@ -62,6 +69,7 @@ class Openers:
         tables: the input tables, of a session that has started.
         catalogue: the catalogue.
         store: the output place, of a session that has started.
+        queue: the request queue; asked only where the settings name one.
     """
 
     java: Callable[[], Path | None]
@@ -69,6 +77,7 @@ class Openers:
     tables: Callable[[], Tables]
     catalogue: Callable[[], Catalogue]
     store: Callable[[], Store]
+    queue: Callable[[], Queue]
 
 
 def doctor(settings: Settings, openers: Openers, tell: Callable[[Check], None]) -> None:
@@ -94,6 +103,8 @@ def doctor(settings: Settings, openers: Openers, tell: Callable[[Check], None]) 
         tell(_check("output", settings, lambda: _output(openers, settings)))
     else:
         tell(Check("output", State.NOTE, "not looked at, since Spark does not start"))
+    for check in _queue(openers, settings):
+        tell(check)
 
 
 def _names(settings: Settings) -> Check:
@@ -172,6 +183,62 @@ def _catalogue(openers: Openers, settings: Settings) -> str:
 def _output(openers: Openers, settings: Settings) -> str:
     openers.store().check()
     return f"{settings.output.url} can be written"
+
+
+def _queue(openers: Openers, settings: Settings) -> Iterator[Check]:
+    if not settings.queue.dsn:
+        yield Check(
+            "queue", State.NOTE, "not set: there are no requests", "set queue.dsn to use run, submit, status, cancel"
+        )
+        return
+    queue = openers.queue()
+    try:
+        found = _check("queue", settings, lambda: _queue_table(queue, settings))
+        yield found
+        if found.state is State.FAIL:
+            return
+        rights: list[Right] = []
+
+        def look() -> str:
+            rights.extend(queue.rights())
+            return ""
+
+        asked = _check("queue rights", settings, look)
+        yield from _queue_rights(rights, settings) if asked.state is State.OK else [asked]
+    finally:
+        queue.close_connections()
+
+
+def _queue_table(queue: Queue, settings: Settings) -> str:
+    queue.check()
+    finished = "" if queue.keeps_processed else "; it lacks processed_batches, so manifests tell what is finished"
+    return f"table {settings.queue.table} has all columns, and no pooler is in between{finished}"
+
+
+def _queue_rights(rights: Sequence[Right], settings: Settings) -> Iterator[Check]:
+    for command in dict.fromkeys(right.command for right in rights):
+        needed = [right for right in rights if right.command == command]
+        missing = [right.what for right in needed if not right.is_granted]
+        what = f"queue rights of {command}"
+        if not missing:
+            yield Check(what, State.OK, "; ".join(right.what for right in needed))
+            continue
+        # Who works the queue off need not be the one who puts requests in.
+        state = State.FAIL if command == _WORKS_OFF else State.NOTE
+        yield Check(what, state, f"not granted: {', '.join(missing)}", f"{_grant(missing, settings)};")
+
+
+def _grant(missing: Sequence[str], settings: Settings) -> str:
+    """Return the statement that grants what is missing, which is named as `PRIVILEGE (column)`."""
+    columns: dict[str, list[str]] = {}
+    for what in missing:
+        privilege, _, column = what.partition(" (")
+        columns.setdefault(privilege, []).append(column.removesuffix(")"))
+    privileges = ", ".join(f"{privilege} ({', '.join(names)})" for privilege, names in columns.items())
+    role = settings.queue.role
+    if role and not _PLAIN_NAME.fullmatch(role):
+        role = '"{}"'.format(role.replace('"', '""'))
+    return f"GRANT {privileges} ON {settings.queue.table} TO {role or 'our role'}"
 
 
 def _check(what: str, settings: Settings, look: Callable[[], str]) -> Check:

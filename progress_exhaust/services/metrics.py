@@ -64,8 +64,11 @@ def write_metrics(totals: Totals, file: Path, now: datetime) -> None:
     unfinished = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text("".join(f"{line}\n" for line in metric_lines(totals, now)), encoding="utf-8")
-        unfinished.replace(file)
+        try:
+            unfinished.write_text("".join(f"{line}\n" for line in metric_lines(totals, now)), encoding="utf-8")
+            unfinished.replace(file)
+        finally:
+            unfinished.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"writing metrics to {file}: {error.strerror}; check requests.metrics_file") from None
 

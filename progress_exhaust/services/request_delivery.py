@@ -159,7 +159,7 @@ class RequestDelivery:
             work.files[batch_id] = made
             work.last_file_at = self._run.now()
         self._outcome.made.append(made)
-        tell_made(self._run, self._outcome, made.path, batch_id, made.rows)
+        tell_made(self._run, self._outcome, made.path, batch_id, made.rows, work.claim.key.request_id)
         self._end_report(work, checked.report)
 
     def _end_report(self, work: RequestWork, report: Report, *, deferred: bool = False) -> None:

@@ -179,10 +179,12 @@ class RequestRound:
         execution_ms = max(0, round((now - work.claimed_at).total_seconds() * 1000))
         self._queue.close(work.claim, Closing(Status.FAILED, work.delivered(), None, now, execution_ms, message))
         self._outcome.settled.append(settled_as(work, Status.FAILED.value, message))
-        self._tell(Status.FAILED.value, f"request {work.claim.key.request_id} is FAILED: {message}")
+        request_id = work.claim.key.request_id
+        self._tell(Status.FAILED.value, f"request {request_id} is FAILED: {message}", request_id)
 
-    def _tell(self, action: str, sentence: str) -> None:
-        self._run.tell(Event(action, sentence, self._outcome.finished, self._outcome.wanted))
+    def _tell(self, action: str, sentence: str, request_id: str = "") -> None:
+        finished, wanted = self._outcome.finished, self._outcome.wanted
+        self._run.tell(Event(action, sentence, finished, wanted, request_id=request_id))
 
 
 def _counted(number: int, name: str) -> str:

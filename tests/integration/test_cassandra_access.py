@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from pyspark.sql import SparkSession
 
 from progress_exhaust.catalogue.files import FilesCatalogue
 from progress_exhaust.errors import SourceError
+from progress_exhaust.job_requests.memory import MemoryQueue, MemoryTable
 from progress_exhaust.output.store import LocalStore
 from progress_exhaust.services.doctor import Check, Openers, doctor
 from progress_exhaust.settings import load
@@ -188,6 +190,7 @@ def test_doctor_names_the_one_table_that_may_not_be_read(
         tables=lambda: CassandraTables(cassandra_spark, settings),
         catalogue=lambda: FilesCatalogue(settings.catalogue.directory, settings.catalogue.max_tree_bytes),
         store=lambda: LocalStore(tmp_path),
+        queue=lambda: MemoryQueue(MemoryTable(), settings.requests, now=lambda: datetime.now(UTC)),
     )
     checks: list[Check] = []
     with reading_with(cassandra_spark, settings):

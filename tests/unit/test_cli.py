@@ -14,7 +14,7 @@ from progress_exhaust import __version__
 from progress_exhaust.arguments import overrides_of, spread_ids
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "help"
-COMMANDS = ("", "export", "plan", "doctor", "sample-data", "submit", "status", "cancel")
+COMMANDS = ("", "export", "plan", "doctor", "sample-data", "run", "submit", "status", "cancel")
 START_UP_S = 0.7
 
 # Runs the command line, then says on a last line of stderr which of these were imported.
@@ -122,6 +122,19 @@ def test_help_comes_at_once() -> None:
             'without .., got "../x"',
         ),
         ("submit --channel= --batch b", "error: --channel: expected text, got nothing"),
+        (
+            "run --watch 0",
+            "error: Invalid value for '--watch': Input should be greater than or equal to 0.1. "
+            "See progress-exhaust --help.",
+        ),
+        ("run --log-format text --watch inf", "error: --watch: expected seconds, got inf"),
+        (
+            "run --max-requests 0",
+            "error: Invalid value for '--max-requests': Input should be greater than or equal to 1. "
+            "See progress-exhaust --help.",
+        ),
+        ("run --log-format text --tag=", "error: --tag: expected text, got nothing"),
+        ("run --log-format text --request=", "error: --request: expected text, got nothing"),
         ("cancel", "error: Missing argument 'REQUEST_ID'. See progress-exhaust --help."),
         ("cancel R1 --tag=", "error: --tag: expected text, got nothing"),
         ("sample-data --snapshot s", "error: Missing option '--catalogue'. See progress-exhaust --help."),

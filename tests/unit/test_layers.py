@@ -16,7 +16,7 @@ GROUND = frozenset({"settings", "errors", "ids"})
 """What everyone may use."""
 TOP = frozenset(
     {"cli", "arguments", "command", "commands", "opening", "screens", "summaries", "stopping", "logs"}
-    | {"queue_arguments", "queue_commands", "queue_summaries"}
+    | {"queue_arguments", "queue_cli", "queue_commands", "queue_summaries", "run_command"}
 )
 """The composition root, in several modules."""
 
@@ -50,7 +50,7 @@ ONLY_FROM_THESE = {
 
 WITHOUT_SPARK = (
     *("catalogue", "job_requests", "settings", "errors", "java", "cli", "arguments", "stopping"),
-    *("queue_arguments", "queue_commands", "queue_summaries"),
+    *("queue_arguments", "queue_cli", "queue_commands", "queue_summaries"),
 )
 """Rooms that neither import Spark nor a room that does, when they are loaded."""
 

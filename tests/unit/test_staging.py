@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -116,21 +117,55 @@ def test_name_staged_again_gets_a_file_of_its_own(tmp_path: Path) -> None:
     assert [size_bytes for _, size_bytes in staged] == [len('{"a":"é"}\n'.encode()), 0]
 
 
+class StoreThatComesAndGoes(LocalStore):
+    """Counts what it is asked in vain while it is away."""
+
+    is_away = False
+    refused = 0
+
+    def write_text(self, path: str, lines: Iterable[str]) -> int:
+        if self.is_away:
+            self.refused += 1
+            raise OutputError("writing: the store is away")
+        return super().write_text(path, lines)
+
+
 def test_beat_renews_the_owner_and_survives_a_store_that_is_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(staging, "BEAT_S", 0.01)
     owner = tmp_path / STAGING / "run" / "owner.json"
-    with Staging(LocalStore(tmp_path), "run"):
+    store = StoreThatComesAndGoes(tmp_path)
+    with Staging(store, "run"):
         os.utime(owner, (0, 0))
         wait_until(lambda: owner.stat().st_mtime > 0)
-        owner.parent.rename(tmp_path / "away")
-        time.sleep(0.05)
-        (tmp_path / "away").rename(owner.parent)
+        store.is_away = True
+        wait_until(lambda: store.refused > 1)
         os.utime(owner, (0, 0))
+        store.is_away = False
         wait_until(lambda: owner.stat().st_mtime > 0)
 
     assert list((tmp_path / STAGING).iterdir()) == []
+
+
+class StoreWithoutAPlace(LocalStore):
+    """Where another machine's janitor has removed the place; counts the looks at it."""
+
+    looks = 0
+
+    def size_bytes(self, path: str) -> int | None:
+        self.looks += 1
+        return None
+
+
+def test_beat_does_not_make_a_place_anew_that_was_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(staging, "BEAT_S", 0.01)
+    place = tmp_path / STAGING / "run"
+    store = StoreWithoutAPlace(tmp_path)
+    with Staging(store, "run"):
+        shutil.rmtree(place)
+        wait_until(lambda: store.looks > 2)
+        assert not place.exists()
 
 
 def wait_until(condition: object) -> None:
