@@ -72,8 +72,10 @@ lint: $(VENV)/.for-test ## Check style, format and types
 	@$(IN_VENV) -m ruff format --check .
 	@$(IN_VENV) -m mypy
 
-bench: $(VENV)/.for-run ## Measure the standard world, phase by phase
+bench: $(VENV)/.for-stack ## Measure whole runs, phase by phase, the queue, and many small requests
 	@$(IN_VENV) -m benchmarks
+	@$(IN_VENV) -m benchmarks.queue
+	@$(IN_VENV) -m benchmarks.requests
 
 stack: $(VENV)/.for-stack demo ## Start a real Cassandra and a content service with the demo's world in them
 	@$(IN_VENV) -m progress_exhaust.stack start --state $(STACK) \

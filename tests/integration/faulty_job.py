@@ -15,19 +15,6 @@ from progress_exhaust import cli, opening, queue_commands
 
 _POLL_S = 0.05
 
-POINTS = (
-    "after_claim",
-    "after_search",
-    "after_stage",
-    "before_publish",
-    "after_publish",
-    "before_checkpoint",
-    "after_checkpoint",
-    "before_commit",
-    "after_commit",
-    "before_cleanup",
-)
-
 
 def reached(point: str) -> None:
     """Wait here, once, if this is the point."""
@@ -78,7 +65,7 @@ def matters_in_store(name: str, *arguments: Any) -> bool:
 
 def main() -> None:
     """Run the command line with faults around its queue and its store."""
-    open_queue, open_store = queue_commands.open_queue, opening.open_store
+    open_queue, open_store, open_catalogue = queue_commands.open_queue, opening.open_store, opening.FilesCatalogue
     queue_commands.open_queue = lambda settings: Around(
         open_queue(settings),
         # Asked straight before each move, and before each wave.
@@ -91,6 +78,10 @@ def main() -> None:
         before={"list_names": "after_stage", "remove": "before_cleanup"},
         after={"publish": "after_publish"},
         matters=matters_in_store,
+    )
+    # The module's name stands for a class; here, too, it is only called.
+    vars(opening)["FilesCatalogue"] = lambda *arguments: Around(
+        open_catalogue(*arguments), before={}, after={"states": "after_search"}, matters=lambda *_: True
     )
     cli.main()
 

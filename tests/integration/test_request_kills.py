@@ -37,7 +37,7 @@ RUN_S = 300.0
 PUT_IN_AT = datetime(2026, 1, 2, 3, 4, 5)
 USUAL_POINTS = ("after_claim", "after_stage", "before_publish", "after_publish", "before_commit", "after_commit")
 CLOSED_POINTS = ("after_commit", "before_cleanup")
-MORE_POINTS = ("before_checkpoint", "after_checkpoint", "before_cleanup")
+MORE_POINTS = ("after_search", "before_checkpoint", "after_checkpoint", "before_cleanup")
 
 
 @dataclass(frozen=True)

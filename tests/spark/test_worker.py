@@ -584,6 +584,27 @@ def test_one_update_a_wave_notes_what_unfinished_requests_have(
     assert queue.checkpoints == 2
 
 
+@pytest.mark.long
+def test_request_of_two_thousand_batches_takes_the_jobs_and_the_updates_of_a_small_one(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    def jobs_and_updates(batches: int) -> tuple[int, int]:
+        world = two_organisations(batches, 1)
+        folder = tmp_path / str(batches)
+        write_world(world, folder)
+        table = MemoryTable()
+        put_in(table, request("r-1", batchFilter=[f"b-{number:03d}" for number in range(batches)]))
+        limits = {"reports_per_request": batches, "reports_per_channel": batches}
+        queue = TestedQueue(table)
+        before = jobs_so_far(spark)
+        work_off(spark, queue, settings_for(world, folder, requests=limits))
+        assert row(table, "r-1").status == Status.SUCCESS
+        assert len(row(table, "r-1").urls or ()) == batches
+        return jobs_so_far(spark) - before, queue.checkpoints
+
+    assert jobs_and_updates(2000) == jobs_and_updates(2)
+
+
 def test_nothing_due_opens_nothing(spark: SparkSession, table: MemoryTable, settings: Callable[..., Settings]) -> None:
     worked = work_off(spark, TestedQueue(table), settings(), store=None)
     assert (worked.outcome.due, worked.events) == (0, [])
