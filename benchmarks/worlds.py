@@ -20,7 +20,11 @@ STANDARD = WorldSize(
 TWO_MILLION = WorldSize(
     seed=2, learners=10_000, batches=200, collections=20, leaves=20, nested=2, depth=2, assessments=1, attempts=1
 )
+REQUESTED = WorldSize(
+    seed=3, learners=200, batches=50, collections=1, leaves=40, nested=5, depth=2, assessments=4, attempts=2
+)
 WORLDS = {"standard": STANDARD, "two_million": TWO_MILLION}
+ALL_WORLDS = {**WORLDS, "requested": REQUESTED}
 
 
 def settings_for(world: str, master: str) -> Settings:
@@ -40,7 +44,7 @@ def settings_for(world: str, master: str) -> Settings:
 
 def make_world(spark: SparkSession, world: str) -> None:
     """Make a world, unless it is there."""
-    folder, size = ROOT / world, WORLDS[world]
+    folder, size = ROOT / world, ALL_WORLDS[world]
     made = folder / "made.json"
     content = json.dumps(asdict(size))
     if made.exists() and made.read_text(encoding="utf-8") == content:

@@ -11,7 +11,7 @@ from pathlib import Path
 from progress_exhaust import logs, summaries
 from progress_exhaust.command import Command, sentence_of
 from progress_exhaust.commands import remove_staging
-from progress_exhaust.errors import ComputeError, OperatorError
+from progress_exhaust.errors import ComputeError, OperatorError, QueueError
 from progress_exhaust.job_requests.port import Queue
 from progress_exhaust.opening import Outside
 from progress_exhaust.screens import Summary
@@ -68,6 +68,7 @@ def work_off_queue(
             queue = open_queue(command.settings)
             try:
                 queue.check()
+                _require_rights(queue)
                 while True:
                     try:
                         work_once(queue)
@@ -98,6 +99,20 @@ def work_off_queue(
 def _summary(command: Command, totals: Totals, last: RequestsOutcome, error: str) -> Summary:
     output = summaries.output_root(command.settings.output.url)
     return summaries.run_summary(totals, last, output, command.elapsed_s(), error)
+
+
+def _require_rights(queue: Queue) -> None:
+    """Name what the command may not do, before anything is claimed.
+
+    Raises:
+        QueueError: a right is missing.
+    """
+    missing = [right.what for right in queue.rights() if right.command == "run" and not right.is_granted]
+    if missing:
+        raise QueueError(
+            f"looking at the request queue: our role lacks {', '.join(missing)}; grant it, "
+            "or see what progress-exhaust doctor says"
+        )
 
 
 def _wait(command: Command, seconds: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from itertools import chain, repeat
 from typing import TypeVar
 
 from progress_exhaust.errors import QueueError
@@ -14,8 +15,10 @@ from progress_exhaust.job_requests.table import TableShape
 from progress_exhaust.settings import QueueSettings
 
 _LOSSES = 3
-_DELAYS_S = (0.0, 0.1, 0.3, 1.0, 2.0, 4.0, 4.0)
-"""Before each try to connect anew: a server that restarts is back in a second or two."""
+_PATIENCE = 2
+"""Times `queue.connect_timeout_s`, for all tries to connect anew."""
+_DELAYS_S = (0.1, 0.2, 0.5, 1.0, 2.0)
+"""Between these tries; the last one again and again. A server that restarts is back in a second or two."""
 _FORMER_LOOKS = 100
 _FORMER_DELAY_S = 0.02
 
@@ -113,16 +116,16 @@ class LockSession:
             raise
 
     def _connect_anew(self) -> Link:
-        deadline = time.monotonic() + 2 * self._settings.connect_timeout_s
-        for delay_s in _DELAYS_S[:-1]:
-            self._sleep(delay_s)
+        deadline = time.monotonic() + _PATIENCE * self._settings.connect_timeout_s
+        delays_s = chain(_DELAYS_S, repeat(_DELAYS_S[-1]))
+        while True:
             try:
                 return self._connect()
             except QueueError:
-                if time.monotonic() > deadline:
+                delay_s = next(delays_s)
+                if time.monotonic() + delay_s > deadline:
                     raise
-        self._sleep(_DELAYS_S[-1])
-        return self._connect()
+                self._sleep(delay_s)
 
     def _lose(self) -> None:
         if self._link:

@@ -10,18 +10,17 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing as closed_after
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from progress_exhaust.errors import QueueError, RequestError
+from progress_exhaust.job_requests.checks import check_for_pooler, check_that_it_takes_writes, rights
 from progress_exhaust.job_requests.connection import (
     ConnectionLostError,
     Parameters,
     Row,
     RowExistsError,
-    Session,
     ValueRefusedError,
 )
 from progress_exhaust.job_requests.fitting import fitted, storable
@@ -40,8 +39,6 @@ from progress_exhaust.job_requests.model import (
     Right,
     Status,
 )
-from progress_exhaust.job_requests.sql import queries
-from progress_exhaust.job_requests.table import NEEDS
 from progress_exhaust.settings import QueueSettings, RequestSettings
 
 _LAST_WORDS = "Failed; see the log of the job"
@@ -98,15 +95,15 @@ class PostgresQueue:
         Raises:
             QueueError: no answer, a transaction pooler in between, a column missing, a server that takes no writes.
         """
-        self._check_for_pooler()
-        self._link.work(self._check_that_it_takes_writes)
+        check_for_pooler(self._settings)
+        self._link.work(check_that_it_takes_writes)
 
     def rights(self) -> list[Right]:
         """Return what each command must be allowed to do, and whether it is.
 
         What is granted of a privilege stands together; each column that is not stands alone.
         """
-        return self._link.work(self._rights)
+        return self._link.work(lambda link: rights(link, self._settings.table))
 
     def due(self, *, tag: str | None = None, request_id: str | None = None) -> list[DueRequest]:
         """Return the rows that may be claimed, oldest first; those that we have claimed are not among them."""
@@ -216,7 +213,7 @@ class PostgresQueue:
             if link.is_again and there and there[0][0]:
                 return
             if there:
-                raise RequestError(f"{subject}: tag {request.key.tag} has one already; give another request id")
+                raise RequestError(f"{subject}: there is one already under its tag; give another request id")
             try:
                 link.session.run(link.sql["submit"], parameters)
             except RowExistsError:
@@ -342,49 +339,6 @@ class PostgresQueue:
 
     def _narrowed(self, tag: str | None, request_id: str | None) -> dict[str, Any]:
         return {"job_id": self._settings.job_id, "only_tag": tag, "only_request_id": request_id}
-
-    def _rights(self, link: Link) -> list[Right]:
-        needs = [
-            {"command": command, "privilege": privilege, "name": column}
-            for command, privilege, columns in NEEDS
-            for column in columns
-            if column in link.shape.columns
-        ]
-        parameters = {"table": self._settings.table, "needs": json.dumps(needs)}
-        granted = {tuple(row[:3]): bool(row[3]) for row in link.session.run(link.sql["rights"], parameters)}
-        rights = []
-        for command, privilege, columns in NEEDS:
-            there = [column for column in columns if column in link.shape.columns]
-            may = [column for column in there if granted[command, privilege, column]]
-            if may:
-                rights.append(Right(command, f"{privilege} ({', '.join(may)})", is_granted=True))
-            rights += [
-                Right(command, f"{privilege} ({column})", is_granted=False) for column in there if column not in may
-            ]
-        return rights
-
-    def _check_for_pooler(self) -> None:
-        """Refuse a pooler that gives each transaction any session: locks would be left on sessions of others."""
-        with closed_after(Session(self._settings)) as first, closed_after(Session(self._settings)) as second:
-            backend = queries(self._settings.table, ())["backend"]
-            before = _value(first.run(backend))
-            second.run("BEGIN")
-            other = _value(second.run(backend))
-            # Where both share one session, the first would now wait for the second.
-            after = _value(first.run(backend)) if other != before else None
-            second.run("ROLLBACK")
-        if before != after or before != first.pid:
-            raise QueueError(
-                "checking the connection to PostgreSQL: a pooler in between changes sessions between transactions, "
-                "which loses the locks on requests; connect directly, or use session pooling"
-            )
-
-    def _check_that_it_takes_writes(self, link: Link) -> None:
-        if _value(link.session.run(link.sql["is_read_only"])):
-            raise QueueError(
-                "checking the connection to PostgreSQL: it takes no writes; is it a standby, or "
-                "default_transaction_read_only on?"
-            )
 
 
 def _first_storable(link: Link, statement: str, choices: Sequence[Parameters]) -> bool:

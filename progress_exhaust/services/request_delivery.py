@@ -109,13 +109,12 @@ class RequestDelivery:
     def end_wave(self) -> None:
         """Note what all unfinished requests have so far, by one UPDATE."""
         with self._lock:
-            unfinished = [work for work in self._works if work.pending and not work.is_lost]
-            delivered = {work.claim.key: work.delivered() for work in unfinished if work.files}
-        if not delivered:
-            return
+            unfinished = [work for work in self._works if work.pending and work.files and not work.is_lost]
+        unfinished = [work for work in unfinished if self._is_ours(work)]
         for work in unfinished:
             self._notes.manifest(work, "processing")
-        self._queue.checkpoint(delivered)
+        if unfinished:
+            self._queue.checkpoint({work.claim.key: work.delivered() for work in unfinished})
 
     def settle(self, work: RequestWork) -> None:
         """Close a request of which nothing is pending any more, or give it back where something is left."""
@@ -123,7 +122,9 @@ class RequestDelivery:
             if work.is_settled or work.is_lost or work.pending:
                 return
             work.is_settled = True
-        self._run.tell(self._give_back(work) if work.deferred else self._close(work))
+        # Asked before the manifest is written anew, which may be another driver's by now.
+        if self._is_ours(work):
+            self._run.tell(self._give_back(work) if work.deferred else self._close(work))
 
     def give_back_unsettled(self) -> None:
         """Give back, as far as the queue lets us, all requests that have not come to an end."""
@@ -203,7 +204,7 @@ class RequestDelivery:
         return self._event(status.value, work, f"is {status.value}: {len(files)} of {len(work.wanted)} files")
 
     def _give_back(self, work: RequestWork) -> Event:
-        if work.files:
+        if work.files and self._queue.is_ours(work.claim):
             self._notes.manifest(work, "given back")
         if not self._queue.release(work.claim, work.delivered()):
             return self._lost(work)

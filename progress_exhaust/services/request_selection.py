@@ -47,7 +47,9 @@ def asked_by(wanted: Wanted, catalogue: Catalogue) -> tuple[Asked, list[NotMade]
         return Asked(batches=wanted.batch_ids), []
     found = catalogue.search(wanted.request)
     live = tuple(one.collection_id for one in found if one.state is CollectionState.LIVE)
-    return Asked(collections=live), [retired(one.collection_id) for one in found if one.collection_id not in live]
+    return Asked(collections=live), [
+        retired(one.collection_id) for one in found if one.state is CollectionState.RETIRED
+    ]
 
 
 class Reports:

@@ -79,6 +79,8 @@ class Worker:
             self._outcome.due = len(due)
             if due:
                 self._work_off(due, only)
+            elif only.request_id is not None:
+                self._tell("not_due", only.request_id, "is not due: it has ended, or there is none")
         finally:
             self._outcome.duration_s = time.monotonic() - self._begin
 

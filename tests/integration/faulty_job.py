@@ -72,7 +72,8 @@ def matters_in_store(name: str, *arguments: Any) -> bool:
         return str(arguments[1]).endswith(".csv")
     if name == "list_names":
         return str(arguments[0]).rpartition("/")[2].startswith("wave-")
-    return str(arguments[0]).count("/") == 2
+    # The run's own staging: the janitor removes those of others before anything is claimed.
+    return _has_claimed and str(arguments[0]).count("/") == 2
 
 
 def main() -> None:
@@ -95,12 +96,14 @@ def main() -> None:
 
 
 _looks = 0
+_has_claimed = False
 
 
 def is_after_staging(name: str, *arguments: Any) -> bool:
     """Whether a call comes after the wave was staged: a claim is looked at twice before, then once for each move."""
-    global _looks  # noqa: PLW0603 - one job a process
+    global _looks, _has_claimed  # noqa: PLW0603 - one job a process
     _looks += name == "is_ours"
+    _has_claimed = _has_claimed or name == "claim"
     return name != "is_ours" or _looks > 2
 
 

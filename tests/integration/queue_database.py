@@ -94,10 +94,19 @@ class QueueDatabase:
         [row] = self.execute(f"SELECT * FROM {self.table} WHERE request_id = %s", [request_id])
         return dict(row)
 
+    def set_default(self, setting: str, value: str) -> None:
+        """Change a setting of all sessions that come later."""
+        with self.server.connect() as session, session.cursor() as cursor:
+            cursor.execute(
+                sql.SQL("ALTER DATABASE {} SET {} = {}").format(
+                    sql.Identifier(self.name), sql.Identifier(setting), sql.Literal(value)
+                )
+            )
+
     def cut_sessions(self, application: str = "progress-exhaust") -> int:
-        """End the sessions of an application as an administrator would; return how many."""
+        """End the sessions of an application as an administrator would, wait until they are gone; return how many."""
         cut = self.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
             "WHERE application_name = %s AND datname = current_database() AND pid <> pg_backend_pid()",
             [application],
         )

@@ -86,8 +86,6 @@ class Place:
             "PROGRESS_EXHAUST__OUTPUT__URL": str(self.folder / "out"),
             "PROGRESS_EXHAUST__QUEUE__DSN": settings.dsn,
             "PROGRESS_EXHAUST__QUEUE__PASSWORD": settings.password.get_secret_value(),
-            # One batch a wave, so that there is something between two waves.
-            "PROGRESS_EXHAUST__SPARK__LEARNERS_PER_WAVE": "5",
             **variables,
         }
 
@@ -121,7 +119,11 @@ class Place:
         """A driver that works on one request and has reached a point; it goes on when the file is removed."""
         file = self.folder / f"{point}-{request_id}.reached"
         arguments = ("--request", request_id)
-        with self.driver(FAULTY_JOB, *arguments, FAULT_POINT=point, FAULT_FILE=str(file)) as process:
+        variables = {"FAULT_POINT": point, "FAULT_FILE": str(file)}
+        if point in MORE_POINTS:
+            # One batch a wave, so that there is something between two waves.
+            variables["PROGRESS_EXHAUST__SPARK__LEARNERS_PER_WAVE"] = "5"
+        with self.driver(FAULTY_JOB, *arguments, **variables) as process:
             wait_for(file.exists, f"the driver reaches {point}", process)
             yield process, file
 

@@ -162,6 +162,8 @@ def collection_layout(world: World, collection_id: str, walk: Walk) -> Layout:
     if collection_id not in world.trees:
         raise NotMadeError("unknown_collection")
     body = world.trees[collection_id]
+    if isinstance(body, dict) and body.get("responseCode") == "RESOURCE_NOT_FOUND":
+        raise NotMadeError("unknown_collection")
     result = body.get("result") if isinstance(body, dict) else None
     root = result.get("content") if isinstance(result, dict) else None
     if not isinstance(root, dict) or root.get("identifier") != collection_id:

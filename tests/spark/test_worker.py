@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from progress_exhaust.errors import CatalogueError, ComputeError
+from progress_exhaust.errors import CatalogueError, ComputeError, QueueError
 from progress_exhaust.job_requests.memory import MemoryRow, MemoryTable
-from progress_exhaust.job_requests.model import CANCELLED, NewRequest, RequestKey, Status
+from progress_exhaust.job_requests.model import CANCELLED, Claim, Delivered, NewRequest, RequestKey, Status
 from progress_exhaust.output.store import LocalStore
-from progress_exhaust.services.run import RequestsOutcome
+from progress_exhaust.services.run import Event, RequestsOutcome
 from progress_exhaust.services.worker import Only
 from progress_exhaust.settings import Settings
 from tests.builders import answer, batch, batches_world, collection, enrolment, leaf, user
@@ -188,11 +188,22 @@ def test_batch_nobody_knows_is_named_and_the_others_are_delivered(
         ({"searchFilter": {"request": {"filters": {"channel": ["nowhere"]}}}}, "No data found"),
         ({"batchFilter": ["b-000", "b-001", "b-002"]}, "Number of batches in request exceeded. It should be within 2"),
         (
+            {"batchFilter": [f"b-{number}" for number in range(10_001)]},
+            "Number of batches in request exceeded. It should be within 2",
+        ),
+        (
             {"searchFilter": {"request": {"filters": {"contentType": ["Course"]}}}},
             "Number of batches in request exceeded. It should be within 2",
         ),
     ],
-    ids=["unknown batch", "unknown batches", "search without hits", "too many batches", "too many found"],
+    ids=[
+        "unknown batch",
+        "unknown batches",
+        "search without hits",
+        "too many batches",
+        "far too many ids",
+        "too many found",
+    ],
 )
 def test_request_for_nothing_that_can_be_made_ends_with_the_words_others_know(
     spark: SparkSession,
@@ -481,6 +492,40 @@ def test_service_that_fails_sends_requests_back_as_they_were(
     assert {(one.status, one.iteration) for one in table.rows.values()} == {(Status.SUBMITTED, 0)}
     assert table.owners == {}
     assert work_off(spark, TestedQueue(table), settings()).states() == {"r-1": "SUCCESS", "r-2": "SUCCESS"}
+
+
+class LostQueue(TestedQueue):
+    """A queue whose database is gone once the first file is to be moved."""
+
+    is_gone = False
+
+    def is_ours(self, claim: Claim) -> bool:
+        self._ask()
+        return super().is_ours(claim)
+
+    def release(self, claim: Claim, delivered: Delivered) -> bool:
+        self._ask()
+        return super().release(claim, delivered)
+
+    def _ask(self) -> None:
+        if self.is_gone:
+            raise QueueError("the request queue does not answer")
+
+
+def test_nothing_is_published_once_the_queue_is_gone_and_the_next_run_does_the_work(
+    spark: SparkSession, table: MemoryTable, settings: Callable[..., Settings]
+) -> None:
+    def lose(event: Event) -> None:
+        queue.is_gone = event.sentence.startswith("computing")
+
+    put_in(table, request("r-1"))
+    queue = LostQueue(table)
+    with pytest.raises(QueueError):
+        work_off(spark, queue, settings(), tell=lose)
+    assert list(Path(settings().output.url).rglob("*.csv")) == []
+    queue.close_connections()
+    worked = work_off(spark, TestedQueue(table), settings())
+    assert (worked.states(), row(table, "r-1").iteration) == ({"r-1": "SUCCESS"}, 1)
 
 
 def test_broken_spark_counts_as_the_drivers_death(

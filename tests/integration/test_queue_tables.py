@@ -1,0 +1,250 @@
+"""Tables as they are found: widths, types, missing columns, odd values, other zones and encodings."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from progress_exhaust.errors import QueueError, RequestError, SettingsError
+from progress_exhaust.job_requests.model import Claim, NewRequest, NotClaimed, RequestKey
+from progress_exhaust.stack.postgres import PostgresServer
+from tests.integration.ddl import NEW, SHAPES, Shape
+from tests.integration.queue_database import QueueDatabase
+from tests.integration.queue_drivers import KEY, NOON, claimed, driver, failure, success
+
+LONG = "Not made: " + ", ".join(f"batch-{number:04} (unknown)" for number in range(40))
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_words_and_numbers_fit_the_columns(postgres: PostgresServer, name: str) -> None:
+    shape = SHAPES[name]
+    with QueueDatabase.make(postgres, shape) as database, driver(database) as queue:
+        database.insert()
+        assert queue.close(claimed(queue), success(err_message=LONG, execution_ms=2**63 + 5))
+        row = database.row()
+    assert row["execution_time"] == shape.longest_ms
+    if shape.err_width is None:
+        assert row["err_message"] == LONG
+    else:
+        cut = row["err_message"].removesuffix("...")
+        assert shape.err_width - 30 < len(row["err_message"]) <= shape.err_width
+        assert row["err_message"] != cut
+        assert LONG.startswith(f"{cut} "), "cut at a word"
+
+
+@pytest.mark.parametrize("width", [1, 3, 5, 40])
+def test_narrow_column_takes_what_it_can(postgres: PostgresServer, width: int) -> None:
+    narrow = Shape(
+        NEW.ddl.replace("err_message varchar(300)", f"err_message varchar({width})"), width, True, 0, NEW.key
+    )
+    with QueueDatabase.make(postgres, narrow) as database, driver(database, tries=1) as queue:
+        database.insert()
+        database.insert("r-2", status="PROCESSING")
+        assert queue.close(claimed(queue), failure("Number of batches in request exceeded. It should be within 20"))
+        assert queue.claim(RequestKey("t", "r-2")) is NotClaimed.GAVE_UP
+        rows = database.rows()
+    expected = {1: "N", 3: "Num", 5: "Nu...", 40: "Number of batches in request..."}
+    assert rows[0]["err_message"] == expected[width]
+    assert {row["status"] for row in rows} == {"FAILED"}
+
+
+def test_width_that_only_a_domain_knows_is_met_by_plainer_words(postgres: PostgresServer) -> None:
+    domain = Shape(
+        "CREATE DOMAIN words AS varchar(60); " + NEW.ddl.replace("err_message varchar(300)", "err_message words"),
+        None, True, 0, NEW.key,
+    )  # fmt: skip
+    with QueueDatabase.make(postgres, domain) as database, driver(database) as queue:
+        database.insert()
+        assert queue.close(claimed(queue), failure(LONG))
+        assert database.row()["err_message"] == "Failed; see the log of the job"
+
+
+@pytest.mark.parametrize(
+    ("text", "stored"),
+    [
+        ("nul \x00 here", "nul  here"),
+        ("lone \ud800 surrogate \udfff", "lone  surrogate"),
+        ("one\r\ntwo\nthree\u2028four\x0bfive", "one two three four five"),
+        ("  blanks  ", "blanks"),
+        ("\U0001f600 fine", "\U0001f600 fine"),
+        ("\x00\ud800\n", None),
+    ],
+)
+def test_failure_is_recorded_whatever_its_text(queue_database: QueueDatabase, text: str, stored: str | None) -> None:
+    queue_database.insert()
+    with driver(queue_database) as queue:
+        assert queue.close(claimed(queue), failure(text))
+    row = queue_database.row()
+    assert (row["status"], row["err_message"]) == ("FAILED", stored)
+
+
+def test_failure_is_recorded_where_the_database_lacks_its_letters(postgres: PostgresServer) -> None:
+    with postgres.connect() as session, session.cursor() as cursor:
+        cursor.execute("CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0 LOCALE 'C'")
+    database = QueueDatabase(postgres, "latin")
+    database.execute(NEW.ddl.format(table=database.table))
+    database.insert()
+    database.insert("r-2")
+    with driver(database) as queue:
+        assert queue.close(claimed(queue), failure("Lerner é und \u0905"))
+        assert queue.close(claimed(queue, RequestKey("t", "r-2")), failure("é is there"))
+        with pytest.raises(RequestError, match="the table can not hold a text of it"):
+            queue.submit(NewRequest(RequestKey("t", "\u0905"), "{}", "someone", "c", NOON))
+    assert [row["err_message"] for row in database.rows()] == ["Lerner ? und ?", "é is there"]
+    with postgres.connect() as session, session.cursor() as cursor:
+        cursor.execute("DROP DATABASE latin WITH (FORCE)")
+
+
+@pytest.mark.parametrize("request_id", ["r" * 51, "r\x00", "r\udcff"])
+def test_request_that_the_table_can_not_hold_is_refused(queue_database: QueueDatabase, request_id: str) -> None:
+    with driver(queue_database) as queue:
+        with pytest.raises(RequestError, match="the table can not hold a text of it"):
+            queue.submit(NewRequest(RequestKey("t", request_id), "{}", "someone", "c", NOON))
+        assert queue.due() == []
+
+
+def test_times_are_written_in_utc_whatever_the_zones(queue_database: QueueDatabase) -> None:
+    queue_database.set_default("timezone", "Asia/Kolkata")
+    queue_database.set_default("datestyle", "SQL, DMY")
+    kolkata = timezone(timedelta(hours=5, minutes=30))
+    at = datetime(2024, 3, 1, 1, 2, 3, 456789, tzinfo=kolkata)
+    with driver(queue_database) as queue:
+        queue.submit(NewRequest(KEY, "{}", "someone", "c", at))
+        claim = claimed(queue)
+        assert claim.submitted_at == at
+        assert claim.submitted_at.tzinfo is UTC
+        queue_database.cut_sessions()
+        assert queue.is_ours(claim)
+        assert queue.close(claim, success(file_created_at=at, completed_at=at))
+        [listed] = queue.listed()
+    row = queue_database.row()
+    utc = datetime(2024, 2, 29, 19, 32, 3, 456789)
+    assert (row["dt_job_submitted"], row["dt_file_created"], row["dt_job_completed"]) == (utc, utc, utc)
+    assert (listed.submitted_at, listed.completed_at) == (at, at)
+
+
+def test_times_with_a_zone_in_the_table_are_the_same_instants(postgres: PostgresServer) -> None:
+    zoned = Shape(NEW.ddl.replace(" timestamp", " timestamptz"), 300, True, 0, NEW.key)
+    with QueueDatabase.make(postgres, zoned) as database, driver(database) as queue:
+        database.set_default("timezone", "Asia/Kolkata")
+        queue.submit(NewRequest(KEY, "{}", "someone", "c", NOON))
+        claim = claimed(queue)
+        assert claim.submitted_at == NOON
+        assert queue.is_ours(claim)
+        assert queue.close(claim, success())
+        assert queue.listed()[0].completed_at == NOON
+
+
+def test_strict_isolation_of_the_database_does_not_fail_claims(queue_database: QueueDatabase) -> None:
+    queue_database.set_default("default_transaction_isolation", "serializable")
+    queue_database.insert_many([{"request_id": f"r-{number}"} for number in range(10)])
+    with driver(queue_database) as one, driver(queue_database) as two:
+        for number in range(10):
+            queue = (one, two)[number % 2]
+            assert queue.close(claimed(queue, RequestKey("t", f"r-{number}")), success())
+
+
+@pytest.mark.parametrize(
+    "submitted", ["infinity", "-infinity", "0044-03-15 12:00:00 BC", "12024-01-01", "0001-01-01", None]
+)
+def test_time_that_no_clock_shows_is_kept_and_fences_all_the_same(
+    queue_database: QueueDatabase, submitted: str | None
+) -> None:
+    queue_database.insert(dt_job_submitted=submitted)
+    with driver(queue_database) as queue:
+        assert [due.submitted_at for due in queue.due()] == [None]
+        claim = claimed(queue)
+        assert queue.is_ours(claim)
+        queue_database.execute("UPDATE job_request SET dt_job_submitted = '2024-01-01'")
+        assert not queue.is_ours(claim)
+        queue_database.execute("UPDATE job_request SET dt_job_submitted = %s", [submitted])
+        assert queue.close(claim, success())
+        assert queue.listed()[0].submitted_at is None
+
+
+def test_odd_values_of_a_row_are_read_as_nothing(postgres: PostgresServer) -> None:
+    with QueueDatabase.make(postgres, SHAPES["by_request_id"]) as database, driver(database) as queue:
+        database.insert(tag=None, requested_channel=None, request_data=None, iteration=None, dt_job_submitted=None)
+        database.insert("r-2", status=None, download_urls=["a.csv", None], err_message=None)
+        database.insert("r-3", tag="", status="PROCESSING", download_urls=[["a"], ["b"]], processed_batches="\x01{")
+        first, third = RequestKey("", "r-1"), RequestKey("", "r-3")
+        assert [due.key for due in queue.due()] == [third, first]
+        claim = claimed(queue, first)
+        assert (claim.channel, claim.request_data, claim.submitted_at, claim.iteration) == ("", "", None, 0)
+        assert claimed(queue, third).processed == "\x01{"
+        assert queue.is_ours(claim)
+        listed = {row.key.request_id: row for row in queue.listed()}
+        assert (listed["r-2"].status, listed["r-2"].urls, listed["r-2"].err_message) == ("", ("a.csv",), "")
+        assert listed["r-1"].is_alive
+        assert queue.close(claim, success())
+    assert listed["r-3"].urls == ()
+
+
+def test_json_that_the_column_stores_but_nobody_reads_comes_as_its_text(queue_database: QueueDatabase) -> None:
+    odd = r'{"batchId": "\u0000", "batchId": "\ud800", "n": 1e999}'
+    queue_database.insert(request_data=odd)
+    with driver(queue_database) as queue:
+        assert claimed(queue).request_data == odd
+
+
+def test_table_in_another_schema_is_found_by_its_name(queue_database: QueueDatabase) -> None:
+    queue_database.execute("CREATE SCHEMA portal; ALTER TABLE job_request SET SCHEMA portal")
+    queue_database.execute("INSERT INTO portal.job_request (tag, request_id, job_id, status) "
+                           "VALUES ('t', 'r-1', 'progress-exhaust', 'SUBMITTED')")  # fmt: skip
+    with driver(queue_database, table="Portal.Job_Request") as queue:
+        queue.check()
+        assert all(right.is_granted for right in queue.rights())
+        assert isinstance(queue.claim(KEY), Claim)
+    with (
+        driver(queue_database) as queue,
+        pytest.raises(QueueError, match="looking at the table job_request: there is none, or not for our role; check"),
+    ):
+        queue.check()
+    queue_database.set_default("search_path", "portal")
+    with driver(queue_database) as queue:
+        queue.check()
+
+
+def test_missing_columns_are_named(queue_database: QueueDatabase) -> None:
+    queue_database.execute("ALTER TABLE job_request DROP iteration, DROP batch_number, DROP encryption_key")
+    queue_database.execute("ALTER TABLE job_request RENAME err_message TO error")
+    with driver(queue_database) as queue:
+        with pytest.raises(QueueError, match="missing: err_message, iteration; got download_urls, dt_") as fault:
+            queue.check()
+        assert fault.value.exit_code == 1
+
+
+def test_column_that_goes_away_while_we_work_is_told(queue_database: QueueDatabase) -> None:
+    queue_database.insert()
+    with driver(queue_database) as queue:
+        claim = claimed(queue)
+        queue_database.execute("ALTER TABLE job_request RENAME processed_batches TO other")
+        with pytest.raises(QueueError, match=r'column "processed_batches" .* does not exist; was the table altered'):
+            queue.close(claim, success())
+        queue_database.execute("ALTER TABLE job_request RENAME other TO processed_batches")
+        assert queue.close(claim, success())
+
+
+@pytest.mark.parametrize(
+    ("dsn", "sentence"),
+    [("", "queue.dsn: it is not set"), ("host=db nonsense=1", "queue.dsn: libpq does not take it")],
+)
+def test_connection_string_that_can_not_be_used_is_a_fault_of_settings(
+    queue_database: QueueDatabase, dsn: str, sentence: str
+) -> None:
+    with driver(queue_database, dsn=dsn) as queue, pytest.raises(SettingsError, match=sentence):
+        queue.check()
+
+
+def test_older_server_does_as_well(make_postgres: Any) -> None:
+    server = make_postgres(major=16)
+    server.start()
+    with QueueDatabase.make(server, NEW) as database, driver(database) as queue:
+        queue.check()
+        database.insert()
+        claim = claimed(queue)
+        database.cut_sessions()
+        assert [row.is_alive for row in queue.listed()] == [True]
+        assert queue.close(claim, success())
