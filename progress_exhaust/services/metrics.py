@@ -87,7 +87,7 @@ def metric_lines(totals: Totals, now: datetime) -> Iterator[str]:
         ("runs_total", "counter", "Looks at the queue.", totals.runs),
         ("requests_left_total", "counter", "Requests left to a later run.", totals.left),
         ("requests_due", "gauge", "Requests that were due when the last run looked.", totals.due),
-        ("last_run_timestamp_seconds", "gauge", "When the last run ended.", round(now.timestamp())),
+        ("last_run_timestamp_seconds", "gauge", "When the last run ended.", int(now.timestamp())),
     ):
         yield from _family(name, kind, text, {"": value}, "")
 

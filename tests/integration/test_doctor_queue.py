@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
@@ -20,6 +21,7 @@ from progress_exhaust.stack.ports import free_ports
 from tests.integration.ddl import OLD
 from tests.integration.queue_database import QueueDatabase
 
+README = Path(__file__).parents[2] / "README.md"
 PASSWORD = "canary-of-the-doctor"
 RUN_WRITES = (
     "status, iteration, dt_job_completed, err_message, dt_file_created, execution_time, download_urls, "
@@ -115,6 +117,18 @@ def test_least_rights_of_a_driver_are_enough_for_it(queue_database: QueueDatabas
         "queue rights of cancel": "ok",
     }
     assert checks["queue rights of submit"].remedy == f"GRANT INSERT ({PUT_IN}) ON job_request TO doctor_driver;"
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_rights_that_the_readme_names_are_enough(queue_database: QueueDatabase) -> None:
+    [statements] = re.findall(r"```sql\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    driver, portal = role_with(queue_database, "doctor_reports"), role_with(queue_database, "doctor_portal")
+    queue_database.execute(
+        statements.replace("TO reports", "TO doctor_reports").replace("TO portal", "TO doctor_portal")
+    )
+    commands = states(checks_of(driver))
+    assert {what for what, state in commands.items() if state != "ok"} == {"queue rights of submit"}
+    assert states(checks_of(portal))["queue rights of submit"] == "ok"
 
 
 @pytest.mark.usefixtures("forgotten")

@@ -230,3 +230,19 @@ def test_day_of_another_form_is_refused(text: str) -> None:
 
 def test_day_is_read() -> None:
     assert parse_date("2024-02-29").isoformat() == "2024-02-29"
+
+
+@pytest.mark.parametrize(
+    ("dsn", "role"),
+    [
+        ("host=db user=reports dbname=sunbird", "reports"),
+        (r"user = 'a \'b\\c' host=db", r"a 'b\c"),
+        ("host=db", ""),
+        ("", ""),
+        ("postgresql://re%20ports@db/sunbird", "re ports"),
+        ("postgresql://db/sunbird?user=reports&sslmode=require", "reports"),
+        ("postgresql://db/sunbird", ""),
+    ],
+)
+def test_role_is_that_of_the_connection_string(dsn: str, role: str) -> None:
+    assert load(None, {}, {"queue": {"dsn": dsn}}).queue.role == role

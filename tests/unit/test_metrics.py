@@ -1,0 +1,82 @@
+"""The metrics file: what it counts, how it looks, and that a reader never sees a part of one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from progress_exhaust.errors import NotMade, OutputError, Reason
+from progress_exhaust.job_requests.model import RequestKey
+from progress_exhaust.output.manifest import MadeFile
+from progress_exhaust.services.metrics import Totals, metric_lines, write_metrics
+from progress_exhaust.services.run import LOST, Phase, RequestsOutcome, Settled
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "metrics.prom"
+NOW = datetime(2026, 1, 2, 3, 4, 5, 600_000, tzinfo=UTC)
+
+
+def settled(state: str) -> Settled:
+    return Settled(RequestKey("t", f"r-{state}"), state, files=1, wanted=1, rows=4, err_message="")
+
+
+def made(size_bytes: int) -> MadeFile:
+    return MadeFile("p", "b", "do_1", "Course", None, rows=4, size_bytes=size_bytes, sha256="0" * 64, columns=())
+
+
+def two_looks() -> Totals:
+    """A look that made most of its requests, and one that a service stopped."""
+    totals = Totals()
+    totals.add(
+        RequestsOutcome(
+            made=[made(500), made(700)],
+            not_made=[NotMade(Reason.TASK_FAILED, "b-9", "batch is not made")],
+            phase_s={Phase.READ: 0.5, Phase.COMPUTE: 1.25},
+            settled=[settled("SUCCESS"), settled("FAILED"), settled("SUCCESS")],
+            due=5,
+            left=2,
+        )
+    )
+    totals.add(
+        RequestsOutcome(made=[made(300)], phase_s={Phase.COMPUTE: 0.5}, settled=[settled("SUBMITTED")], due=1, left=1)
+    )
+    return totals
+
+
+def test_looks_are_added_up_and_shown_as_prometheus_reads_them() -> None:
+    assert "".join(f"{line}\n" for line in metric_lines(two_looks(), NOW)) == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_request_that_is_not_ours_any_more_is_left_too() -> None:
+    totals = Totals()
+    totals.add(RequestsOutcome(settled=[settled(LOST), settled("SUCCESS")]))
+    assert (totals.left, totals.requests[LOST]) == (1, 1)
+
+
+def test_process_that_has_done_nothing_yet_has_all_families_and_no_made_up_sample() -> None:
+    lines = list(metric_lines(Totals(), NOW))
+    families = {line.split(" ")[2] for line in lines if line.startswith("# TYPE ")}
+    samples = [line.split(" ")[0] for line in lines if not line.startswith("#")]
+    assert len(families) == 10
+    assert len(samples) == 7
+    assert not [sample for sample in samples if "{" in sample]
+
+
+def test_file_is_replaced_whole_and_nothing_stays_beside_it(tmp_path: Path) -> None:
+    file = tmp_path / "made for it" / "job.prom"
+    write_metrics(Totals(), file, NOW)
+    with file.open(encoding="utf-8") as reader:
+        write_metrics(two_looks(), file, NOW)
+        assert "progress_exhaust_runs_total 0" in reader.read(), "who has begun to read sees the old file to its end"
+    assert file.read_text(encoding="utf-8") == GOLDEN.read_text(encoding="utf-8")
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_file_that_can_not_be_written_is_one_sentence_and_leaves_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "a folder"
+    file.mkdir()
+    with pytest.raises(OutputError) as told:
+        write_metrics(Totals(), file, NOW)
+    assert str(told.value) == f"writing metrics to {file}: Is a directory; check requests.metrics_file"
+    assert list(tmp_path.rglob("*")) == [file]
