@@ -68,8 +68,13 @@ def die_with_jvm(environment: Mapping[str, str]) -> None:
     Else a driver whose JVM was killed, which is how schedulers end a task, would live on, hold its claims and keep the
     scheduler's pipe open. A JVM that is gone already is found when its gateway is first asked.
     """
-    if environment.get(_SUBMITTED) and sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, int(signal.SIGKILL), 0, 0, 0)
+    if environment.get(_SUBMITTED):
+        _ask_for_parent_death_signal(signal.SIGKILL)
+
+
+def _ask_for_parent_death_signal(number: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, int(number), 0, 0, 0)
 
 
 @contextlib.contextmanager
@@ -79,6 +84,8 @@ def signals_raise() -> Iterator[None]:
     def handle(number: int, _frame: FrameType | None) -> None:
         for same in (signal.SIGTERM, signal.SIGINT):
             signal.signal(same, signal.SIG_IGN)
+        # The JVM that spark-submit runs in has often got the same signal, and is gone before we have cleaned up.
+        _ask_for_parent_death_signal(0)
         raise Stopped(number)
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}

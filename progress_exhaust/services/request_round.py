@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -92,23 +93,39 @@ class RequestRound:
         try:
             self._make(works, [one.wanted for one in claimed], delivery)
         except SPARK_FAILURES as error:
+            self._stop_if_asked(delivery)
             fault = fault_of(error, self._settings)
             if fault is None or isinstance(fault, ComputeError):
                 raise (fault or error) from error
             delivery.give_back_unsettled()
             raise fault from error
         except ComputeError:
+            self._stop_if_asked(delivery)
             raise
         except ProgressExhaustError:
             delivery.give_back_unsettled()
             raise
         except Exception:
+            self._stop_if_asked(delivery)
             raise
         except BaseException:
             delivery.give_back_unsettled()
             raise
         finally:
-            self._ports.spark.catalog.clearCache()
+            with suppress(*SPARK_FAILURES, OSError):  # of a JVM that is gone nothing need be freed
+                self._ports.spark.catalog.clearCache()
+
+    def _stop_if_asked(self, delivery: RequestDelivery) -> None:
+        """Give everything back where a signal came, which the JVM may have got too: its end is no driver's death.
+
+        Raises:
+            Stopped: a signal came; whoever hears of events raises it.
+        """
+        try:
+            self._tell(Phase.COMPUTE.value, "looking for what has failed")
+        except BaseException:
+            delivery.give_back_unsettled()
+            raise
 
     def _make(self, works: list[RequestWork], wanted: Sequence[Wanted], delivery: RequestDelivery) -> None:
         with self._outcome.phase(Phase.CATALOGUE):

@@ -21,8 +21,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyspark
 import pytest
 
+from progress_exhaust.java import java_home
 from progress_exhaust.job_requests.progress import PROGRESS_FOLDER
 from progress_exhaust.stack.content_service import ContentService
 from progress_exhaust.stack.ports import free_ports
@@ -36,6 +38,8 @@ from tests.reference.report import expected_reports
 from tests.whole_runs import write_world
 from tests.worlds import World
 
+CHECKOUT = Path(__file__).parents[2]
+JOB = CHECKOUT / "jobs" / "run_progress_exhaust.py"
 NORTH, SOUTH = "channel-north", "channel-south"
 FIRST_NAME = "Canaryzebulon"
 PASSWORD = "canary-password-of-the-queue-Kd8Wq"
@@ -111,6 +115,13 @@ class Rig:
 
     def statuses(self) -> dict[str, str]:
         return {row["request_id"]: row["status"] for row in self.database.rows()}
+
+    def sessions(self) -> list[Any]:
+        """Connections of drivers."""
+        return self.database.execute(
+            "SELECT pid FROM pg_stat_activity "
+            "WHERE application_name = 'progress-exhaust' AND datname = current_database()"
+        )
 
     def file(self, request_id: str, batch_id: str) -> bytes:
         [path] = (self.output / "progress-exhaust" / request_id).glob(f"{batch_id}_progress_*.csv")
@@ -522,7 +533,7 @@ def test_idle_watcher_stops_at_once_and_cleanly(rig: Rig) -> None:
     *_, last = log_lines(err)
     assert last["sentence"] == "stopped by SIGTERM: files already made stay, and nothing unfinished is left"
     assert CLOSING.fullmatch(out.splitlines()[-1])
-    assert rig.database.cut_sessions() == 0
+    assert rig.sessions() == []
 
 
 def test_watcher_outlives_a_content_service_that_is_away_and_takes_what_comes_later(rig: Rig) -> None:
@@ -557,6 +568,32 @@ def test_watcher_outlives_a_content_service_that_is_away_and_takes_what_comes_la
     log_lines(err)
     assert {row["iteration"] for row in rig.database.rows()} == {0}
     assert list((rig.output / "progress-exhaust" / ".staging").iterdir()) == []
+
+
+def test_signal_to_all_of_spark_submit_gives_its_requests_back(rig: Rig) -> None:
+    """Schedulers and terminals signal a whole process group: the JVM is gone first, and that is no driver's death."""
+    rig.put_in("r-1", "b-000", "b-002")
+    home = Path(pyspark.__file__).parent
+    variables = {"JAVA_HOME": str(java_home(os.environ)), "SPARK_HOME": str(home), "PYSPARK_PYTHON": sys.executable}
+    submit = [str(home / "bin" / "spark-submit"), "--master", "local[2,4]", "--driver-memory", "1g", str(JOB)]
+    with subprocess.Popen(
+        [*submit, "run", "--log-format", "text"],
+        env=environment(**rig.settings(), **variables, PYTHONPATH=str(CHECKOUT), SPARK_LOCAL_IP="127.0.0.1"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        process_group=0,
+    ) as process:
+        assert process.stdout is not None
+        assert any("computing" in line for line in process.stdout)
+        os.killpg(process.pid, signal.SIGTERM)
+        process.communicate(timeout=WAIT_S)
+    assert process.returncode == 143
+    wait_for(lambda: not rig.sessions(), "the driver has ended")
+    row = rig.row("r-1")
+    assert (row["status"], row["iteration"]) == ("SUBMITTED", 0)
+    staging = rig.output / "progress-exhaust" / ".staging"
+    wait_for(lambda: not list(staging.iterdir()), "nothing unfinished is left")
 
 
 # --- secrets ---------------------------------------------------------------------------------------------------------
