@@ -9,8 +9,8 @@ from pathlib import Path
 from progress_exhaust import summaries
 from progress_exhaust.command import Command
 from progress_exhaust.opening import Outside
-from progress_exhaust.output.staging import STAGING
 from progress_exhaust.output.store import LocalStore
+from progress_exhaust.places import STAGING
 from progress_exhaust.queue_commands import open_queue
 from progress_exhaust.screens import Summary
 from progress_exhaust.services.doctor import Check, Openers, doctor

@@ -16,13 +16,11 @@ from progress_exhaust.job_requests.port import Queue
 from progress_exhaust.job_requests.progress import PROGRESS_FOLDER, Progress, progress_name, progress_of
 from progress_exhaust.job_requests.request_data import Wanted
 from progress_exhaust.job_requests.states import RequestState, state_of
+from progress_exhaust.places import STAGING
 from progress_exhaust.queue_arguments import unsafe_ids
 from progress_exhaust.screens import Summary
 from progress_exhaust.settings import Settings
 from progress_exhaust.summaries import output_root
-
-STAGING = "progress-exhaust/.staging"
-"""As drivers have it; their own name for it is in a module that loads Spark."""
 
 _MOST_PROGRESS_BYTES = 64 * 1024
 

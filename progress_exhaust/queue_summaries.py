@@ -60,14 +60,14 @@ def status_summary(states: Sequence[RequestState], *, is_one: bool, duration_s: 
     """
     ended = [state for state in states if state.has_ended]
     others = sorted(
-        (state for state in states if not state.has_ended), key=lambda state: state.status != Status.PROCESSING
+        (state for state in states if not state.has_ended), key=lambda state: state.row.status != Status.PROCESSING
     )
     headers = ("request", "tag", "status", "alive", "phase", "files", "rows", "time left", "message")
-    numbers = Counter(state.status for state in states)
+    numbers = Counter(state.row.status for state in states)
     words = sorted(
         numbers, key=lambda word: (_ORDER.index(Status(word)) if word in list(Status) else len(_ORDER), word)
     )
-    alive = sum(state.is_alive for state in states)
+    alive = sum(state.row.is_alive for state in states)
     parts = [f"{numbers[word]:,} {word}{f' ({alive:,} alive)' if word == Status.PROCESSING else ''}" for word in words]
     return Summary(
         document={"requests": [_document(state) for state in states], **ending(duration_s, error)},
@@ -107,43 +107,43 @@ def _row(state: RequestState) -> tuple[str, ...]:
     files = f"{state.files:,}" if state.files_total is None else f"{state.files:,} of {state.files_total:,}"
     rows = _UNKNOWN if state.rows is None else f"{state.rows:,}"
     return (
-        state.key.request_id,
-        state.key.tag,
-        state.status,
-        "yes" if state.is_alive else "no",
+        state.row.key.request_id,
+        state.row.key.tag,
+        state.row.status,
+        "yes" if state.row.is_alive else "no",
         state.phase,
         files,
         "" if state.has_ended else rows,
         "" if state.has_ended else time_left(state.seconds_left),
-        state.message,
+        state.row.err_message,
     )
 
 
 def _notes(state: RequestState) -> list[str]:
     notes = [
-        f"channel {state.channel or '(none)'}, submitted {_instant(state.submitted_at) or _UNKNOWN}, "
-        f"completed {_instant(state.completed_at) or 'not yet'}, {count(state.iteration, 'driver')} died on it"
+        f"channel {state.row.channel or '(none)'}, submitted {_instant(state.row.submitted_at) or _UNKNOWN}, "
+        f"completed {_instant(state.row.completed_at) or 'not yet'}, {count(state.row.iteration, 'driver')} died on it"
     ]
-    return notes + [f"file: {url}" for url in state.urls]
+    return notes + [f"file: {url}" for url in state.row.urls]
 
 
 def _document(state: RequestState) -> dict[str, object]:
     return {
-        "request_id": state.key.request_id,
-        "tag": state.key.tag,
-        "status": state.status,
-        "alive": state.is_alive,
+        "request_id": state.row.key.request_id,
+        "tag": state.row.key.tag,
+        "status": state.row.status,
+        "alive": state.row.is_alive,
         "phase": state.phase,
         "files": state.files,
         "files_total": state.files_total,
         "rows": state.rows,
         "seconds_left": state.seconds_left,
-        "channel": state.channel,
-        "submitted_at": _instant(state.submitted_at),
-        "completed_at": _instant(state.completed_at),
-        "iteration": state.iteration,
-        "urls": list(state.urls),
-        "message": state.message,
+        "channel": state.row.channel,
+        "submitted_at": _instant(state.row.submitted_at),
+        "completed_at": _instant(state.row.completed_at),
+        "iteration": state.row.iteration,
+        "urls": list(state.row.urls),
+        "message": state.row.err_message,
     }
 
 

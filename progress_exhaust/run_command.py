@@ -29,7 +29,6 @@ def work_off_queue(
     watch_s: float | None,
     new_run_id: Callable[[], str],
     open_queue: Callable[[Settings], Queue],
-    ports_of: Callable[[Outside], Ports] = Outside.ports,
 ) -> Totals:
     """Work the queue off, and return what came of it.
 
@@ -39,7 +38,6 @@ def work_off_queue(
         watch_s: seconds between two looks at the queue; None to look once.
         new_run_id: names a run.
         open_queue: opens the queue.
-        ports_of: opens the rest.
     """
     outside = Outside(command.settings, command.environment, debug=command.debug)
     totals = Totals()
@@ -55,7 +53,7 @@ def work_off_queue(
         def open_ports() -> Ports:
             if not outside.is_open:
                 command.tell(Event("start", "starting Spark"))
-            return ports_of(outside)
+            return outside.ports()
 
         try:
             Worker(queue, open_ports, command.settings, run, last).work_off(only)

@@ -13,11 +13,12 @@ from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -90,6 +91,21 @@ class SourceSettings(Section):
     snapshot_dir: str = Field("", description="folder or URL of the snapshot; used where kind is snapshot")
 
 
+def _like(pattern: re.Pattern[str], expected: str) -> AfterValidator:
+    """Check that a text is like a pattern, whole."""
+
+    def check(text: str) -> str:
+        if not pattern.fullmatch(text):
+            raise ValueError(f'expected {expected}, got "{text}"')
+        return text
+
+    return AfterValidator(check)
+
+
+_Table = Annotated[str, _like(_TABLE_NAME, "<keyspace>.<table>")]
+_QueueTable = Annotated[str, _like(_QUEUE_TABLE, "a table, or <schema>.<table>")]
+
+
 def _table(default: str, what: str) -> Any:
     return Field(default, description=f"<keyspace>.<table> of {what}")
 
@@ -97,22 +113,15 @@ def _table(default: str, what: str) -> Any:
 class TableSettings(Section):
     """Names of the input tables, `<keyspace>.<table>`."""
 
-    user_enrolments: str = _table("sunbird_courses.user_enrolments", "the enrolments")
-    user_activity_agg: str = _table("sunbird_courses.user_activity_agg", "the activity counters of learners")
-    assessment_aggregator: str = _table("sunbird_courses.assessment_aggregator", "the attempts at assessments")
-    course_batch: str = _table("sunbird_courses.course_batch", "the batches")
-    user: str = _table("sunbird.user", "the learners")
-    location: str = _table("sunbird.location", "states and districts")
-    organisation: str = _table("sunbird.organisation", "schools and root organisations")
-    user_organisation: str = _table("sunbird.user_organisation", "which learner is in which school")
-    system_settings: str = _table("sunbird.system_settings", "the row that names the custodian organisation")
-
-    @field_validator("*")
-    @classmethod
-    def _is_a_table_name(cls, name: str) -> str:
-        if not _TABLE_NAME.fullmatch(name):
-            raise ValueError(f'expected <keyspace>.<table>, got "{name}"')
-        return name
+    user_enrolments: _Table = _table("sunbird_courses.user_enrolments", "the enrolments")
+    user_activity_agg: _Table = _table("sunbird_courses.user_activity_agg", "the activity counters of learners")
+    assessment_aggregator: _Table = _table("sunbird_courses.assessment_aggregator", "the attempts at assessments")
+    course_batch: _Table = _table("sunbird_courses.course_batch", "the batches")
+    user: _Table = _table("sunbird.user", "the learners")
+    location: _Table = _table("sunbird.location", "states and districts")
+    organisation: _Table = _table("sunbird.organisation", "schools and root organisations")
+    user_organisation: _Table = _table("sunbird.user_organisation", "which learner is in which school")
+    system_settings: _Table = _table("sunbird.system_settings", "the row that names the custodian organisation")
 
 
 class CassandraSettings(Section):
@@ -200,14 +209,7 @@ class PrivacySettings(Section):
 class CertificateSettings(Section):
     """Where failed certificates are recorded."""
 
-    failures_table: str = _table("sunbird_courses.certificate_failures", "failed certificates; read where it exists")
-
-    @field_validator("failures_table")
-    @classmethod
-    def _is_a_table_name(cls, name: str) -> str:
-        if not _TABLE_NAME.fullmatch(name):
-            raise ValueError(f'expected <keyspace>.<table>, got "{name}"')
-        return name
+    failures_table: _Table = _table("sunbird_courses.certificate_failures", "failed certificates; read where it exists")
 
 
 class OutputSettings(Section):
@@ -241,7 +243,7 @@ class QueueSettings(Section):
     )
     password: SecretStr | None = Field(None, description="secret: environment only")
     password_file: str = Field("", description="file that holds the password")
-    table: str = Field("job_request", description="table of requests, with its schema where it needs one")
+    table: _QueueTable = Field("job_request", description="table of requests, with its schema where it needs one")
     job_id: str = Field("progress-exhaust", min_length=1, description="our rows' job_id; no other row is ever touched")
     connect_timeout_s: PositiveInt = Field(10, description="seconds to open a connection")
     statement_timeout_s: PositiveInt = Field(30, description="seconds for one statement")
@@ -261,13 +263,6 @@ class QueueSettings(Section):
     def role(self) -> str:
         """The role of the connection string; empty where it names none."""
         return _dsn_values(self.dsn).get("user", "")
-
-    @field_validator("table")
-    @classmethod
-    def _is_a_table(cls, name: str) -> str:
-        if not _QUEUE_TABLE.fullmatch(name):
-            raise ValueError(f'expected a table, or <schema>.<table>, got "{name}"')
-        return name
 
 
 class RequestSettings(Section):

@@ -84,13 +84,25 @@ def collections_in(hits: Iterable[tuple[str, str]]) -> list[Found]:
         hits: identifiers with statuses. Unsafe ids, the twins that the service keeps of edited nodes, and what was
             never live are left out; of a live and a retired node with one id the live one counts.
     """
+    return [
+        Found(collection_id, state)
+        for collection_id, state in sorted(states_in(hits).items())
+        if is_safe_id(collection_id) and not collection_id.endswith(_TWIN)
+    ]
+
+
+def states_in(hits: Iterable[tuple[str, str]]) -> dict[str, CollectionState]:
+    """Return the state of each id among hits; what was never live has none.
+
+    Args:
+        hits: identifiers with statuses. Of a live and a retired node with one id the live one is what learners see.
+    """
     states: dict[str, CollectionState] = {}
     for identifier, status in hits:
         state = STATE_OF_STATUS.get(status)
-        is_usable = state is not None and is_safe_id(identifier) and not identifier.endswith(_TWIN)
-        if state is not None and is_usable and states.get(identifier) is not CollectionState.LIVE:
+        if state is not None and states.get(identifier) is not CollectionState.LIVE:
             states[identifier] = state
-    return [Found(collection_id, state) for collection_id, state in sorted(states.items())]
+    return states
 
 
 def too_many_hits(count: int) -> RequestError:

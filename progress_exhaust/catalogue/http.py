@@ -21,7 +21,7 @@ from progress_exhaust.catalogue.answers import (
     tree_in,
 )
 from progress_exhaust.catalogue.client import CallRefused, Client, NotFound, fault
-from progress_exhaust.catalogue.filters import MOST_HITS, collections_in, search_of, too_many_hits
+from progress_exhaust.catalogue.filters import MOST_HITS, collections_in, search_of, states_in, too_many_hits
 from progress_exhaust.catalogue.port import STATE_OF_STATUS, CollectionState, Found, in_parallel
 from progress_exhaust.catalogue.text import shown
 from progress_exhaust.catalogue.transport import AnswerTooLarge, Call, CallFailed
@@ -148,14 +148,8 @@ class HttpCatalogue:
                 "check that catalogue.search_url is a search that filters by identifier",
                 may_pass=False,
             ) from None
-        states: dict[str, CollectionState] = {}
         wanted = set(chunk)
-        for hit in hits:
-            state = STATE_OF_STATUS.get(hit.status)
-            # Of a live and a retired node with one id the live one is what learners see.
-            if hit.identifier in wanted and state and states.get(hit.identifier) is not CollectionState.LIVE:
-                states[hit.identifier] = state
-        return states
+        return states_in((hit.identifier, hit.status) for hit in hits if hit.identifier in wanted)
 
     def _hits(self, search: Mapping[str, object], doing: str) -> tuple[Hit, ...]:
         """Return all hits of a search.

@@ -15,8 +15,8 @@ from datetime import UTC, date, datetime
 from typing import TypeGuard
 
 from progress_exhaust.ids import is_safe_id
+from progress_exhaust.places import ROOT
 
-_ROOT = "progress-exhaust"
 _FILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,254}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -159,7 +159,7 @@ def _is_count(value: object) -> TypeGuard[int]:
 
 def _is_inside(path: str) -> bool:
     parts = path.split("/")
-    if len(parts) != 3 or parts[0] != _ROOT or ".." in path:
+    if len(parts) != 3 or parts[0] != ROOT or ".." in path:
         return False
     return is_safe_id(parts[1]) and _FILE_NAME.fullmatch(parts[2]) is not None
 

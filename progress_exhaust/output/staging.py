@@ -15,9 +15,8 @@ from typing import Self
 
 from progress_exhaust.errors import OutputError
 from progress_exhaust.output.store import Store
+from progress_exhaust.places import STAGING
 
-ROOT = "progress-exhaust"
-STAGING = f"{ROOT}/.staging"
 BEAT_S = 30.0
 
 _OWNER = "owner.json"

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from progress_exhaust.errors import NotMade
-from progress_exhaust.output.staging import ROOT
 from progress_exhaust.output.store import Store
+from progress_exhaust.places import ROOT
 from progress_exhaust.report.wanted import Report
 from progress_exhaust.services.publishing import CheckedReport, file_name
-from progress_exhaust.services.run import Event, Outcome, Run
+from progress_exhaust.services.run import Outcome, Run, counted
 from progress_exhaust.settings import OutputSettings
 
 
@@ -70,10 +70,10 @@ class PlainDelivery:
 
 def tell_made(run: Run, outcome: Outcome, path: str, batch_id: str, rows: int, request_id: str = "") -> None:
     """Tell of a published file, and of the request it is for."""
-    learners = "1 learner" if rows == 1 else f"{rows} learners"
-    run.tell(Event("made", f"{path}: {learners}", outcome.finished, outcome.wanted, batch_id, rows, request_id))
+    sentence = f"{path}: {counted(rows, 'learner')}"
+    run.tell(outcome.event("made", sentence, batch_id=batch_id, rows=rows, request_id=request_id))
 
 
 def tell_not_made(run: Run, outcome: Outcome, report: Report, refusal: NotMade) -> None:
     """Tell of a report that is not made."""
-    run.tell(Event("not_made", str(refusal), outcome.finished, outcome.wanted, report.batch.batch_id))
+    run.tell(outcome.event("not_made", str(refusal), batch_id=report.batch.batch_id))

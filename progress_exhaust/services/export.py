@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import progress_exhaust
 from progress_exhaust.output.manifest import Manifest
-from progress_exhaust.output.staging import ROOT, Staging, remove_left_over
+from progress_exhaust.output.staging import Staging, remove_left_over
+from progress_exhaust.places import ROOT
 from progress_exhaust.report.wanted import Report
 from progress_exhaust.services.delivery import PlainDelivery
 from progress_exhaust.services.faults import SPARK_FAILURES, fault_of

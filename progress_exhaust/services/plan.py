@@ -16,8 +16,9 @@ from pyspark.sql import SparkSession
 
 from progress_exhaust.catalogue.layout import Layout
 from progress_exhaust.errors import NotMade
-from progress_exhaust.output.staging import ROOT, Staging
+from progress_exhaust.output.staging import Staging
 from progress_exhaust.output.store import Store
+from progress_exhaust.places import ROOT
 from progress_exhaust.report.enrolments import INACTIVE, NO_KEY
 from progress_exhaust.report.profiles import columns_of
 from progress_exhaust.report.wanted import Report, StageLines

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from progress_exhaust.catalogue.layout import Layout
 from progress_exhaust.errors import NotMade, OutputError, Reason
 from progress_exhaust.output.digest import Digest, digest_of
 from progress_exhaust.output.lines import NOTES
@@ -89,7 +90,7 @@ class CheckedReport:
             rows=counts.kept,
             size_bytes=self.digest.size_bytes,
             sha256=self.digest.sha256,
-            columns=[Column(column.header, column.kind, column.name, column.level) for column in columns_of(layout)],
+            columns=described_columns(layout),
             rows_dropped=_counted(
                 {NO_KEY: counts.no_key, INACTIVE: counts.inactive, OTHER_ORGANISATION: counts.other_organisation}
             ),
@@ -133,6 +134,11 @@ def check_report(
     texts = fixed_texts(report, formula_guard=settings.formula_guard)
     guarded_cells = notes.guarded + texts.guarded_in_header + texts.guarded_in_row * counts.kept
     return CheckedReport(report, staged, digest, counts, guarded_cells)
+
+
+def described_columns(layout: Layout) -> list[Column]:
+    """Return the columns of a collection's files, as manifests tell them."""
+    return [Column(column.header, column.kind, column.name, column.level) for column in columns_of(layout)]
 
 
 def file_name(settings: OutputSettings, batch_id: str, day: date) -> str:

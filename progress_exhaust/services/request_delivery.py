@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from progress_exhaust.errors import NotMade, OutputError, QueueError
 from progress_exhaust.job_requests.limits import ChannelTally
-from progress_exhaust.job_requests.model import Closing, Status
+from progress_exhaust.job_requests.model import Status
 from progress_exhaust.job_requests.port import Queue
 from progress_exhaust.job_requests.words import outcome_message
 from progress_exhaust.output.staging import Staging
@@ -189,18 +189,9 @@ class RequestDelivery:
         status = Status.SUCCESS if files else Status.FAILED
         message = outcome_message(work.refusals, len(files))
         self._notes.manifest(work, status.value)
-        now = self._run.now()
-        closing = Closing(
-            status=status,
-            delivered=work.delivered(),
-            file_created_at=(work.last_file_at or now) if files else None,
-            completed_at=now,
-            execution_ms=max(0, round((now - work.claimed_at).total_seconds() * 1000)),
-            err_message=message,
-        )
-        if not self._queue.close(work.claim, closing):
+        if not self._queue.close(work.claim, work.closing(status, message, self._run.now())):
             return self._lost(work)
-        self._outcome.settled.append(settled_as(work, status.value, message))
+        self._outcome.settled.append(_settled_as(work, status.value, message))
         return self._event(status.value, work, f"is {status.value}: {len(files)} of {len(work.wanted)} files")
 
     def _give_back(self, work: RequestWork) -> Event:
@@ -208,7 +199,7 @@ class RequestDelivery:
             self._notes.manifest(work, "given back")
         if not self._queue.release(work.claim, work.delivered()):
             return self._lost(work)
-        self._outcome.settled.append(settled_as(work, Status.SUBMITTED.value, ""))
+        self._outcome.settled.append(_settled_as(work, Status.SUBMITTED.value, ""))
         return self._event(
             "given_back", work, f"goes back to the queue with {len(work.files)} of {len(work.wanted)} files"
         )
@@ -216,28 +207,34 @@ class RequestDelivery:
     def _lost(self, work: RequestWork) -> Event:
         work.is_lost = True
         is_cancelled = self._queue.note_files_of_cancelled(work.claim, work.delivered())
-        self._outcome.settled.append(settled_as(work, CANCELLED if is_cancelled else LOST, ""))
+        self._outcome.settled.append(_settled_as(work, CANCELLED if is_cancelled else LOST, ""))
         why = "was cancelled" if is_cancelled else "is not ours any more: it was put in anew or taken over"
         return self._event("cancelled" if is_cancelled else "lost", work, why)
 
     def _event(self, action: str, work: RequestWork, sentence: str) -> Event:
-        return Event(
-            action,
-            f"request {work.claim.key.request_id} {sentence}",
-            self._outcome.finished,
-            self._outcome.wanted,
-            request_id=work.claim.key.request_id,
-            rows=sum(file.rows for file in work.files.values()),
-        )
+        return _event(work, self._outcome, action, sentence)
 
 
-def settled_as(work: RequestWork, state: str, message: str) -> Settled:
+def fail(work: RequestWork, message: str, queue: Queue, run: Run, outcome: RequestsOutcome) -> None:
+    """End a request for its own fault, before anything is made for it."""
+    work.is_settled = True
+    queue.close(work.claim, work.closing(Status.FAILED, message, run.now()))
+    outcome.settled.append(_settled_as(work, Status.FAILED.value, message))
+    run.tell(_event(work, outcome, Status.FAILED.value, f"is FAILED: {message}"))
+
+
+def _event(work: RequestWork, outcome: RequestsOutcome, action: str, sentence: str) -> Event:
+    request_id = work.claim.key.request_id
+    return outcome.event(action, f"request {request_id} {sentence}", rows=work.rows, request_id=request_id)
+
+
+def _settled_as(work: RequestWork, state: str, message: str) -> Settled:
     """Return what became of a request, for the summary."""
     return Settled(
         key=work.claim.key,
         state=state,
         files=len(work.files),
         wanted=len(work.wanted),
-        rows=sum(file.rows for file in work.files.values()),
+        rows=work.rows,
         err_message=message,
     )

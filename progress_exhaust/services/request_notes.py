@@ -11,7 +11,7 @@ from datetime import date
 
 import progress_exhaust
 from progress_exhaust.errors import OutputError
-from progress_exhaust.job_requests.entries import Entry, entries_of, request_sha256, submission_of, to_text
+from progress_exhaust.job_requests.entries import Entry, entries_of, request_sha256, submission_of
 from progress_exhaust.job_requests.model import Claim, RequestKey
 from progress_exhaust.job_requests.progress import PROGRESS_FOLDER, Progress, progress_name, progress_text
 from progress_exhaust.output.manifest import Manifest
@@ -109,11 +109,11 @@ class RequestNotes:
                 "request_id": claim.key.request_id,
                 "channel": claim.channel,
                 "submitted_at": work.submission,
-                "request_sha256": request_sha256(claim.request_data),
+                "request_sha256": work.data_sha256,
                 "day": work.day.isoformat(),
                 "state": state,
                 "iteration": claim.iteration,
-                "finished": json.loads(to_text(work.entries())),
+                "finished": json.loads(work.delivered().processed),
             },
         )
         self._store.write_text(f"{work.folder}/{MANIFEST}", [manifest.to_json()])
@@ -147,7 +147,7 @@ class RequestNotes:
             phase=phase,
             files=files,
             files_total=total,
-            rows=sum(file.rows for file in work.files.values()),
+            rows=work.rows,
             started_at=work.claimed_at,
             updated_at=now,
             seconds_left=elapsed_s / files * (total - files) if files else None,

@@ -6,28 +6,26 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from progress_exhaust.errors import ComputeError, ProgressExhaustError, RequestError
 from progress_exhaust.job_requests.limits import ChannelTally
-from progress_exhaust.job_requests.model import Claim, Closing, Status
 from progress_exhaust.job_requests.port import Queue
 from progress_exhaust.job_requests.request_data import Wanted
+from progress_exhaust.job_requests.words import too_many_message
 from progress_exhaust.output.staging import Staging
 from progress_exhaust.services.faults import SPARK_FAILURES, fault_of
 from progress_exhaust.services.report_plan import Places, read_places
-from progress_exhaust.services.request_delivery import RequestDelivery, settled_as
+from progress_exhaust.services.request_delivery import RequestDelivery, fail
 from progress_exhaust.services.request_notes import RequestNotes
 from progress_exhaust.services.request_selection import (
     Reports,
     asked_by,
-    check_number,
     finished_files,
     permitted,
 )
 from progress_exhaust.services.request_work import RequestWork
-from progress_exhaust.services.run import Event, Phase, Ports, RequestsOutcome, Run
+from progress_exhaust.services.run import Phase, Ports, RequestsOutcome, Run, counted
 from progress_exhaust.services.selection import Asked, Selection, select_for_all
 from progress_exhaust.services.waves import WaveRunner
 from progress_exhaust.settings import Settings
@@ -37,9 +35,8 @@ from progress_exhaust.settings import Settings
 class Claimed:
     """A request that is ours, and what it wants."""
 
-    claim: Claim
+    work: RequestWork
     wanted: Wanted
-    claimed_at: datetime
 
 
 class RequestRound:
@@ -77,7 +74,7 @@ class RequestRound:
             OperatorError: a service failed.
             DataShapeError: an input does not have the agreed shape.
         """
-        works = [RequestWork(one.claim, one.claimed_at, self._run.day) for one in claimed]
+        works = [one.work for one in claimed]
         delivery = RequestDelivery(
             works,
             store=self._ports.store,
@@ -129,7 +126,7 @@ class RequestRound:
 
     def _make(self, works: list[RequestWork], wanted: Sequence[Wanted], delivery: RequestDelivery) -> None:
         with self._outcome.phase(Phase.CATALOGUE):
-            self._tell(Phase.CATALOGUE, f"finding what {_counted(len(works), 'request')} mean")
+            self._tell(Phase.CATALOGUE, f"finding what {counted(len(works), 'request')} mean")
             asked = [self._asked(work, one) for work, one in zip(works, wanted, strict=True)]
             self._notes.progress(works, Phase.CATALOGUE.value)
             selections = select_for_all(
@@ -173,10 +170,9 @@ class RequestRound:
         work.refusals += selection.not_made
         may_see = permitted(work, selection, asked)
         work.wanted = list(asked.batches) or [batch.batch_id for batch, _ in may_see]
-        try:
-            check_number(len(may_see), self._settings)
-        except RequestError as error:
-            self._fail(work, str(error))
+        most = self._settings.requests.reports_per_request
+        if len(may_see) > most:
+            self._fail(work, too_many_message(most))
             return
         earlier = self._notes.earlier(work.claim, keeps_processed=self._queue.keeps_processed)
         work.day = earlier.day or work.day
@@ -191,18 +187,7 @@ class RequestRound:
             self._notes.manifest(work, "processing")
 
     def _fail(self, work: RequestWork, message: str) -> None:
-        work.is_settled = True
-        now = self._run.now()
-        execution_ms = max(0, round((now - work.claimed_at).total_seconds() * 1000))
-        self._queue.close(work.claim, Closing(Status.FAILED, work.delivered(), None, now, execution_ms, message))
-        self._outcome.settled.append(settled_as(work, Status.FAILED.value, message))
-        request_id = work.claim.key.request_id
-        self._tell(Status.FAILED.value, f"request {request_id} is FAILED: {message}", request_id)
+        fail(work, message, self._queue, self._run, self._outcome)
 
-    def _tell(self, action: str, sentence: str, request_id: str = "") -> None:
-        finished, wanted = self._outcome.finished, self._outcome.wanted
-        self._run.tell(Event(action, sentence, finished, wanted, request_id=request_id))
-
-
-def _counted(number: int, name: str) -> str:
-    return f"{number} {name}{'' if number == 1 else 's'}"
+    def _tell(self, action: str, sentence: str) -> None:
+        self._run.tell(self._outcome.event(action, sentence))

@@ -12,15 +12,14 @@ from progress_exhaust.ids import is_safe_id
 from progress_exhaust.job_requests.entries import Entry, request_sha256, reusable, submission_of
 from progress_exhaust.job_requests.model import Claim
 from progress_exhaust.job_requests.request_data import Wanted, WantedBatches, parse_request_data
-from progress_exhaust.job_requests.words import too_many_message
 from progress_exhaust.output.digest import digest_of
-from progress_exhaust.output.manifest import Column, MadeFile
+from progress_exhaust.output.manifest import MadeFile
 from progress_exhaust.output.store import Store
-from progress_exhaust.report.profiles import columns_of
 from progress_exhaust.report.wanted import Batch, Report
 from progress_exhaust.services import refusals
+from progress_exhaust.services.publishing import described_columns
 from progress_exhaust.services.request_notes import Earlier, FileCounts
-from progress_exhaust.services.request_work import RequestWork, permission, request_folder
+from progress_exhaust.services.request_work import RequestWork, request_folder
 from progress_exhaust.services.selection import Asked, Selection
 from progress_exhaust.settings import Settings
 
@@ -71,29 +70,20 @@ class Reports:
 def permitted(work: RequestWork, selection: Selection, asked: Asked) -> list[tuple[Batch, str | None]]:
     """Return the batches that a request may see, with their audience, in the order asked for; refuse the others.
 
-    A batch without any right is refused in the words for one that nobody knows.
+    All learners of a batch may be seen, and its audience is None, where its collection is the channel's own, else the
+    channel's own learners; where either side has no channel, nobody. A batch without any right is refused in the words
+    for one that nobody knows.
     """
     may_see = []
     for batch in selection.batches:
-        allowed = permission(batch, work.claim.channel)
-        if allowed.is_granted:
-            may_see.append((batch, allowed.audience))
+        if work.claim.channel and batch.layout.channel:
+            is_own = work.claim.channel == batch.layout.channel
+            may_see.append((batch, None if is_own else work.claim.channel))
         else:
             work.refusals.append(refusals.unknown_batch(batch.batch_id))
     place = {batch_id: number for number, batch_id in enumerate(asked.batches)}
     # A search names no batch: those come by their id.
     return sorted(may_see, key=lambda pair: (place.get(pair[0].batch_id, 0), pair[0].batch_id))
-
-
-def check_number(reports: int, settings: Settings) -> None:
-    """Refuse a request for too many reports.
-
-    Raises:
-        RequestError: it asks for more than the limit.
-    """
-    limit = settings.requests.reports_per_request
-    if reports > limit:
-        raise RequestError(too_many_message(limit))
 
 
 def finished_files(
@@ -133,7 +123,7 @@ def _made_file(entry: Entry, batch: Batch, counts: FileCounts) -> MadeFile:
         rows=entry.rows,
         size_bytes=entry.file_size,
         sha256=entry.sha256,
-        columns=[Column(column.header, column.kind, column.name, column.level) for column in columns_of(layout)],
+        columns=described_columns(layout),
         rows_dropped=counts.rows_dropped,
         warnings=counts.warnings,
         guarded_cells=counts.guarded_cells,

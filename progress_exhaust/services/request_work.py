@@ -1,20 +1,17 @@
-"""One claimed request at work: what it wants, what it has, and what it may see."""
+"""One claimed request at work: what it wants, and what it has."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cached_property
 
 from progress_exhaust.errors import NotMade
 from progress_exhaust.job_requests.entries import Entry, request_sha256, submission_of, to_text
-from progress_exhaust.job_requests.model import Claim, Delivered
+from progress_exhaust.job_requests.model import Claim, Closing, Delivered, Status
 from progress_exhaust.output.manifest import MadeFile
-from progress_exhaust.output.staging import ROOT
-from progress_exhaust.report.wanted import Batch
-
-EVERYONE = None
-"""The audience of who may see all learners."""
+from progress_exhaust.places import ROOT
 
 
 @dataclass
@@ -57,6 +54,16 @@ class RequestWork:
         """When it was put in, as its entries keep it."""
         return submission_of(self.claim.submitted_at)
 
+    @cached_property
+    def data_sha256(self) -> str:
+        """Of its request data, which may be long, and stands in each entry."""
+        return request_sha256(self.claim.request_data)
+
+    @property
+    def rows(self) -> int:
+        """Learners in its files."""
+        return sum(file.rows for file in self.files.values())
+
     def in_order(self) -> list[MadeFile]:
         """Return its files in the order asked for."""
         return [self.files[batch_id] for batch_id in self.wanted if batch_id in self.files]
@@ -66,9 +73,16 @@ class RequestWork:
         files = self.in_order()
         return Delivered(tuple(file.path for file in files), to_text([self._entry(file) for file in files]))
 
-    def entries(self) -> list[Entry]:
-        """Return its finished reports, as its row or its manifest keeps them."""
-        return [self._entry(file) for file in self.in_order()]
+    def closing(self, status: Status, message: str, now: datetime) -> Closing:
+        """Return its end."""
+        return Closing(
+            status=status,
+            delivered=self.delivered(),
+            file_created_at=(self.last_file_at or now) if self.files else None,
+            completed_at=now,
+            execution_ms=max(0, round((now - self.claimed_at).total_seconds() * 1000)),
+            err_message=message,
+        )
 
     def _entry(self, file: MadeFile) -> Entry:
         return Entry(
@@ -79,7 +93,7 @@ class RequestWork:
             sha256=file.sha256,
             rows=file.rows,
             submitted_at=self.submission,
-            request_sha256=request_sha256(self.claim.request_data),
+            request_sha256=self.data_sha256,
             audience=file.audience,
             day=self.day.isoformat(),
             collection_id=file.collection_id,
@@ -91,23 +105,3 @@ def request_folder(claim: Claim) -> str:
     if not claim.shares_request_id:
         return f"{ROOT}/{claim.key.request_id}"
     return f"{ROOT}/{claim.key.request_id}.{hashlib.sha256(claim.key.tag.encode()).hexdigest()[:8]}"
-
-
-@dataclass(frozen=True, slots=True)
-class Permission:
-    """What a requester may see of a batch.
-
-    Attributes:
-        audience: the root organisation whose learners may be seen; `EVERYONE` for all.
-        is_granted: false where nobody may be seen.
-    """
-
-    audience: str | None
-    is_granted: bool
-
-
-def permission(batch: Batch, channel: str) -> Permission:
-    """Return what a channel may see of a batch: all of it where the collection is the channel's own."""
-    if not channel or not batch.layout.channel:
-        return Permission(EVERYONE, is_granted=False)
-    return Permission(EVERYONE if channel == batch.layout.channel else channel, is_granted=True)

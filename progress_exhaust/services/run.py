@@ -52,6 +52,15 @@ class Event:
     request_id: str = ""
 
 
+def counted(number: int, name: str, plural: str = "s") -> str:
+    """Return a number with its noun, for a sentence.
+
+    >>> counted(1, "learner"), counted(2, "learner"), counted(2, "batch", "es")
+    ('1 learner', '2 learners', '2 batches')
+    """
+    return f"{number} {name}{'' if number == 1 else plural}"
+
+
 @dataclass(frozen=True)
 class Ports:
     """The outside of a run."""
@@ -103,6 +112,10 @@ class Outcome:
     def finished(self) -> int:
         """Reports made or refused so far."""
         return len(self.made) + len(self.not_made)
+
+    def event(self, action: str, sentence: str, *, batch_id: str = "", rows: int = 0, request_id: str = "") -> Event:
+        """Return an event that says how far the run is now."""
+        return Event(action, sentence, self.finished, self.wanted, batch_id, rows, request_id)
 
     @property
     def rows_dropped(self) -> int:

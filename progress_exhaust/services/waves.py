@@ -24,7 +24,7 @@ from progress_exhaust.services.faults import SPARK_FAILURES, fault_of, full_text
 from progress_exhaust.services.publishing import Parts, check_report, staged_parts
 from progress_exhaust.services.refusals import unknown_batch
 from progress_exhaust.services.report_plan import Counts, Places, ReportPlan, SourceFrames
-from progress_exhaust.services.run import Event, Outcome, Phase, Ports, Run
+from progress_exhaust.services.run import Outcome, Phase, Ports, Run, counted
 from progress_exhaust.settings import Settings
 
 _SAMPLES_PER_SLICE = 100
@@ -111,7 +111,7 @@ class WaveRunner:
             return []
         try:
             with self._outcome.phase(Phase.READ):
-                self._tell(Phase.READ, f"reading enrolments of {_counted(len(reports), 'batch', 'es')}")
+                self._tell(Phase.READ, f"reading enrolments of {counted(len(reports), 'batch', 'es')}")
                 enrolments = self._plan.enrolments(reports)
                 counts = self._plan.counts(enrolments)
             waves = cut_waves(reports, counts, self._settings.spark.learners_per_wave)
@@ -143,7 +143,7 @@ class WaveRunner:
         if len(waves) == 1:
             return sources
         with self._outcome.phase(Phase.READ):
-            self._tell(Phase.READ, f"reading what {_counted(learners, 'learner')} have done, for {len(waves)} waves")
+            self._tell(Phase.READ, f"reading what {counted(learners, 'learner')} have done, for {len(waves)} waves")
             return replace(
                 sources,
                 activity=self._staged(sources.activity, "activity", "wave_no"),
@@ -169,8 +169,8 @@ class WaveRunner:
             in_order = in_file_order(lines, min(parts, 4 * self._parallelism()))
         folder = self._new_folder("wave")
         with self._outcome.phase(Phase.COMPUTE):
-            learners = _counted(wave.learners, "learner")
-            self._tell(Phase.COMPUTE, f"computing {_counted(len(reports), 'report')} of {learners}")
+            learners = counted(wave.learners, "learner")
+            self._tell(Phase.COMPUTE, f"computing {counted(len(reports), 'report')} of {learners}")
             in_order.write.partitionBy("part").text(self._ports.store.url(folder))
         with self._outcome.phase(Phase.PUBLISH), tempfile.TemporaryDirectory(prefix="progress-exhaust-") as scratch:
             staged = staged_parts(self._ports.store, folder)
@@ -251,7 +251,7 @@ class WaveRunner:
         return self._staging.path(f"{name}-{self._folders}")
 
     def _tell(self, action: str, sentence: str) -> None:
-        self._run.tell(Event(action, sentence, self._outcome.finished, self._outcome.wanted))
+        self._run.tell(self._outcome.event(action, sentence))
 
     def _raise_service_fault(self, error: Exception) -> None:
         """Raise what a failure means, unless the batches are at fault."""
@@ -278,10 +278,6 @@ def _of_wave(sources: SourceFrames, wave: Wave, waves: int) -> SourceFrames:
 
 def _batch_no(report: Report) -> int:
     return report.batch.batch_no
-
-
-def _counted(number: int, name: str, plural: str = "s") -> str:
-    return f"{number} {name}{'' if number == 1 else plural}"
 
 
 def _evenly(sorted_ids: Sequence[str], pieces: int) -> list[str]:

@@ -9,15 +9,17 @@ from dataclasses import dataclass
 
 from progress_exhaust.errors import RequestError
 from progress_exhaust.job_requests.limits import ChannelTally
-from progress_exhaust.job_requests.model import Claim, Closing, Delivered, DueRequest, NotClaimed, Status
+from progress_exhaust.job_requests.model import Claim, DueRequest, NotClaimed
 from progress_exhaust.job_requests.order import in_turn
 from progress_exhaust.job_requests.port import Queue
 from progress_exhaust.job_requests.request_data import TooManyBatches, Wanted, WantedBatches
 from progress_exhaust.job_requests.words import too_many_message
 from progress_exhaust.output.staging import Staging, remove_left_over
+from progress_exhaust.services.request_delivery import fail
 from progress_exhaust.services.request_round import Claimed, RequestRound
 from progress_exhaust.services.request_selection import wanted_of
-from progress_exhaust.services.run import GAVE_UP, Event, Ports, RequestsOutcome, Run, Settled
+from progress_exhaust.services.request_work import RequestWork
+from progress_exhaust.services.run import GAVE_UP, Ports, RequestsOutcome, Run, Settled
 from progress_exhaust.settings import Settings
 from progress_exhaust.tables.schemas import INPUT_TABLES
 
@@ -138,16 +140,14 @@ class Worker:
 
     def _read(self, claim: Claim) -> Claimed | None:
         """Read what a request wants; one that wants nothing we understand ends here, before any work is done."""
-        now = self._run.now()
+        work = RequestWork(claim, self._run.now(), self._run.day)
         try:
-            return Claimed(claim, wanted_of(claim, self._settings), now)
+            return Claimed(work, wanted_of(claim, self._settings))
         except TooManyBatches:
             message = too_many_message(self._settings.requests.reports_per_request)
         except RequestError as error:
             message = str(error)
-        self._queue.close(claim, Closing(Status.FAILED, Delivered((), "[]"), None, now, 0, message))
-        self._outcome.settled.append(Settled(claim.key, Status.FAILED.value, 0, 0, 0, message))
-        self._tell(Status.FAILED.value, claim.key.request_id, f"is FAILED: {message}")
+        fail(work, message, self._queue, self._run, self._outcome)
         return None
 
     def _note_not_claimed(self, candidate: DueRequest, why: NotClaimed) -> None:
@@ -167,12 +167,4 @@ class Worker:
         return bool(wall_time_s) and time.monotonic() - self._begin > wall_time_s
 
     def _tell(self, action: str, request_id: str, sentence: str) -> None:
-        self._run.tell(
-            Event(
-                action,
-                f"request {request_id} {sentence}",
-                self._outcome.finished,
-                self._outcome.wanted,
-                request_id=request_id,
-            )
-        )
+        self._run.tell(self._outcome.event(action, f"request {request_id} {sentence}", request_id=request_id))

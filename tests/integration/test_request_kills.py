@@ -15,21 +15,17 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pyspark
 import pytest
 
-from progress_exhaust.java import java_home
 from progress_exhaust.stack.postgres import PostgresServer
 from tests.builders import batches_world
 from tests.integration.ddl import NEW
 from tests.integration.queue_database import QueueDatabase
 from tests.reference.report import expected_reports
+from tests.spark_submit import REAL_JOB, submit, submit_variables
 from tests.whole_runs import write_world
 from tests.worlds import World
 
-CHECKOUT = Path(__file__).parents[2]
-SPARK_HOME = Path(pyspark.__file__).parent
-REAL_JOB = CHECKOUT / "jobs" / "run_progress_exhaust.py"
 FAULTY_JOB = Path(__file__).with_name("faulty_job.py")
 CHANNEL = "root"
 BATCHES = ["b-000", "b-001", "b-002"]
@@ -74,11 +70,7 @@ class Place:
         settings = self.database.settings()
         assert settings.password
         return ours | {
-            "JAVA_HOME": str(java_home(os.environ)),
-            "SPARK_HOME": str(SPARK_HOME),
-            "SPARK_LOCAL_IP": "127.0.0.1",
-            "PYSPARK_PYTHON": sys.executable,
-            "PYTHONPATH": str(CHECKOUT),
+            **submit_variables(),
             "PROGRESS_EXHAUST__SOURCE__KIND": "snapshot",
             "PROGRESS_EXHAUST__SOURCE__SNAPSHOT_DIR": str(self.folder / "snapshot"),
             "PROGRESS_EXHAUST__CATALOGUE__KIND": "files",
@@ -92,16 +84,8 @@ class Place:
     @contextmanager
     def driver(self, job: Path, *arguments: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
         """A driver on spark-submit, in a process group of its own that is killed at the end."""
-        command = [
-            str(SPARK_HOME / "bin" / "spark-submit"),
-            "--master",
-            "local[2,4]",
-            "--driver-memory",
-            "1g",
-            str(job),
-        ]
         with subprocess.Popen(
-            [*command, "run", "--log-format", "text", *arguments],
+            [*submit(job), "run", "--log-format", "text", *arguments],
             env=self.environment(**variables),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

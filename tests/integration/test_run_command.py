@@ -21,10 +21,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pyspark
 import pytest
 
-from progress_exhaust.java import java_home
 from progress_exhaust.job_requests.progress import PROGRESS_FOLDER
 from progress_exhaust.stack.content_service import ContentService
 from progress_exhaust.stack.ports import free_ports
@@ -35,11 +33,10 @@ from tests.integration.ddl import NEW
 from tests.integration.queue_database import QueueDatabase
 from tests.integration.watching import leaks, watched
 from tests.reference.report import expected_reports
+from tests.spark_submit import submit, submit_variables
 from tests.whole_runs import write_world
 from tests.worlds import World
 
-CHECKOUT = Path(__file__).parents[2]
-JOB = CHECKOUT / "jobs" / "run_progress_exhaust.py"
 NORTH, SOUTH = "channel-north", "channel-south"
 FIRST_NAME = "Canaryzebulon"
 PASSWORD = "canary-password-of-the-queue-Kd8Wq"
@@ -573,12 +570,9 @@ def test_watcher_outlives_a_content_service_that_is_away_and_takes_what_comes_la
 def test_signal_to_all_of_spark_submit_gives_its_requests_back(rig: Rig) -> None:
     """Schedulers and terminals signal a whole process group: the JVM is gone first, and that is no driver's death."""
     rig.put_in("r-1", "b-000", "b-002")
-    home = Path(pyspark.__file__).parent
-    variables = {"JAVA_HOME": str(java_home(os.environ)), "SPARK_HOME": str(home), "PYSPARK_PYTHON": sys.executable}
-    submit = [str(home / "bin" / "spark-submit"), "--master", "local[2,4]", "--driver-memory", "1g", str(JOB)]
     with subprocess.Popen(
-        [*submit, "run", "--log-format", "text"],
-        env=environment(**rig.settings(), **variables, PYTHONPATH=str(CHECKOUT), SPARK_LOCAL_IP="127.0.0.1"),
+        [*submit(), "run", "--log-format", "text"],
+        env=environment(**rig.settings(), **submit_variables()),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
