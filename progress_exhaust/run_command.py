@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 from progress_exhaust import logs, summaries
 from progress_exhaust.command import Command, sentence_of
 from progress_exhaust.commands import remove_staging
-from progress_exhaust.errors import ComputeError, OperatorError, QueueError
+from progress_exhaust.errors import ComputeError, NotMade, OperatorError, QueueError
 from progress_exhaust.job_requests.port import Queue
 from progress_exhaust.opening import Outside
 from progress_exhaust.screens import Summary
@@ -41,12 +41,12 @@ def work_off_queue(
     """
     outside = Outside(command.settings, command.environment, debug=command.debug)
     totals = Totals()
-    last = RequestsOutcome()
+    last, are_refusals_told = RequestsOutcome(), False
     run_id = ""
 
     def work_once(queue: Queue) -> None:
-        nonlocal last, run_id
-        last, run_id = RequestsOutcome(), new_run_id()
+        nonlocal last, are_refusals_told, run_id
+        last, are_refusals_told, run_id = RequestsOutcome(), False, new_run_id()
         today = datetime.now(command.settings.zone()).date()
         run = Run(run_id, today, _now, command.tell)
 
@@ -57,11 +57,18 @@ def work_off_queue(
 
         try:
             Worker(queue, open_ports, command.settings, run, last).work_off(only)
-        finally:
+        except BaseException:
             totals.add(last)
-            _write_metrics(totals, command.settings)
+            try:
+                _write_metrics(totals, command.settings)
+            except OperatorError as unwritten:
+                logs.warning(sentence_of(unwritten), action="error")  # what stopped the run is what to tell
+            raise
+        totals.add(last)
+        _write_metrics(totals, command.settings)
 
     def work() -> None:
+        nonlocal are_refusals_told
         with closing(outside):
             queue = open_queue(command.settings)
             try:
@@ -77,6 +84,8 @@ def work_off_queue(
                         logs.warning(sentence_of(error), action="error")
                     if watch_s is None:
                         return
+                    command.screen.tell_refusals(summaries.refusals_of(last.not_made))
+                    are_refusals_told = True
                     _wait(command, watch_s)
             finally:
                 queue.close_connections()
@@ -87,16 +96,17 @@ def work_off_queue(
 
     command.carry_out(
         work,
-        lambda error: _summary(command, totals, last, error),
+        lambda error: _summary(command, totals, last, [] if are_refusals_told else last.not_made, error),
         cancel=outside.cancel,
         clear=clear,
     )
     return totals
 
 
-def _summary(command: Command, totals: Totals, last: RequestsOutcome, error: str) -> Summary:
+def _summary(command: Command, totals: Totals, last: RequestsOutcome, untold: Sequence[NotMade], error: str) -> Summary:
     output = summaries.output_root(command.settings.output.url)
-    return summaries.run_summary(totals, last, output, command.elapsed_s(), error)
+    refusals = summaries.refusals_of(untold)
+    return summaries.run_summary(totals, last, refusals, output, command.elapsed_s(), error)
 
 
 def _require_rights(queue: Queue) -> None:

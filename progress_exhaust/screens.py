@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from progress_exhaust import logs
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 20
 """Rows of a table that are shown; the JSON document and the manifest have them all."""
+
+Refusal = tuple[str, str, str]
+"""What is not made: its id, the reason's word, and the sentence."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Summary:
         document: all of it, for `--json`.
         tables: the main things of it.
         notes: sentences below the tables.
-        refusals: what was asked for and is not made: for each the id, the reason's word and the sentence.
+        refusals: what was asked for and is not made.
         closing: the last line.
     """
 
@@ -54,7 +57,7 @@ class Summary:
     closing: str
     tables: Sequence[Table] = ()
     notes: Sequence[str] = ()
-    refusals: Sequence[tuple[str, str, str]] = field(default_factory=tuple)
+    refusals: Sequence[Refusal] = ()
 
 
 class Screen:
@@ -90,11 +93,15 @@ class Screen:
             self._progress.stop()
             self._progress = None
 
+    def tell_refusals(self, refusals: Sequence[Refusal]) -> None:
+        """Show what is not made, each on a line of its own."""
+        for subject, reason, sentence in refusals:
+            logs.warning(sentence, action="not_made", id=subject, reason=reason)
+
     def show(self, summary: Summary) -> None:
         """Show the summary; what is not made goes to stderr, each on a line of its own."""
         self.close()
-        for subject, reason, sentence in summary.refusals:
-            logs.warning(sentence, action="not_made", id=subject, reason=reason)
+        self.tell_refusals(summary.refusals)
         out = sys.stdout
         if self._as_json:
             logs.info(summary.closing, action="done")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from progress_exhaust.errors import NotMade
-from progress_exhaust.screens import Summary, Table, count, size
+from progress_exhaust.screens import Refusal, Summary, Table, count, size
 
 if TYPE_CHECKING:
     from progress_exhaust.output.manifest import MadeFile
@@ -63,7 +63,7 @@ def export_summary(
         },
         tables=[Table(("file", "learners", "columns", "size", "ready after s"), rows, frozenset({1, 2, 3, 4}))],
         notes=notes,
-        refusals=_refusals(outcome.not_made),
+        refusals=refusals_of(outcome.not_made),
         closing=(
             f"{len(outcome.made):,} made, {len(outcome.not_made):,} not made, "
             f"{count(outcome.rows_dropped, 'row')} dropped, {duration_s:.1f} s"
@@ -71,12 +71,20 @@ def export_summary(
     )
 
 
-def run_summary(totals: Totals, last: RequestsOutcome, output: str, duration_s: float, error: str) -> Summary:
+def run_summary(
+    totals: Totals,
+    last: RequestsOutcome,
+    refusals: Sequence[Refusal],
+    output: str,
+    duration_s: float,
+    error: str,
+) -> Summary:
     """Summarise a run over the queue; see `export_summary` for the other arguments.
 
     Args:
         totals: what all its looks at the queue came to.
         last: what the last one did.
+        refusals: those that have not been told yet.
         output: the output root.
         duration_s: seconds of the whole command.
         error: the sentence of what stopped it; empty where nothing did.
@@ -108,7 +116,7 @@ def run_summary(totals: Totals, last: RequestsOutcome, output: str, duration_s: 
         },
         tables=[Table(("request", "tag", "state", "files", "learners", "message"), rows, frozenset({3, 4}))],
         notes=[f"time: {phase_s}", f"all below: {output}"] if totals.files else [],
-        refusals=_refusals(last.not_made),
+        refusals=refusals,
         closing=(
             f"{count(done, 'request')} made, {failed:,} failed, {totals.left:,} left, {count(totals.files, 'file')}, "
             f"{duration_s:.1f} s"
@@ -149,7 +157,7 @@ def plan_summary(outcome: PlanOutcome, duration_s: float, error: str) -> Summary
             Table(headers, collections, frozenset(range(2, 8))),
             Table(("table", "read by", "because"), reads),
         ],
-        refusals=_refusals(outcome.not_made),
+        refusals=refusals_of(outcome.not_made),
         closing=(
             f"{count(len(outcome.batches), 'report')} of {count(learners, 'learner')} to make in "
             f"{count(outcome.waves, 'wave')}, {len(outcome.not_made):,} not made, "
@@ -221,7 +229,7 @@ def _not_made(not_made: Sequence[NotMade]) -> list[dict[str, str]]:
     return [{"id": refusal.subject, "reason": refusal.reason.value, "why": str(refusal)} for refusal in not_made]
 
 
-def _refusals(not_made: Sequence[NotMade]) -> list[tuple[str, str, str]]:
+def refusals_of(not_made: Sequence[NotMade]) -> list[Refusal]:
     """Return refusals as the screen takes them."""
     return [(refusal.subject, refusal.reason.value, str(refusal)) for refusal in not_made]
 

@@ -37,7 +37,6 @@ class Entry:
         audience: the root organisation whose learners are in it; None for everyone.
         day: the date in its name, as YYYY-MM-DD.
         collection_id: its collection; empty where it is not told.
-        made_at: when it was published, ISO 8601; empty where it is not told.
     """
 
     channel: str
@@ -51,7 +50,6 @@ class Entry:
     audience: str | None
     day: str
     collection_id: str = ""
-    made_at: str = ""
 
 
 def to_text(entries: Iterable[Entry]) -> str:
@@ -70,7 +68,6 @@ def to_text(entries: Iterable[Entry]) -> str:
                 "audience": entry.audience,
                 "day": entry.day,
                 "collectionId": entry.collection_id,
-                "madeAt": entry.made_at,
             }
             for entry in entries
         ],
@@ -133,7 +130,7 @@ def _entry_of(content: Mapping[str, object]) -> Entry | None:
     texts = _texts(
         content, ("channel", "batchId", "filePath", "sha256", "submittedAt", "requestSha256", "day"), absent=None
     )
-    further = _texts(content, ("collectionId", "madeAt"), absent="")
+    further = _texts(content, ("collectionId",), absent="")
     size, rows = content.get("fileSize"), content.get("rows")
     audience = content.get("audience")
     if texts is None or further is None or not _is_count(size) or not _is_count(rows):

@@ -182,7 +182,7 @@ class RequestRound:
         granted = self._tally.reserve(work.claim.channel, len(wanted))
         work.pending = {reports.number_of(batch, audience): batch.batch_id for batch, audience in wanted[:granted]}
         work.deferred = [batch.batch_id for batch, _ in wanted[granted:]]
-        if work.pending:
+        if work.pending and self._queue.is_ours(work.claim):
             # Before any file is out, so that whoever takes this up on another day names its files alike.
             self._notes.manifest(work, "processing")
 

@@ -480,6 +480,18 @@ def test_metrics_that_can_not_be_written_are_told_and_the_request_stays_done(rig
     assert rig.row("r-1")["status"] == "SUCCESS"
 
 
+def test_metrics_that_can_not_be_written_do_not_hide_what_stopped_the_run(rig: Rig, tmp_path: Path) -> None:
+    rig.put_in("r-1", "b-000")
+    ended = rig.run(
+        PROGRESS_EXHAUST__REQUESTS__METRICS_FILE=str(rig.world / "catalogue"),
+        PROGRESS_EXHAUST__CATALOGUE__DIRECTORY=str(tmp_path / "none"),
+    )
+    assert ended.code == 1
+    *_, unwritten, stopped = log_lines(ended.err)
+    assert unwritten["sentence"].startswith("writing metrics to ")
+    assert (stopped["level"], stopped["sentence"].startswith("opening the catalogue ")) == ("error", True)
+
+
 def test_terminal_gets_a_progress_bar_and_no_log_lines(rig: Rig) -> None:
     rig.put_in("r-1", "b-000", "b-002")
     ours, theirs = pty.openpty()
@@ -558,11 +570,14 @@ def test_watcher_outlives_a_content_service_that_is_away_and_takes_what_comes_la
             wait_for(lambda: rig.statuses()["r-1"] == "SUCCESS", "the request is made when the service is back")
             rig.put_in("r-2", "b-002")
             wait_for(lambda: rig.statuses()["r-2"] == "SUCCESS", "a request that comes later is made")
+            rig.put_in("r-3", "b-002", requested_channel="without-learners")
+            wait_for(lambda: rig.statuses()["r-3"] == "FAILED", "so is one that comes to nothing")
         wait_for(lambda: rig.metrics().get(("requests_total", "SUCCESS")) == 2, "both are counted")
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=WAIT_S)
     assert process.returncode == 143, err
-    log_lines(err)
+    refused = [line["id"] for line in log_lines(err) if line["action"] == "not_made"]
+    assert refused == ["b-002"], "told once, also where later looks find nothing"
     assert {row["iteration"] for row in rig.database.rows()} == {0}
     assert list((rig.output / "progress-exhaust" / ".staging").iterdir()) == []
 

@@ -476,6 +476,22 @@ def test_request_taken_over_meanwhile_is_neither_written_nor_published(
     assert worked.outcome.unfinished == 1
 
 
+def test_request_taken_over_before_anything_is_computed_gets_no_manifest_of_ours(
+    spark: SparkSession, table: MemoryTable, settings: Callable[..., Settings]
+) -> None:
+    put_in(table, request("r-1"))
+    queue, winner = TestedQueue(table), TestedQueue(table)
+
+    def steal(event: object) -> None:
+        if "finding what" in str(event):
+            queue.close_connections()
+            winner.claim(RequestKey(TAG, "r-1"))
+
+    worked = work_off(spark, queue, settings(), tell=steal)
+    assert not worked.path("r-1", "b-000").parent.exists()
+    assert worked.states() == {"r-1": "LOST"}
+
+
 def test_service_that_fails_sends_requests_back_as_they_were(
     spark: SparkSession, table: MemoryTable, settings: Callable[..., Settings], folder: Path
 ) -> None:

@@ -35,7 +35,6 @@ ENTRY = Entry(
     audience="org-1",
     day="2026-11-23",
     collection_id="do_1",
-    made_at="2026-11-23T08:31:00+00:00",
 )
 JSON_OF_ENTRY: dict[str, Any] = {
     "channel": "ch-1",
@@ -49,7 +48,6 @@ JSON_OF_ENTRY: dict[str, Any] = {
     "audience": "org-1",
     "day": "2026-11-23",
     "collectionId": "do_1",
-    "madeAt": "2026-11-23T08:31:00+00:00",
 }
 
 
@@ -129,7 +127,6 @@ def test_text_without_entries_has_none(text: str | None) -> None:
         {"day": "20261123"},
         {"day": ""},
         {"collectionId": 7},
-        {"madeAt": None},
         {"filePath": None},
         {"filePath": ""},
         {"filePath": "/etc/passwd"},
@@ -169,8 +166,8 @@ def test_entries_of_the_production_job_are_not_ours() -> None:
 
 def test_further_keys_are_ignored_and_ours_that_may_lack_are_empty() -> None:
     content = {**JSON_OF_ENTRY, "new": [1]}
-    del content["collectionId"], content["madeAt"], content["audience"]
-    assert entries_of(json.dumps([content])) == [replace(ENTRY, collection_id="", made_at="", audience=None)]
+    del content["collectionId"], content["audience"]
+    assert entries_of(json.dumps([content])) == [replace(ENTRY, collection_id="", audience=None)]
 
 
 def test_10000_entries_are_read() -> None:
