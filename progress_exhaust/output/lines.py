@@ -31,13 +31,18 @@ def report_lines(rows: DataFrame, reports: DataFrame, *, formula_guard: bool) ->
     guards = sum((needs_guard(F.col(name)).cast("int") for name in _GUARDED), F.lit(0)) if formula_guard else F.lit(0)
     texts = [guarded(F.col(name)) if formula_guard else F.col(name) for name in _GUARDED]
     cells = [cell(text) for text in texts] + [F.coalesce(F.col(name), F.lit("")) for name in _UNGUARDED]
-    dynamic = F.transform("dynamic_cells", lambda text: F.coalesce(text, F.lit("")))
-    line = F.concat_ws(",", F.col("first_cells"), *cells, dynamic)
-    lines = rows.select(
+    dynamic = F.when(F.size("dynamic_cells") > 0, F.array_join("dynamic_cells", ",", ""))
+    # Texts are made first: what explode has below it Spark interprets as a whole where a lambda is among it.
+    texts_made = rows.select(
         "report_no",
         "user_id",
-        F.explode(_line_and_notes(line, guards)).alias("line"),
+        F.size(F.filter("slice_starts", lambda start: start <= F.col("user_id"))).alias("slice_no"),
+        F.concat_ws(",", F.col("first_cells"), *cells, dynamic).alias("text"),
+        guards.alias("guards"),
+        "doubled",
     )
+    entries = texts_made.select("report_no", "user_id", F.explode(_line_and_notes()).alias("line"))
+    lines = entries.filter(F.col("line").isNotNull())
     learners = lines.select("report_no", "line.part", F.lit(_ROW).alias("kind"), "user_id", "line.value")
     return learners.unionByName(_headers(reports))
 
@@ -47,19 +52,16 @@ def in_file_order(lines: DataFrame, tasks: int) -> DataFrame:
     return lines.repartition(tasks, "part").sortWithinPartitions("part", "kind", "user_id").select("part", "value")
 
 
-def _line_and_notes(line: Column, guards: Column) -> Column:
-    slice_no = F.size(F.filter("slice_starts", lambda start: start <= F.col("user_id")))
-    part = F.concat_ws(".", F.col("report_no"), F.lpad(slice_no.cast("string"), 6, "0"))
+def _line_and_notes() -> Column:
+    part = F.concat_ws(".", F.col("report_no"), F.lpad(F.col("slice_no").cast("string"), 6, "0"))
     notes_part = F.concat_ws(".", F.col("report_no"), F.lit(NOTES))
-    entries = (
-        F.struct(part.alias("part"), line.alias("value")),
-        F.when(guards > 0, F.struct(notes_part.alias("part"), F.concat(F.lit("guarded="), guards).alias("value"))),
-        F.when(
-            F.col("doubled").isNotNull(),
-            F.struct(notes_part.alias("part"), F.concat(F.lit("doubled="), "doubled").alias("value")),
-        ),
+    guarded_note = F.struct(notes_part.alias("part"), F.concat(F.lit("guarded="), F.col("guards")).alias("value"))
+    doubled_note = F.struct(notes_part.alias("part"), F.concat(F.lit("doubled="), F.col("doubled")).alias("value"))
+    return F.array(
+        F.struct(part.alias("part"), F.col("text").alias("value")),
+        F.when(F.col("guards") > 0, guarded_note),
+        F.when(F.col("doubled").isNotNull(), doubled_note),
     )
-    return F.filter(F.array(*entries), lambda entry: entry.isNotNull())
 
 
 def _headers(reports: DataFrame) -> DataFrame:

@@ -34,9 +34,7 @@ def wanted_activity(activity: DataFrame, batches: DataFrame, activities: DataFra
         "user_id",
         "position",
         _counter(F.lit("completedCount")).alias("completed"),
-        F.transform("assessment_ids", lambda content_id: _counter(F.concat(F.lit("score:"), content_id))).alias(
-            "scores"
-        ),
+        F.transform("score_keys", _counter_in_lambda).alias("scores"),
     )
 
 
@@ -59,5 +57,10 @@ def activity_per_learner(activity: DataFrame) -> DataFrame:
 def _counter(key: Column) -> Column:
     """Return the counter: of `aggregates`, then of `agg`, the first that is a number."""
     precise = F.element_at("aggregates", key)
-    whole = F.element_at("agg", key).cast("double")
-    return F.when(is_number(precise), precise).otherwise(whole)
+    return F.when(is_number(precise), precise).otherwise(F.element_at("agg", key))
+
+
+def _counter_in_lambda(key: Column) -> Column:
+    """Return the same; in a lambda, where an expression is worked out wherever it stands, it must stand once."""
+    both = F.array(F.element_at("aggregates", key), F.element_at("agg", key).cast("double"))
+    return F.get(F.filter(both, is_number), F.lit(0))

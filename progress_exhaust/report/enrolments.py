@@ -72,8 +72,9 @@ def _done_leaves() -> Column:
 
 def _completed_leaves() -> Column:
     done = F.col("done")
+    # The second list is the one that is hashed: the short one.
     own = F.size(F.array_intersect(F.col("leaves"), done))
-    nested = F.transform("nested_leaves", lambda leaves: F.size(F.array_intersect(leaves, done)))
+    nested = F.transform("nested_leaves", lambda leaves: F.size(F.array_intersect(done, leaves)))
     return F.when(F.size("contentstatus") > 0, F.concat(F.array(own), nested))
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from progress_exhaust.report.scores import SLOTS
 from progress_exhaust.report.values import completion_percent, instant_text, number_text, shown_score
+from progress_exhaust.report.wanted import SLOTS
 
 DOUBLED_ENROLMENT = "user_enrolments"
 DOUBLED_USER = "user"
@@ -101,9 +101,9 @@ def _shown_scores() -> Column:
     def score(_: Column, ordinal: Column) -> Column:
         block = F.element_at("score_blocks", F.floor(ordinal / SLOTS).cast("int"))
         best = F.get(block, ordinal % SLOTS)
-        return shown_score(F.coalesce(best, F.get("activity_scores", ordinal)))
+        return F.coalesce(best, F.get("activity_scores", ordinal))
 
-    return F.transform("are_self_assess", score)
+    return F.transform(F.transform("are_self_assess", score), shown_score)
 
 
 def _total_score() -> Column:

@@ -6,15 +6,13 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from progress_exhaust.report.values import is_usable_score
-
-SLOTS = 16
-"""Assessments a pivot holds side by side; a collection with more has several rows before they are put together."""
+from progress_exhaust.report.wanted import SLOTS
 
 
 def wanted_attempts(attempts: DataFrame, batches: DataFrame, assessments: DataFrame) -> DataFrame:
     """Keep the attempts with a usable score at an assessment of a wanted batch.
 
-    Grain: attempt. Key: (batch_no, user_id, ordinal, attempt_id). Adds total_score, last_attempted_on.
+    Grain: attempt. Key: (batch_no, user_id, block, slot, attempt_id). Adds total_score, last_attempted_on.
 
     Args:
         attempts: `assessment_aggregator`.
@@ -29,16 +27,16 @@ def wanted_attempts(attempts: DataFrame, batches: DataFrame, assessments: DataFr
     of_batches = usable.join(batches.alias("batches"), is_of_batch, how="inner")
     of_assessments = of_batches.join(assessments, on=["collection_id", "content_id"], how="inner")
     return of_assessments.select(
-        "batch_no", "wave_no", "user_id", "ordinal", "total_score", "last_attempted_on", "attempt_id"
+        "batch_no", "wave_no", "user_id", "block", "slot", "total_score", "last_attempted_on", "attempt_id"
     )
 
 
 def best_attempts(attempts: DataFrame) -> DataFrame:
     """Keep each learner's best attempt at each assessment: highest score, then latest, then smallest attempt id.
 
-    Grain and key: (user_id, batch_no, ordinal).
+    Grain and key: (user_id, batch_no, block, slot), by which the rows come out sorted.
     """
-    best_first = Window.partitionBy("user_id", "batch_no", "ordinal").orderBy(
+    best_first = Window.partitionBy("user_id", "batch_no", "block", "slot").orderBy(
         F.col("total_score").desc(), F.col("last_attempted_on").desc_nulls_last(), F.col("attempt_id").asc()
     )
     ranked = attempts.withColumn("rank", F.row_number().over(best_first))
@@ -49,17 +47,10 @@ def scores_per_learner(best: DataFrame) -> DataFrame:
     """Turn best attempts into columns: a pivot over explicit slots, block by block of ordinals.
 
     Grain and key: (user_id, batch_no). Adds score_blocks, a map from the number of a block to its `SLOTS` scores, null
-    where there is no attempt; ordinal n stands in block n // SLOTS at n % SLOTS.
+    where there is no attempt.
     """
-    placed = best.select(
-        "user_id",
-        "batch_no",
-        F.floor(F.col("ordinal") / SLOTS).cast("int").alias("block"),
-        (F.col("ordinal") % SLOTS).alias("slot"),
-        "total_score",
-    )
     per_block = (
-        placed.groupBy("user_id", "batch_no", "block").pivot("slot", list(range(SLOTS))).agg(F.first("total_score"))
+        best.groupBy("user_id", "batch_no", "block").pivot("slot", list(range(SLOTS))).agg(F.first("total_score"))
     )
     slots = F.array(*(F.col(f"`{slot}`") for slot in range(SLOTS)))
     return per_block.groupBy("user_id", "batch_no").agg(

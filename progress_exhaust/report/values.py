@@ -25,8 +25,8 @@ def is_number(value: Column) -> Column:
     +-------+---------+
     <BLANKLINE>
     """
-    infinity = float("inf")
-    return F.coalesce(~F.isnan(value) & (value < infinity) & (value > -infinity), F.lit(False))
+    # Of NaN and infinity it makes NaN, and asks for the value once.
+    return F.coalesce(value * 0 == 0, F.lit(False))
 
 
 def is_usable_score(score: Column) -> Column:
@@ -49,7 +49,8 @@ def is_usable_score(score: Column) -> Column:
 def shown_score(score: Column) -> Column:
     """Return a score as the decimal its cell shows: 2 decimals, half up away from zero of its shortest text.
 
-    The cast goes through the double's decimal text, not its binary value.
+    The cast goes through the double's decimal text, not its binary value; whole numbers need no text. The score is
+    asked for several times: it should be a column.
 
     >>> scores = spark.sql("VALUES (2.675D), (-2.675D), (-0.004D) AS scores(score)")
     >>> scores.select("score", shown_score(F.col("score")).alias("shown")).show()
@@ -62,7 +63,10 @@ def shown_score(score: Column) -> Column:
     +------+-----+
     <BLANKLINE>
     """
-    return F.round(score.cast("decimal(38,20)"), 2).cast("decimal(38,2)")
+    whole = F.floor(score)
+    is_whole = (score == whole) & (F.abs(score) < _TOO_LARGE)
+    rounded = F.round(score.cast("decimal(38,20)"), 2)
+    return F.when(is_whole, whole.cast("decimal(38,2)")).otherwise(rounded.cast("decimal(38,2)"))
 
 
 def number_text(shown: Column) -> Column:
@@ -79,7 +83,7 @@ def number_text(shown: Column) -> Column:
     +------+----+
     <BLANKLINE>
     """
-    return F.regexp_replace(shown.cast("string"), r"\.?0+$", "")
+    return _without_trailing(".", _without_trailing("0", shown.cast("string")))
 
 
 def completion_percent(completed: Column, leaves: Column) -> Column:
@@ -134,3 +138,7 @@ def legacy_instant(text: Column) -> Column:
     iso = F.regexp_replace(text, _LEGACY_INSTANT, "$1T$2.$3$4:$5")
     is_in_era = ~text.startswith("0000")
     return F.when(text.rlike(_LEGACY_INSTANT) & is_in_era, iso.cast("timestamp"))
+
+
+def _without_trailing(sign: str, text: Column) -> Column:
+    return F.call_function("rtrim", F.lit(sign), text)

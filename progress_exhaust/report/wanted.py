@@ -34,24 +34,27 @@ LEAVES = T.StructType(
         T.StructField("nested_leaves", T.ArrayType(T.ArrayType(_ID))),
     ]
 )
-# Key: (collection_id, activity_id). Position 0 is the collection itself, n its n-th nested one; assessment_ids is
-# set where position is 0.
+# Key: (collection_id, activity_id). Position 0 is the collection itself, n its n-th nested one; score_keys, the
+# counters of its assessments in the order of the layout, is set where position is 0.
 ACTIVITIES = T.StructType(
     [
         T.StructField("collection_id", _ID),
         T.StructField("activity_id", _ID),
         T.StructField("position", T.IntegerType()),
-        T.StructField("assessment_ids", T.ArrayType(_ID)),
+        T.StructField("score_keys", T.ArrayType(_ID)),
     ]
 )
-# Key: (collection_id, content_id); ordinal counts from 0.
+# Key: (collection_id, content_id). Ordinal n of the layout, from 0, stands in block n // SLOTS at n % SLOTS.
 ASSESSMENTS = T.StructType(
     [
         T.StructField("collection_id", _ID),
         T.StructField("content_id", _ID),
-        T.StructField("ordinal", T.IntegerType()),
+        T.StructField("block", T.IntegerType()),
+        T.StructField("slot", T.IntegerType()),
     ]
 )
+SLOTS = 16
+"""Assessments a pivot holds side by side; a collection with more has several rows before they are put together."""
 # Grain and key: report_no; reports whose audience is not everyone.
 AUDIENCES = T.StructType(
     [
@@ -142,12 +145,12 @@ def leaf_rows(layouts: Iterable[Layout]) -> Iterator[str]:
 def activity_rows(layouts: Iterable[Layout]) -> Iterator[str]:
     """Give `ACTIVITIES` as JSON lines."""
     for layout in layouts:
-        assessment_ids = [assessment.identifier for assessment in layout.assessments]
+        score_keys = [f"score:{assessment.identifier}" for assessment in layout.assessments]
         yield _line(
             collection_id=layout.collection_id,
             activity_id=layout.collection_id,
             position=0,
-            assessment_ids=assessment_ids,
+            score_keys=score_keys,
         )
         for position, nested in enumerate(layout.nested, start=1):
             yield _line(collection_id=layout.collection_id, activity_id=nested.identifier, position=position)
@@ -157,7 +160,8 @@ def assessment_rows(layouts: Iterable[Layout]) -> Iterator[str]:
     """Give `ASSESSMENTS` as JSON lines."""
     for layout in layouts:
         for ordinal, assessment in enumerate(layout.assessments):
-            yield _line(collection_id=layout.collection_id, content_id=assessment.identifier, ordinal=ordinal)
+            block, slot = divmod(ordinal, SLOTS)
+            yield _line(collection_id=layout.collection_id, content_id=assessment.identifier, block=block, slot=slot)
 
 
 def audience_rows(reports: Iterable[Report]) -> Iterator[str]:

@@ -19,7 +19,8 @@ from progress_exhaust.report.enrolments import counts_per_batch, wanted_enrolmen
 from progress_exhaust.report.learners import known_learners, located_learners, organisation_places
 from progress_exhaust.report.locations import Location, dictionary, first_district, first_state, ids_of_json, places
 from progress_exhaust.report.rows import LearnerFrames, learner_rows
-from progress_exhaust.report.scores import SLOTS, best_attempts, scores_per_learner, wanted_attempts
+from progress_exhaust.report.scores import best_attempts, scores_per_learner, wanted_attempts
+from progress_exhaust.report.wanted import SLOTS
 from progress_exhaust.tables import schemas
 from tests.builders import LONG_AGO, activity, attempt, enrolment, rows_frame, table_frame, user
 from tests.worlds.model import Row
@@ -204,9 +205,9 @@ def activities(spark: SparkSession) -> DataFrame:
     return rows_frame(
         spark,
         wanted.ACTIVITIES,
-        {"collection_id": "do_1", "activity_id": "do_1", "position": 0, "assessment_ids": ["q1", "q1.2"]},
+        {"collection_id": "do_1", "activity_id": "do_1", "position": 0, "score_keys": ["score:q1", "score:q1.2"]},
         {"collection_id": "do_1", "activity_id": "do_n", "position": 1},
-        {"collection_id": "do_2", "activity_id": "do_2", "position": 0, "assessment_ids": []},
+        {"collection_id": "do_2", "activity_id": "do_2", "position": 0, "score_keys": []},
     )
 
 
@@ -306,8 +307,8 @@ def test_attempts_with_a_usable_score_at_a_wanted_assessment_are_kept(spark: Spa
     assessments = rows_frame(
         spark,
         wanted.ASSESSMENTS,
-        {"collection_id": "do_1", "content_id": "do_1-quiz", "ordinal": 1},
-        {"collection_id": "do_2", "content_id": "do_1-quiz", "ordinal": 0},
+        {"collection_id": "do_1", "content_id": "do_1-quiz", "block": 0, "slot": 1},
+        {"collection_id": "do_2", "content_id": "do_1-quiz", "block": 2, "slot": 0},
     )
     unusable = [None, NAN, float("inf"), -float("inf"), 1e15]
     table = table_frame(
@@ -331,11 +332,11 @@ def test_attempts_with_a_usable_score_at_a_wanted_assessment_are_kept(spark: Spa
         frame,
         spark.createDataFrame(
             [
-                (0, 0, "kept", 1, 5.0, "attempt-1"),
-                (0, 0, "kept", 1, -1.0, "attempt-2"),
-                (2, 0, "kept", 0, 999_999_999_999_999.0, "attempt-1"),
+                (0, 0, "kept", 0, 1, 5.0, "attempt-1"),
+                (0, 0, "kept", 0, 1, -1.0, "attempt-2"),
+                (2, 0, "kept", 2, 0, 999_999_999_999_999.0, "attempt-1"),
             ],
-            "batch_no int, wave_no int, user_id string, ordinal int, total_score double, attempt_id string",
+            "batch_no int, wave_no int, user_id string, block int, slot int, total_score double, attempt_id string",
         ),
     )
 
@@ -355,10 +356,11 @@ ATTEMPTS: dict[str, tuple[list[tuple[float, datetime | None, str]], str]] = {
 
 def test_best_attempt_is_the_highest_then_the_latest_then_the_one_with_the_smallest_id(spark: SparkSession) -> None:
     schema = (
-        "user_id string, batch_no int, ordinal int, total_score double, last_attempted_on timestamp, attempt_id string"
+        "user_id string, batch_no int, block int, slot int, total_score double, last_attempted_on timestamp, "
+        "attempt_id string"
     )
     rows = [
-        (name, batch_no, 0, *values)
+        (name, batch_no, 0, 0, *values)
         for name, (attempts, _) in ATTEMPTS.items()
         for batch_no, in_some_order in enumerate((attempts, attempts[::-1]))
         for values in in_some_order
@@ -373,10 +375,10 @@ def test_best_attempt_is_the_highest_then_the_latest_then_the_one_with_the_small
 
 
 def test_scores_of_any_number_of_assessments_stand_in_blocks_of_slots(spark: SparkSession) -> None:
-    schema = "user_id string, batch_no int, ordinal int, total_score double"
+    schema = "user_id string, batch_no int, block int, slot int, total_score double"
     many = {ordinal: float(ordinal) for ordinal in (0, 1, 15, 16, 31, 32, 40, 44, 499)}
-    rows = [("many", 0, ordinal, score) for ordinal, score in many.items()]
-    rows += [("many", 1, 3, 3.5), ("one", 0, 17, 7.0)]
+    rows = [("many", 0, *divmod(ordinal, SLOTS), score) for ordinal, score in many.items()]
+    rows += [("many", 1, 0, 3, 3.5), ("one", 0, 1, 1, 7.0)]
 
     per_learner = scores_per_learner(spark.createDataFrame(rows, schema)).collect()
     found = {(row.user_id, row.batch_no): row.score_blocks for row in per_learner}
