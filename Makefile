@@ -32,6 +32,10 @@ PIP := $(IN_VENV) -m pip --disable-pip-version-check --quiet --no-input
 PIP_INSTALL := $(PIP) install --constraint constraints.txt --root-user-action=ignore
 ASKED_FOR := setup.py pyproject.toml constraints.txt
 
+# Two files of tests at a time, in the order of their names: those that wait for processes and clocks come first.
+PYTEST = PROGRESS_EXHAUST_STRICT_TESTS=1 JAVA_HOME="$$($(JAVA_HOME_FOUND))" \
+	$(IN_VENV) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
@@ -62,10 +66,10 @@ run: $(VENV)/.for-stack demo ## Make a demo world, put requests into a queue, wo
 		| cut -c "1-$$(tput cols 2>/dev/null || echo 80)"
 
 test: $(VENV)/.for-test ## Run all tests but the long ones; a service that can not be had is a failure
-	@PROGRESS_EXHAUST_STRICT_TESTS=1 JAVA_HOME="$$($(JAVA_HOME_FOUND))" $(IN_VENV) -m pytest -m "not long"
+	@$(PYTEST) -m "not long"
 
 test-long: $(VENV)/.for-test ## Run all tests, with more seeds, sizes and kill points
-	@PROGRESS_EXHAUST_STRICT_TESTS=1 JAVA_HOME="$$($(JAVA_HOME_FOUND))" $(IN_VENV) -m pytest -m ""
+	@$(PYTEST) -m ""
 
 lint: $(VENV)/.for-test ## Check style, format and types
 	@$(IN_VENV) -m ruff check .

@@ -22,6 +22,7 @@ JAVA = [
 ]
 DEV = [
     "pytest==9.2.0",  # the test runner
+    "pytest-xdist==3.8.0",  # two files of tests at a time: many a test waits for a process, a clock or a time-out
     "chispa==0.12.0",  # compares whole frames with readable differences
     "hypothesis==6.170.15",  # properties: escaping, trees, paths
     "pandas==2.3.3",  # one of the three readers the files must round-trip through; 3.x is not supported by Spark 3.5
