@@ -10,7 +10,7 @@ made, which rows kept, what every cell says, that a doubled key refuses a report
 
 - other settings, requests and their audiences, manifests, counts of what is not kept, size and digest of the files;
 - snapshots of JSON lines;
-- scores of activity rows from 9 × 10^16, which are blank;
+- scores from 9 × 10^16 (of activity rows, or below zero), which are blank;
 - of a key that stands twice in one JSON object the first counts;
 - half a surrogate pair in a JSON text makes that text unreadable;
 - tables whose doubled keys refuse nothing (places, organisations): which of the rows counts is left open.

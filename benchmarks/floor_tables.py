@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-_KEYSPACES = {
+TABLES = {
     "sunbird_courses": {
         "user_enrolments": {
             "userid": "VARCHAR",
@@ -65,6 +65,8 @@ _KEYSPACES = {
         "system_settings": {"id": "VARCHAR", "value": "VARCHAR"},
     },
 }
+"""Types of the columns that are read, by keyspace and table."""
+
 _MUST_EXIST = frozenset({"user_enrolments", "course_batch", "user", "location"})
 _ROW_KEY = "CAST(file_index << 40 | file_row_number AS BIGINT)"
 
@@ -80,7 +82,7 @@ def subqueries(session: duckdb.DuckDBPyConnection, snapshot: Path) -> dict[str, 
     """
     return {
         table: _subquery(session, snapshot / f"{keyspace}.{table}", table, columns)
-        for keyspace, tables in _KEYSPACES.items()
+        for keyspace, tables in TABLES.items()
         for table, columns in tables.items()
     }
 
