@@ -29,7 +29,7 @@ import duckdb
 
 from benchmarks.floor_layouts import as_json, select, small_tables
 from benchmarks.floor_macros import MACROS
-from benchmarks.floor_sql import FILES, statements
+from benchmarks.floor_sql import files, statements
 from benchmarks.floor_tables import subqueries
 from benchmarks.worlds import ROOT, WORLDS, make_world, settings_for
 from progress_exhaust import places
@@ -99,7 +99,7 @@ def make_reports(
         marks.append(time.perf_counter())
         for name, query in statements(tables, wanted, tie_rule=tie_rule).items():
             session.execute(f"CREATE TEMP TABLE {name} AS {query}")
-        session.execute(FILES)
+        session.execute(files(tables, wanted))
         marks.append(time.perf_counter())
         _write(session, output / places.ROOT, day)
     marks.append(time.perf_counter())
@@ -124,8 +124,8 @@ def differences(ours: Path, floor: Path) -> list[str]:
 def _write(session: duckdb.DuckDBPyConnection, folder: Path, day: date) -> None:
     """Write the files of the last query: each beside its place, then moved there."""
     folder.mkdir(parents=True, exist_ok=True)
-    while files := session.fetchmany(_FILES_AT_ONCE):
-        for batch_id, content in files:
+    while some := session.fetchmany(_FILES_AT_ONCE):
+        for batch_id, content in some:
             path = folder / f"{batch_id}_progress_{day:%d_%m_%Y}.csv"
             beside = folder / f".{path.name}"
             beside.touch(0o640)

@@ -1,4 +1,4 @@
-"""The statements of the floor, in their order: each makes one table, and the last gives the files.
+"""The statements of the floor: each makes one table, and the last query gives the files.
 
 Widths are those of the widest collection: `done0`, `done1`, … stand for the collection itself and its nested ones,
 `s0`, `s1`, … for the assessments; a narrower collection has nulls in what it lacks. Joins stand in the order in which
@@ -12,20 +12,11 @@ from collections.abc import Mapping
 from benchmarks.floor_layouts import Wanted
 from benchmarks.floor_learners import learner_statements
 
-FILES = """
-    SELECT b.batch_id, encode(concat(cells(l.header), chr(10), body.lines))
-    FROM batch b JOIN layout l USING (collection_no) LEFT JOIN
-         (SELECT batch_no, string_agg(line, '' ORDER BY user_id) AS lines FROM line GROUP BY batch_no) body
-         USING (batch_no)
-    WHERE b.batch_no NOT IN (SELECT batch_no FROM refused)
-"""
-"""One row a report: the batch id, and the bytes of its file."""
-
 _WORD_BITS = 62
 
 
 def statements(tables: Mapping[str, str], wanted: Wanted, *, tie_rule: bool) -> dict[str, str]:
-    """Return the query of each table that `FILES` needs, by its name, in order.
+    """Return the query of each table that `files` needs, by its name, in order.
 
     Args:
         tables: see `floor_tables.subqueries`; the small tables of `floor_layouts` must be there, too.
@@ -42,8 +33,24 @@ def statements(tables: Mapping[str, str], wanted: Wanted, *, tie_rule: bool) -> 
         "recorded": _recorded(tables, positions, assessments),
         **learner_statements(tables),
         "refused": _refused(tables),
-        "line": _line(tables, positions, assessments),
     }
+
+
+def files(tables: Mapping[str, str], wanted: Wanted) -> str:
+    """Return the query of the reports: the batch id, and the bytes of the file.
+
+    Args:
+        tables: see `floor_tables.subqueries`; those of `statements` must be there.
+        wanted: what is reported on.
+    """
+    lines = _lines(tables, range(wanted.nested + 1), range(wanted.assessments))
+    return f"""
+        SELECT b.batch_id, encode(concat(cells(l.header), chr(10), body.lines))
+        FROM batch b JOIN layout l USING (collection_no) LEFT JOIN
+             (SELECT batch_no, string_agg(line, '' ORDER BY user_id) AS lines FROM ({lines}) GROUP BY batch_no) body
+             USING (batch_no)
+        WHERE b.batch_no NOT IN (SELECT batch_no FROM refused)
+    """
 
 
 def _enrolment(tables: Mapping[str, str]) -> str:
@@ -152,30 +159,37 @@ def _recorded(tables: Mapping[str, str], positions: range, assessments: range) -
 
 
 def _refused(tables: Mapping[str, str]) -> str:
-    """Batches that a doubled key would show in. Keys of activity rows are first told apart by their hash."""
-    key = "a.user_id, a.context_id, a.activity_id"
+    """Batches that a doubled key would show in.
+
+    Learners with more activity rows than positions are found first, by a hash and a word of bits: some of them may only
+    share these with another learner or position.
+    """
     return f"""
-        WITH same_hash AS (
-            SELECT hash({key}) AS key_hash FROM {tables["user_activity_agg"]} a
-            WHERE activity_type = 'Course' GROUP BY key_hash HAVING count(*) > 1
+        WITH wanted_activity AS (
+            SELECT b.batch_no, 'cb:' || b.batch_id AS context_id, y.activity_id, CAST(1 AS UBIGINT) << (y.position % 64) AS bit
+            FROM batch b JOIN activity y ON y.collection_no = b.collection_no
+        ), suspects AS (
+            SELECT hash(a.user_id, a.context_id) AS learner_hash
+            FROM {tables["user_activity_agg"]} a JOIN wanted_activity w USING (context_id, activity_id)
+            WHERE a.activity_type = 'Course' GROUP BY learner_hash HAVING count(*) > bit_count(bit_or(w.bit))
         ), doubled_activity AS (
-            SELECT {key} FROM {tables["user_activity_agg"]} a SEMI JOIN same_hash s ON s.key_hash = hash({key})
-            WHERE activity_type = 'Course' GROUP BY ALL HAVING count(*) > 1
+            SELECT w.batch_no, a.user_id
+            FROM {tables["user_activity_agg"]} a
+            JOIN suspects s ON s.learner_hash = hash(a.user_id, a.context_id)
+            JOIN wanted_activity w USING (context_id, activity_id)
+            WHERE a.activity_type = 'Course' GROUP BY w.batch_no, a.user_id, a.activity_id HAVING count(*) > 1
         ), doubled_user AS (
             SELECT id FROM {tables["user"]} GROUP BY id HAVING count(*) > 1
         )
         SELECT batch_no FROM enrolment GROUP BY batch_no, user_id HAVING count(*) > 1
         UNION ALL
-        SELECT batch_no FROM enrolment e JOIN doubled_user u ON u.id = e.user_id
+        SELECT e.batch_no FROM enrolment e JOIN doubled_user u ON u.id = e.user_id
         UNION ALL
-        SELECT b.batch_no FROM doubled_activity a
-        JOIN batch b ON a.context_id = 'cb:' || b.batch_id
-        JOIN activity y ON y.collection_no = b.collection_no AND y.activity_id = a.activity_id
-        JOIN enrolment e ON e.batch_no = b.batch_no AND e.user_id = a.user_id
+        SELECT e.batch_no FROM enrolment e JOIN doubled_activity a ON a.batch_no = e.batch_no AND a.user_id = e.user_id
     """
 
 
-def _line(tables: Mapping[str, str], positions: range, assessments: range) -> str:
+def _lines(tables: Mapping[str, str], positions: range, assessments: range) -> str:
     """The lines of all files, with their ends; key (batch_no, user_id)."""
     completed = "CASE WHEN d.row_key IS NULL THEN greatest(coalesce(r.r{0}, 0), 0) ELSE d.done{0} END AS completed{0}"
     counting = "CASE WHEN w.counts{0} THEN c{0} END AS m{0}"
