@@ -166,7 +166,8 @@ def _refused(tables: Mapping[str, str]) -> str:
     """
     return f"""
         WITH wanted_activity AS (
-            SELECT b.batch_no, 'cb:' || b.batch_id AS context_id, y.activity_id, CAST(1 AS UBIGINT) << (y.position % 64) AS bit
+            SELECT b.batch_no, 'cb:' || b.batch_id AS context_id, y.activity_id,
+                   CAST(1 AS UBIGINT) << (y.position % 64) AS bit
             FROM batch b JOIN activity y ON y.collection_no = b.collection_no
         ), suspects AS (
             SELECT hash(a.user_id, a.context_id) AS learner_hash
