@@ -26,6 +26,7 @@ DEV = [
     "chispa==0.12.0",  # compares whole frames with readable differences
     "hypothesis==6.170.15",  # properties: escaping, trees, paths
     "pandas==2.3.3",  # one of the three readers the files must round-trip through; 3.x is not supported by Spark 3.5
+    "duckdb==2.0.0",  # the columnar engine of the benchmark's floor, which a test holds to the job's bytes
     "ruff==0.17.6",  # lint and format
     "mypy==2.4.1",  # strict types
     "types-requests==2.33.0.20261030",  # types for mypy
