@@ -23,6 +23,7 @@ DISTRICT = "district"
 _PLACE = "id string, state_id string, state string, district string"
 _IDS_AS_JSON = "array<struct<id string>>"
 _STRICT = {"mode": "PERMISSIVE", "allowSingleQuotes": "false", "allowNonNumericNumbers": "false"}
+_ONLY_TEXTS = r'\A(""|\[(("[^"\\]*+(\\.[^"\\]*+)*+"|null),?+)++\])\z'
 _ID_NOT_TEXT = r'"id"[ \t\r\n]*:[ \t\r\n]*[^" \t\r\nn]'
 
 
@@ -149,7 +150,13 @@ def ids_of_json(text: Column) -> Column:
     is_object = text.rlike(r"\A[ \t\r\n]*\{")
     as_list = F.when(is_object, F.concat(F.lit("["), text, F.lit("]"))).otherwise(text)
     ids = F.filter(F.from_json(as_list, _IDS_AS_JSON, _STRICT)["id"], lambda location_id: location_id.isNotNull())
-    return F.when(is_one_value(text) & ~text.rlike(_ID_NOT_TEXT), ids)
+    # The parser makes a text of any value. Ids are looked at one by one only where one of them may be no text: it may
+    # also be one of something deeper down, or an escaped key. Where `get_json_object` finds more than one, it gives a
+    # list, so one is put before them.
+    with_another = F.regexp_replace(as_list, r"\A[ \t\r\n]*\[", '[{"id":""},')
+    are_texts = F.coalesce(F.get_json_object(with_another, "$[*].id").rlike(_ONLY_TEXTS), F.lit(True))
+    is_in_doubt = text.rlike(_ID_NOT_TEXT) | text.contains("\\")
+    return F.when(is_one_value(text) & (~is_in_doubt | are_texts), ids)
 
 
 def _place(location_id: Column, locations: Column) -> Column:

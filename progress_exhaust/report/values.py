@@ -49,8 +49,8 @@ def is_usable_score(score: Column) -> Column:
 def shown_score(score: Column) -> Column:
     """Return a score as the decimal its cell shows: 2 decimals, half up away from zero of its shortest text.
 
-    The cast goes through the double's decimal text, not its binary value; whole numbers need no text. The score is
-    asked for several times: it should be a column.
+    Null from 10^36 on. The cast goes through the double's decimal text, not its binary value; whole numbers need no
+    text. The score is asked for several times: it should be a column.
 
     >>> scores = spark.sql("VALUES (2.675D), (-2.675D), (-0.004D) AS scores(score)")
     >>> scores.select("score", shown_score(F.col("score")).alias("shown")).show()
@@ -65,8 +65,9 @@ def shown_score(score: Column) -> Column:
     """
     whole = F.floor(score)
     is_whole = (score == whole) & (F.abs(score) < _TOO_LARGE)
-    rounded = F.round(score.cast("decimal(38,20)"), 2)
-    return F.when(is_whole, whole.cast("decimal(38,2)")).otherwise(rounded.cast("decimal(38,2)"))
+    rounded = F.round(score.cast("decimal(38,20)"), 2)  # null from 10^18 on, where doubles are whole
+    shown = F.coalesce(rounded.cast("decimal(38,2)"), score.cast("decimal(38,2)"))
+    return F.when(is_whole, whole.cast("decimal(38,2)")).otherwise(shown)
 
 
 def number_text(shown: Column) -> Column:

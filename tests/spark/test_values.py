@@ -9,6 +9,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from progress_exhaust.report.locations import ids_of_json
 from progress_exhaust.report.values import (
     completion_percent,
     instant_text,
@@ -196,3 +197,43 @@ def test_legacy_date_is_read_only_as_exactly_its_pattern(spark: SparkSession, zo
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
     expected = [(instant - epoch) // timedelta(microseconds=1) for _, instant in READABLE]
     assert [row[1] for row in rows] == expected + [None] * len(UNREADABLE)
+
+
+LOCATION_TEXTS: dict[str, list[str] | None] = {
+    '[{"id":"d"}]': ["d"],
+    '[{"id":"d","x":{"id":5}}]': ["d"],
+    '[{"x":[{"id":5}],"id":"d"},{"id":"e"}]': ["d", "e"],
+    '{"id":"d","x":{"id":{"id":[]}}}': ["d"],
+    '[{"id":5}]': None,
+    '[{"id":"d"},{"id":5}]': None,
+    '[{"id":["d"]}]': None,
+    '[{"id":{"id":"d"}}]': None,
+    '[{"id":true,"x":{"id":"d"}}]': None,
+    r'[{"\u0069d":5}]': None,
+    r'[{"\u0069d":"d\"]"},{"id":"e"}]': ['d"]', "e"],
+    '[{"id":null,"x":{"id":5}},null]': [],
+    '[{"x":{"id":5}}]': [],
+    "[7]": None,
+}
+
+
+def test_ids_of_a_location_text_are_those_of_its_elements_and_texts_only(spark: SparkSession) -> None:
+    rows = spark.createDataFrame([(text,) for text in LOCATION_TEXTS], "text string")
+    found = rows.select("text", ids_of_json(F.col("text")).alias("ids")).collect()
+    assert {row.text: row.ids for row in found} == LOCATION_TEXTS
+
+
+LARGE: dict[float, str | None] = {
+    -5e17: "-500000000000000000",
+    1e18: "1000000000000000000",
+    -1e18: "-1000000000000000000",
+    1.5e20: "150000000000000000000",
+    1e36: None,
+    -1e300: None,
+}
+
+
+def test_counters_and_losses_of_any_size_that_36_digits_hold_are_shown(spark: SparkSession) -> None:
+    rows = spark.createDataFrame([(score,) for score in LARGE], "score double")
+    found = rows.select("score", number_text(shown_score(F.col("score"))).alias("text")).collect()
+    assert {row.score: row.text for row in found} == LARGE
