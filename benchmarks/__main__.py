@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 from collections.abc import Callable
 from functools import partial
@@ -118,6 +119,7 @@ def measure_alone(session: WarmSession, rounds: int) -> None:
     [runs] = interleaved({"ours": session.export}, rounds).values()
     figures = {
         **describe(session, rounds),
+        "cores": os.cpu_count(),
         "first": {"ours": runs[0]},
         "median": {"ours": medians(runs)},
         "runs": runs[1:],

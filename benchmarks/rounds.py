@@ -57,10 +57,11 @@ def jobs_so_far(spark: SparkSession) -> int:
 
 
 def _jvm_cpu_s(spark: SparkSession) -> float:
+    """Return the CPU seconds of the JVM and of its children: Hadoop's local file system starts one for each file."""
     jvm: Any = spark._jvm
     process_id = jvm.java.lang.ProcessHandle.current().pid()
     fields = Path(f"/proc/{process_id}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def _python_cpu_s() -> float:
