@@ -88,7 +88,7 @@ def measure_against_baseline(session: WarmSession, rounds: int) -> None:
 
     def ours() -> Figures:
         figures = session.export()
-        return {**figures, "batch_s": round(figures["total_s"] / figures["files"], 4)}
+        return {**figures, **_per_batch(figures, int(figures["files"]))}
 
     def theirs(partitions: int, adaptive: bool) -> Figures:
         output = session.folder / "baseline"
@@ -98,7 +98,7 @@ def measure_against_baseline(session: WarmSession, rounds: int) -> None:
         learners = baseline.cached_learners(tables)
         figures = measured(spark, lambda: baseline.make_reports(tables, learners, batches, output))
         learners.unpersist()
-        return {**figures, "batch_s": round(figures["total_s"] / len(batches), 4)}
+        return {**figures, **_per_batch(figures, len(batches))}
 
     variants = {name: partial(theirs, *chosen) for name, chosen in BASELINE_SETTINGS.items()}
     taken = interleaved({"ours": ours, **variants}, rounds)
@@ -108,6 +108,7 @@ def measure_against_baseline(session: WarmSession, rounds: int) -> None:
         **describe(session, rounds),
         "batches": len(batches),
         "best": best,
+        "cpu_ratios": {"baseline": ratio(taken["ours"], taken[best], "batch_cpu_s")},
         "median": {name: medians(runs) for name, runs in taken.items()},
     }
     record("baseline", figures, {"baseline": ratio(taken["ours"], taken[best], "batch_s")})
@@ -167,6 +168,10 @@ def _floor(session: WarmSession) -> Figures:
     shutil.rmtree(output, ignore_errors=True)
     snapshot, catalogue = session.folder / "snapshot", session.folder / "catalogue"
     return measured(session.spark, lambda: floor.make_reports(snapshot, catalogue, output))
+
+
+def _per_batch(figures: Figures, batches: int) -> Figures:
+    return {"batch_s": round(figures["total_s"] / batches, 4), "batch_cpu_s": round(figures["cpu_s"] / batches, 4)}
 
 
 def _scan(session: WarmSession) -> Figures:

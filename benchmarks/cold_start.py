@@ -51,7 +51,7 @@ def main() -> None:
         "learners": ONE_BATCH.learners,
         "rounds_measured": arguments.rounds,
         "median": median,
-        "cpu_ratio": ratio(taken["ours"], taken["bare Spark"], "cpu_s"),
+        "cpu_ratios": {"cold_start": ratio(taken["ours"], taken["bare Spark"], "cpu_s")},
         "imports_ms": imports_by_package(),
         "rounds": {name: [run["total_s"] for run in runs[1:]] for name, runs in taken.items()},
     }

@@ -8,9 +8,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from functools import partial
 
 from benchmarks.recording import record
-from benchmarks.rounds import interleaved, medians
+from benchmarks.rounds import Figures, interleaved, medians
 from benchmarks.session import MASTER, WarmSession
 from benchmarks.worlds import SMALL_FILES
 
@@ -25,17 +26,16 @@ def main() -> None:
     arguments = parser.parse_args()
     session = WarmSession.open(WORLD)
     try:
-        [runs] = interleaved({"ours": session.export}, arguments.rounds).values()
+        [runs] = interleaved({"ours": partial(export_files, session)}, arguments.rounds).values()
     finally:
         session.close()
     median = medians(runs)
-    files_per_s = round(median["files"] / median["publish_s"], 1)
+    files_per_s = median["published_files_per_s"]
     figures = {
         "batches": SMALL_FILES.batches,
         "learners_per_batch": SMALL_FILES.learners,
         "master": MASTER,
         "rounds_measured": arguments.rounds,
-        "published_files_per_s": files_per_s,
         "bar_files_per_s": BAR_FILES_PER_S,
         "files_per_s_of_whole_run": round(median["files"] / median["total_s"], 1),
         "median": {"ours": median},
@@ -44,6 +44,12 @@ def main() -> None:
     print(json.dumps(figures, indent=2))
     if files_per_s < BAR_FILES_PER_S:
         sys.exit(f"publishing makes {files_per_s} files a second, expected {BAR_FILES_PER_S}")
+
+
+def export_files(session: WarmSession) -> Figures:
+    """Make all files, and tell how many of them a second are published."""
+    figures = session.export()
+    return {**figures, "published_files_per_s": round(figures["files"] / figures["publish_s"], 1)}
 
 
 if __name__ == "__main__":
