@@ -42,7 +42,7 @@ _END_S = 30.0
 def main() -> None:
     """Measure both ways in turn, compare their files, and record."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cluster", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=1, help="after one that is not counted")
+    parser.add_argument("--rounds", type=int, default=2, help="of a cold start each")
     arguments = parser.parse_args()
     require_world(WORLD)
     with standalone_cluster(ROOT / "cluster") as master:

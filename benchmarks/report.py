@@ -91,7 +91,7 @@ def _origins(parts: Mapping[str, Any]) -> str:
         for part, content in parts.items()
         if "median" in content
     ]
-    return "Medians of the rounds after a warm-up; how many there were: " + "; ".join(sentences) + "."
+    return "Medians of rounds; how many there were: " + "; ".join(sentences) + "."
 
 
 def _number(value: float) -> str:

@@ -17,24 +17,24 @@ Figures = dict[str, float]
 
 
 def interleaved(variants: Mapping[str, Callable[[], Figures]], rounds: int) -> dict[str, list[Figures]]:
-    """Run each variant once a round; the first round is a warm-up that comes on top, and is in the lists too."""
+    """Run each variant once a round. What has to be warm is run so before, in a round whose figures do not count."""
     taken: dict[str, list[Figures]] = {name: [] for name in variants}
-    for number in range(rounds + 1):
+    for number in range(1, rounds + 1):
         for name, run in variants.items():
             figures = run()
             taken[name].append(figures)
-            print(f"round {number or 'warm-up'}: {name}: {figures['total_s']} s", flush=True)
+            print(f"round {number} of {rounds}: {name}: {figures['total_s']} s", flush=True)
     return taken
 
 
 def medians(runs: Sequence[Figures]) -> Figures:
-    """Return the median of each figure over the warm runs."""
-    return {name: round(statistics.median(run[name] for run in runs[1:]), 3) for name in runs[0]}
+    """Return the median of each figure over the rounds."""
+    return {name: round(statistics.median(run[name] for run in runs), 3) for name in runs[0]}
 
 
 def ratio(ours: Sequence[Figures], theirs: Sequence[Figures], figure: str = "total_s") -> float:
-    """Return the median over the warm rounds of our figure divided by theirs of the same round."""
-    pairs = list(zip(ours, theirs, strict=True))[1:]
+    """Return the median over the rounds of our figure divided by theirs of the same round."""
+    pairs = zip(ours, theirs, strict=True)
     return round(statistics.median(own[figure] / other[figure] for own, other in pairs), 3)
 
 

@@ -26,6 +26,7 @@ def main() -> None:
     arguments = parser.parse_args()
     session = WarmSession.open(WORLD)
     try:
+        session.export()
         [runs] = interleaved({"ours": partial(export_files, session)}, arguments.rounds).values()
     finally:
         session.close()

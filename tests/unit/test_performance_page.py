@@ -34,7 +34,7 @@ def test_tables_stand_between_the_markers_and_the_text_around_them_stays() -> No
     assert "| Spark reading the columns needed of all tables, to nowhere | **8.15** | 9.5 | `scan` |" in lines
     assert "| `standard` | ours | 13.0 |  |  | 12 |  |  |  |  |  |  |  |  |" in lines
     assert "| `standard` | scan | 1.60 |  |  |  |  |  |  |  |  |  |  |  |" in lines
-    assert "Medians of the rounds after a warm-up; how many there were: `standard`: 5 on 2 cores." in lines
+    assert "Medians of rounds; how many there were: `standard`: 5 on 2 cores." in lines
     assert "old" not in lines
     assert filled_in(page, speed) == page
 
