@@ -170,7 +170,9 @@ def _floor(session: WarmSession) -> Figures:
     output = session.folder / "floor"
     shutil.rmtree(output, ignore_errors=True)
     snapshot, catalogue = session.folder / "snapshot", session.folder / "catalogue"
-    return measured(session.spark, lambda: floor.make_reports(snapshot, catalogue, output))
+    phases: Figures = {}
+    figures = measured(session.spark, lambda: phases.update(floor.make_reports(snapshot, catalogue, output)))
+    return {**phases, **figures}
 
 
 def _per_batch(figures: Figures, batches: int) -> Figures:

@@ -119,7 +119,8 @@ def submitted(master: str, name: str) -> Figures:
         check=True,
     )
     total_s = round(time.monotonic() - begin, 3)
-    document = json.loads(process.stdout)
+    # spark-submit puts what its Python says on stderr into stdout, so lines stand around the document.
+    document, _ = json.JSONDecoder().raw_decode(process.stdout, f"\n{process.stdout}".index("\n{"))
     phases = {f"{phase}_s": seconds for phase, seconds in document["phase_s"].items()}
     return {"total_s": total_s, **phases, "files": len(document["files"])}
 
