@@ -76,10 +76,14 @@ lint: $(VENV)/.for-test ## Check style, format and types
 	@$(IN_VENV) -m ruff format --check .
 	@$(IN_VENV) -m mypy
 
-bench: $(VENV)/.for-stack ## Measure whole runs, phase by phase, the queue, and many small requests
+bench: $(VENV)/.for-test ## Measure whole runs against their floors, cold starts, small files, a cluster, and the queue
 	@$(IN_VENV) -m benchmarks
+	@$(IN_VENV) -m benchmarks.cold_start
+	@$(IN_VENV) -m benchmarks.small_files
+	@$(IN_VENV) -m benchmarks.cluster
 	@$(IN_VENV) -m benchmarks.queue
 	@$(IN_VENV) -m benchmarks.requests
+	@$(IN_VENV) -m benchmarks.report
 
 stack: $(VENV)/.for-stack demo ## Start a real Cassandra and a content service with the demo's world in them
 	@$(IN_VENV) -m progress_exhaust.stack start --state $(STACK) \

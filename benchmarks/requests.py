@@ -17,7 +17,7 @@ from pathlib import Path
 from pydantic import SecretStr
 from pyspark.sql import SparkSession
 
-from benchmarks.worlds import REQUESTED, ROOT, make_world, settings_for
+from benchmarks.worlds import REQUESTED, ROOT, batch_id, make_world, settings_for
 from progress_exhaust.catalogue.files import FilesCatalogue
 from progress_exhaust.job_requests.model import NewRequest, RequestKey
 from progress_exhaust.job_requests.queue import PostgresQueue
@@ -47,8 +47,8 @@ def main() -> None:
         make_world(spark, WORLD)
         server.start()
         server.create_queue()
-        batch_ids = [f"0132{number:015d}" for number in range(REQUESTED.batches)]
-        ways = {"one request of 50": [batch_ids], "50 requests of one": [[batch_id] for batch_id in batch_ids]}
+        batch_ids = [batch_id(number) for number in range(REQUESTED.batches)]
+        ways = {"one request of 50": [batch_ids], "50 requests of one": [[one] for one in batch_ids]}
         seconds: dict[str, list[float]] = {way: [] for way in ways}
         for number in range(RUNS + 1):
             for way, asked in ways.items():

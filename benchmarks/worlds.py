@@ -23,8 +23,19 @@ TWO_MILLION = WorldSize(
 REQUESTED = WorldSize(
     seed=3, learners=200, batches=50, collections=1, leaves=40, nested=5, depth=2, assessments=4, attempts=2
 )
+SMALL_FILES = WorldSize(
+    seed=4, learners=5, batches=5000, collections=20, leaves=20, nested=2, depth=2, assessments=1, attempts=1
+)
+ONE_BATCH = WorldSize(
+    seed=5, learners=30, batches=1, collections=1, leaves=40, nested=5, depth=2, assessments=4, attempts=2
+)
 WORLDS = {"standard": STANDARD, "two_million": TWO_MILLION}
-ALL_WORLDS = {**WORLDS, "requested": REQUESTED}
+ALL_WORLDS = {**WORLDS, "requested": REQUESTED, "small_files": SMALL_FILES, "one_batch": ONE_BATCH}
+
+
+def batch_id(number: int) -> str:
+    """Return the id of a world's batch, counted from 0; the sample batch has none of these."""
+    return f"0132{number:015d}"
 
 
 def settings_for(world: str, master: str) -> Settings:
@@ -42,12 +53,20 @@ def settings_for(world: str, master: str) -> Settings:
     )
 
 
+def is_made(world: str) -> bool:
+    """Whether a world of the size wanted today is there."""
+    made = ROOT / world / "made.json"
+    return made.exists() and made.read_text(encoding="utf-8") == _content(world)
+
+
 def make_world(spark: SparkSession, world: str) -> None:
     """Make a world, unless it is there."""
-    folder, size = ROOT / world, ALL_WORLDS[world]
-    made = folder / "made.json"
-    content = json.dumps(asdict(size))
-    if made.exists() and made.read_text(encoding="utf-8") == content:
+    if is_made(world):
         return
-    write_snapshot(spark, size, str(folder / "snapshot"), folder / "catalogue", "parquet")
-    made.write_text(content, encoding="utf-8")
+    folder = ROOT / world
+    write_snapshot(spark, ALL_WORLDS[world], str(folder / "snapshot"), folder / "catalogue", "parquet")
+    (folder / "made.json").write_text(_content(world), encoding="utf-8")
+
+
+def _content(world: str) -> str:
+    return json.dumps(asdict(ALL_WORLDS[world]))

@@ -1,0 +1,100 @@
+"""What a published file costs of the store: calls are counted, so that one more a file is noticed."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from progress_exhaust.output.store import HadoopStore, LocalStore
+from tests.builders import batches_world
+from tests.whole_runs import run_export, settings_for, write_world
+
+FEW, MANY = 2, 12
+WITHOUT_A_CALL = frozenset({"url"})
+"""Methods that only make a name."""
+BEAT = "staging beat"
+"""The thread whose calls depend on the time, not on the files."""
+
+PER_FILE = {"list_names": 1, "local_copy": 1, "publish": 1}
+OF_A_NOTE = {"list_names": 1, "read_text": 1}
+PER_FILE_OF_HADOOP = {
+    **{"exists": 2, "listStatus": 1},  # its place in staging is listed; its final place is looked at
+    "copyToLocalFile": 1,
+    **{"mkdirs": 1, "setPermission": 1, "delete": 1},  # the move, which is a call of the file context's, comes on top
+}
+
+
+class Counting:
+    """Stands for another object, and notes which of its methods are called; from any thread but the beat."""
+
+    def __init__(self, counted: object) -> None:
+        self._counted = counted
+        self.called: list[str] = []
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._counted, name)
+
+        def noted(*arguments: Any) -> Any:
+            if threading.current_thread().name != BEAT:
+                self.called.append(name)
+            return method(*arguments)
+
+        return noted
+
+    def calls(self) -> Counter[str]:
+        return Counter(name for name in self.called if name not in WITHOUT_A_CALL)
+
+
+def calls_of_a_run(spark: SparkSession, folder: Path, batches: int, *, name: str = "Asha") -> Counter[str]:
+    """Export batches of two learners of this name, and count what is asked of the store."""
+    settings = world_of(folder, batches, name)
+    store = Counting(LocalStore(Path(settings.output.url)))
+    exported = run_export(spark, settings, store=store)
+    assert len(exported.outcome.made) == batches
+    return store.calls()
+
+
+def world_of(folder: Path, batches: int, name: str) -> Any:
+    world = batches_world(batches, 1, learners=2)
+    world.tables["user"] = [{**row, "firstname": name} for row in world.tables["user"]]
+    write_world(world, folder)
+    return settings_for(world, folder)
+
+
+def per_file(few: Counter[str], many: Counter[str]) -> dict[str, float]:
+    """Return the calls that each file more has cost; those of a whole run fall out."""
+    return {name: (many[name] - few[name]) / (MANY - FEW) for name in many if many[name] != few[name]}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        pytest.param("Asha", PER_FILE, id="plain"),
+        pytest.param("=1+1", dict(Counter(PER_FILE) + Counter(OF_A_NOTE)), id="with a note of guarded cells"),
+    ],
+)
+def test_calls_of_the_store_per_file(
+    spark: SparkSession, tmp_path: Path, name: str, expected: dict[str, float]
+) -> None:
+    few = calls_of_a_run(spark, tmp_path / "few", FEW, name=name)
+    many = calls_of_a_run(spark, tmp_path / "many", MANY, name=name)
+
+    assert per_file(few, many) == expected
+
+
+def test_calls_of_hadoops_file_system_per_file(spark: SparkSession, tmp_path: Path) -> None:
+    calls = {}
+    for batches in (FEW, MANY):
+        settings = world_of(tmp_path / str(batches), batches, "Asha")
+        store = HadoopStore(f"file:{settings.output.url}", spark)
+        store._files = counting = Counting(store._files)
+        run_export(spark, settings, store=store)
+        calls[batches] = counting.calls()
+
+    assert per_file(calls[FEW], calls[MANY]) == PER_FILE_OF_HADOOP
