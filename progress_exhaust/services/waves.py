@@ -28,6 +28,11 @@ from progress_exhaust.services.run import Outcome, Phase, Ports, Run, counted
 from progress_exhaust.settings import Settings
 
 _SAMPLES_PER_SLICE = 100
+_PLAIN_LOCAL_FILES = {
+    "fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
+    "fs.file.impl.disable.cache": "true",
+}
+"""Without checksum files beside local ones: for each, Hadoop may start a process, and we read all files ourselves."""
 _ERROR_CLASS = re.compile(r"^\s*(?:Caused by: )?(?:\w+\.)+(\w+(?:Exception|Error))(?::|$)", re.MULTILINE | re.ASCII)
 
 
@@ -171,7 +176,7 @@ class WaveRunner:
         with self._outcome.phase(Phase.COMPUTE):
             learners = counted(wave.learners, "learner")
             self._tell(Phase.COMPUTE, f"computing {counted(len(reports), 'report')} of {learners}")
-            in_order.write.partitionBy("part").text(self._ports.store.url(folder))
+            in_order.write.options(**_PLAIN_LOCAL_FILES).partitionBy("part").text(self._ports.store.url(folder))
         with self._outcome.phase(Phase.PUBLISH), tempfile.TemporaryDirectory(prefix="progress-exhaust-") as scratch:
             staged = staged_parts(self._ports.store, folder)
             publish = partial(self._publish, staged=staged, counts=counts, scratch=Path(scratch))
