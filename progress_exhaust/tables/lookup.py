@@ -21,6 +21,9 @@ from progress_exhaust.tables.reading import TableSize
 SCAN_ONLY = {"directJoinSetting": "off"}
 LOOKUP_ONLY = {"directJoinSetting": "on"}
 
+LOOKUP = re.compile(r"(?:(?:\*\(\d+\) )?Project \[[\w#, ]+\]\n\+- )?Cassandra Direct Join \[([^\]]*)\] (\S+) ")
+"""How the text of a plan begins that looks rows up, and computes nothing: the pairs of columns, and the table."""
+
 _KEY = "key_of_"
 
 
@@ -81,7 +84,6 @@ def _can_be_looked_up(partition_key: Sequence[str]) -> Column:
 def _is_lookup(kept: DataFrame, partition_key: Sequence[str]) -> bool:
     """Whether the plan of a kept frame looks up all parts of the key, and computes nothing beside."""
     relation: Any = kept._jdf.queryExecution().withCachedData()
-    plan = str(relation.cacheBuilder().cachedPlan().toString())
-    columns = r"(\*\(\d+\) )?Project \[[\w#, ]+\]\n\+- "
-    pairs = ", ".join(rf"{name} = {_KEY}{name}#\d+" for name in partition_key)
-    return re.match(rf"({columns})?Cassandra Direct Join \[{pairs}\]", plan) is not None
+    plan = LOOKUP.match(str(relation.cacheBuilder().cachedPlan().toString()))
+    pairs = ", ".join(f"{name} = {_KEY}{name}" for name in partition_key)
+    return plan is not None and re.sub(r"#\d+", "", plan[1]) == pairs
