@@ -113,8 +113,9 @@ class CassandraTables:
         whole = self._found(table)
         if table.setting not in self._sizes:
             self._sizes[table.setting] = self._asked(lambda: size_of(self._spark, whole))
-        asked = self._settings.read_by(table.setting)
-        return choose(asked, partition_key_of(whole), table.known, count, self._sizes[table.setting])
+        asked, size = self._settings.read_by(table.setting), self._sizes[table.setting]
+        cores = self._spark.sparkContext.defaultParallelism
+        return choose(asked, partition_key_of(whole), table.known, count, size, cores)
 
     def exists(self, table: Table) -> bool:
         """Return whether Cassandra has the table; all but that of failed certificates must be there.

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from progress_exhaust.settings import ReadBy
 
-LOOKUP_BYTES = 1000
+LOOKUP_BYTES = 1200
 """A lookup costs as much as to scan its rows and so many bytes more. Measured: `make bench-cassandra`."""
-LOOKUPS_START_BYTES = 2_000_000
-"""To look up anything costs as much, before the first row, as to scan so many bytes."""
+START_BYTES = 8_000_000
+"""What each core could scan in the half second that it takes to plan lookups, and to gather and spread their keys."""
 FEW_KEYS = 1000
 """So many lookups take a second at most, however big the table is."""
 
@@ -42,11 +42,11 @@ class Reading:
 
 
 def choose(
-    asked: ReadBy, partition_key: Sequence[str], known: Sequence[str], keys: int, size: TableSize | None
+    asked: ReadBy, partition_key: Sequence[str], known: Sequence[str], keys: int, size: TableSize | None, cores: int
 ) -> Reading:
     """Choose how to read a table.
 
-    The cheaper way is taken, both in bytes scanned. Cores and nodes do not count: they serve both ways alike.
+    The cheaper way is taken; the cost of both is told in bytes scanned.
 
     Args:
         asked: what the settings say.
@@ -54,6 +54,7 @@ def choose(
         known: the columns of which all wanted values are known.
         keys: how many different keys are wanted.
         size: the size of the table; None where Cassandra has no estimate.
+        cores: how many tasks run at once.
     """
     if not known:
         return Reading(ReadBy.SCAN, "once a run, only the columns needed")
@@ -66,6 +67,6 @@ def choose(
         few = f"{keys:,} keys are wanted, of a table without an estimate of its size"
         return Reading(ReadBy.KEYS if keys <= FEW_KEYS else ReadBy.SCAN, few)
     row_bytes = size.size_bytes / size.partitions
-    lookups = LOOKUPS_START_BYTES + min(keys, size.partitions) * (LOOKUP_BYTES + row_bytes)
+    lookups = cores * START_BYTES + min(keys, size.partitions) * (LOOKUP_BYTES + row_bytes)
     numbers = f"{keys:,} of about {size.partitions:,} keys are wanted, each of about {row_bytes:,.0f} bytes"
     return Reading(ReadBy.KEYS if lookups < size.size_bytes else ReadBy.SCAN, numbers)

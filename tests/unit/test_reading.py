@@ -7,6 +7,7 @@ import pytest
 from progress_exhaust.settings import CassandraSettings, ReadBy
 from progress_exhaust.tables.reading import FEW_KEYS, TableSize, choose
 
+CORES = 2
 KEY = ("user_id", "course_id")
 SMALL_PARTITIONS = TableSize(partitions=1_000_000, size_bytes=250_000_000)
 BATCHES = TableSize(partitions=200, size_bytes=80_000_000)
@@ -29,7 +30,7 @@ BATCHES = TableSize(partitions=200, size_bytes=80_000_000)
     ],
 )
 def test_cheaper_way_is_chosen(size: TableSize | None, keys: int, expected: ReadBy) -> None:
-    assert choose(ReadBy.AUTO, KEY, KEY, keys, size).by is expected
+    assert choose(ReadBy.AUTO, KEY, KEY, keys, size, CORES).by is expected
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,7 @@ def test_cheaper_way_is_chosen(size: TableSize | None, keys: int, expected: Read
 def test_table_is_scanned_unless_its_whole_partition_key_is_known(
     asked: ReadBy, partition_key: tuple[str, ...], *, is_possible: bool
 ) -> None:
-    reading = choose(asked, partition_key, ("batchid", "courseid"), 1, BATCHES)
+    reading = choose(asked, partition_key, ("batchid", "courseid"), 1, BATCHES, CORES)
     assert reading.by is (ReadBy.KEYS if is_possible else ReadBy.SCAN)
     if not is_possible:
         assert reading.reason.startswith(f"its partition key is {', '.join(partition_key)}; only batchid and courseid")
@@ -53,12 +54,17 @@ def test_table_is_scanned_unless_its_whole_partition_key_is_known(
 
 @pytest.mark.parametrize(("asked", "keys"), [(ReadBy.SCAN, 1), (ReadBy.KEYS, 5_000_000)])
 def test_settings_win_over_the_rule(asked: ReadBy, keys: int) -> None:
-    reading = choose(asked, KEY, KEY, keys, SMALL_PARTITIONS)
+    reading = choose(asked, KEY, KEY, keys, SMALL_PARTITIONS, CORES)
     assert (reading.by, reading.reason) == (asked, f"the settings ask for it; {keys:,} keys are wanted")
 
 
+def test_more_cores_scan_more_before_lookups_have_begun() -> None:
+    ways = [choose(ReadBy.AUTO, ("id",), ("id",), 1, TableSize(400_000, 100_000_000), cores).by for cores in (2, 16)]
+    assert ways == [ReadBy.KEYS, ReadBy.SCAN]
+
+
 def test_reason_has_the_numbers() -> None:
-    reading = choose(ReadBy.AUTO, ("id",), ("id",), 3000, TableSize(25_000, 6_000_000))
+    reading = choose(ReadBy.AUTO, ("id",), ("id",), 3000, TableSize(25_000, 6_000_000), CORES)
     assert reading.reason == "3,000 of about 25,000 keys are wanted, each of about 240 bytes"
 
 
