@@ -130,7 +130,7 @@ def plan(
     tell: Callable[[Event], None],
     outcome: PlanOutcome,
 ) -> None:
-    """Find out what an export would do: select, fetch trees, and count enrolments, which scans that one table.
+    """Find out what an export would do: select, fetch trees, and count enrolments, which reads that one table.
 
     Args:
         asked: which batches.

@@ -12,6 +12,11 @@ from cassandra.cluster import Session
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from progress_exhaust.catalogue.files import FilesCatalogue
+from progress_exhaust.output.store import open_store
+from progress_exhaust.services.plan import PlanOutcome, plan, private_stage
+from progress_exhaust.services.run import Ports
+from progress_exhaust.services.selection import Asked
 from progress_exhaust.settings import ReadBy, Settings
 from progress_exhaust.stack.cassandra import CassandraNode
 from progress_exhaust.tables import lookup, schemas
@@ -21,11 +26,13 @@ from progress_exhaust.tables.lookup import LOOKUP_ONLY, SCAN_ONLY
 from progress_exhaust.tables.schemas import INPUT_TABLES, Table
 from tests.integration.cassandra_runs import KeptWorld, reading_with, run_on_cassandra
 from tests.sample_world import BATCH_ID, COLLECTION_ID, LEAVES_OF_A, attempt, enrolment, spec_sample_world
+from tests.spark.spark_counters import jobs_so_far
 from tests.tables_contract import rows_of_keys
-from tests.whole_runs import asked_for, differences
+from tests.whole_runs import DAY, asked_for, differences
 from tests.worlds import World, merge, random_world
 
 SEEDS = range(300, 303)
+MOST_JOBS = 15
 ODD_IDS = ("ऋषि", 'quote "and" comma,', "it's", " blank at both ends ", "🙂", "x" * 200, "line\nbreak", "null")
 BEFORE_THE_CALENDAR = datetime(1500, 2, 28, 23, 59, 59, 999_000, tzinfo=UTC)
 LOOKED_UP = [table for table in INPUT_TABLES if table.known]
@@ -133,7 +140,9 @@ def test_reports_are_the_same_however_the_tables_are_read(
     contents = {}
     for read_by in (ReadBy.KEYS, ReadBy.SCAN):
         chosen = settings(kept, read_by, enrolments, output=tmp_path / read_by)
+        before = jobs_so_far(cassandra_spark)
         exported = run_on_cassandra(cassandra_spark, chosen, asked_for(kept.world))
+        assert jobs_so_far(cassandra_spark) - before <= MOST_JOBS
         files = (exported.folder / "progress-exhaust").glob("*.csv")
         contents[read_by] = {file.name: file.read_bytes() for file in files}
         dropped = {file.batch_id: file.rows_dropped for file in exported.outcome.made}
@@ -175,3 +184,36 @@ def test_frame_that_spark_would_not_look_up_is_not_used(cassandra_spark: SparkSe
         assert found is not None
         assert [row["firstname"] for row in found.collect()] == [ODD_IDS[0]]
     cassandra_spark.catalog.clearCache()
+
+
+def test_plan_tells_how_each_table_would_be_read(cassandra_spark: SparkSession, kept: KeptWorld) -> None:
+    chosen = settings(kept, ReadBy.KEYS, "by_batch")
+    outcome = PlanOutcome()
+    with reading_with(cassandra_spark, chosen):
+        store = open_store(chosen.output.url, cassandra_spark)
+        catalogue = FilesCatalogue(chosen.catalogue.directory, chosen.catalogue.max_tree_bytes)
+        ports = Ports(cassandra_spark, CassandraTables(cassandra_spark, chosen), catalogue, store)
+        with private_stage(cassandra_spark, store, "plan") as stage:
+            plan(Asked(batches=(BATCH_ID,)), ports, chosen, DAY, stage, lambda event: None, outcome)
+    learners = len(ODD_IDS) + 2
+    wanted = {"by_batch": 1, "certificate_failures": 1, "user_activity_agg": 3 * learners, "organisation": 2 * learners}
+    wanted |= dict.fromkeys(("assessment_aggregator", "user", "user_organisation"), learners)
+    by_key = {name: ("keys", f"the settings ask for it; {keys} keys are wanted") for name, keys in wanted.items()}
+    scanned = ("scan", "once a run, only the columns needed")
+    assert {read.table.rpartition(".")[2]: (read.strategy, read.reason) for read in outcome.reads} == {
+        **by_key,
+        **dict.fromkeys(("course_batch", "location", "system_settings"), scanned),
+    }
+
+
+def test_size_of_a_table_is_what_its_node_estimates(
+    cassandra_spark: SparkSession, cassandra_node: CassandraNode, kept: KeptWorld
+) -> None:
+    keyspace, name = kept.name("user").split(".")
+    cassandra_node.flush([keyspace])
+    partitions = cassandra_node.wait_for_estimates(keyspace, name)
+    chosen = settings(kept, ReadBy.AUTO)
+    with reading_with(cassandra_spark, chosen):
+        reading = CassandraTables(cassandra_spark, chosen).reading(schemas.USER, 3)
+    assert reading.by is ReadBy.SCAN
+    assert reading.reason.startswith(f"3 of about {partitions:,} keys are wanted, each of about ")
