@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from progress_exhaust.settings import ReadBy
 
-LOOKUP_BYTES = 1200
+LOOKUP_BYTES = 1700
 """A lookup costs as much as to scan its rows and so many bytes more. Measured: `make bench-cassandra`."""
 START_BYTES = 8_000_000
 """What each core could scan in the half second that it takes to plan lookups, and to gather and spread their keys."""
