@@ -40,10 +40,10 @@ PYTEST = PROGRESS_EXHAUST_STRICT_TESTS=1 JAVA_HOME="$$($(JAVA_HOME_FOUND))" \
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help install demo run test test-long lint bench stack run-stack stop package clean
+.PHONY: help install demo run test test-long lint bench bench-cassandra stack run-stack stop package clean
 
 help: ## Show what there is to make
-	@awk -F ': .*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ': .*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
 install: $(VENV)/.for-run ## Set up .venv with what a run needs
 	@echo "installed: $(COMMAND)"
@@ -84,6 +84,9 @@ bench: $(VENV)/.for-test ## Measure whole runs against their floors, cold starts
 	@$(IN_VENV) -m benchmarks.queue
 	@$(IN_VENV) -m benchmarks.requests
 	@$(IN_VENV) -m benchmarks.report
+
+bench-cassandra: $(VENV)/.for-stack ## Measure reading a real Cassandra node by key and by scan (loads it once: minutes)
+	@$(IN_VENV) -m benchmarks.cassandra
 
 stack: $(VENV)/.for-stack demo ## Start a real Cassandra and a content service with the demo's world in them
 	@$(IN_VENV) -m progress_exhaust.stack start --state $(STACK) \

@@ -84,6 +84,14 @@ class CatalogueKind(StrEnum):
     FILES = "files"
 
 
+class ReadBy(StrEnum):
+    """How the rows of a table in Cassandra are found."""
+
+    AUTO = "auto"
+    KEYS = "keys"
+    SCAN = "scan"
+
+
 class SourceSettings(Section):
     """Where the tables are."""
 
@@ -108,6 +116,10 @@ _QueueTable = Annotated[str, _like(_QUEUE_TABLE, "a table, or <schema>.<table>")
 
 def _table(default: str, what: str) -> Any:
     return Field(default, description=f"<keyspace>.<table> of {what}")
+
+
+def _read_by(what: str) -> Any:
+    return Field(ReadBy.AUTO, description=f"how {what} are read: auto, keys (where the table's key allows) or scan")
 
 
 class TableSettings(Section):
@@ -149,6 +161,18 @@ class CassandraSettings(Section):
     fetch_rows: PositiveInt = Field(1000, description="rows a page")
     reads_per_s: int = Field(0, ge=0, description="reads a second and core; 0: no limit")
     split_mb: PositiveInt = Field(128, description="megabytes of a table one task scans")
+    concurrent_reads: PositiveInt = Field(128, description="reads by key that one task has under way")
+    read_user_enrolments: ReadBy = _read_by("the enrolments")
+    read_user_activity_agg: ReadBy = _read_by("the activity counters")
+    read_assessment_aggregator: ReadBy = _read_by("the attempts")
+    read_user: ReadBy = _read_by("the learners")
+    read_organisation: ReadBy = _read_by("schools and root organisations")
+    read_user_organisation: ReadBy = _read_by("the learners' schools")
+    read_certificate_failures: ReadBy = _read_by("the failed certificates")
+
+    def read_by(self, table: str) -> ReadBy:
+        """Return what is set for a table, by its key in the section `tables`; one without a setting is scanned."""
+        return ReadBy(getattr(self, f"read_{table}", ReadBy.SCAN))
 
 
 class CatalogueSettings(Section):

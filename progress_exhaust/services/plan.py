@@ -27,8 +27,9 @@ from progress_exhaust.services.publishing import file_name
 from progress_exhaust.services.report_plan import Counts, ReportPlan, read_places
 from progress_exhaust.services.run import Event, Phase, Ports
 from progress_exhaust.services.selection import Asked, select_batches
+from progress_exhaust.services.wanted_keys import key_counts
 from progress_exhaust.services.waves import cut_waves
-from progress_exhaust.settings import Settings, SourceKind
+from progress_exhaust.settings import Settings
 from progress_exhaust.tables.port import Tables
 from progress_exhaust.tables.schemas import INPUT_TABLES, Table, table_names
 
@@ -129,7 +130,7 @@ def plan(
     tell: Callable[[Event], None],
     outcome: PlanOutcome,
 ) -> None:
-    """Find out what an export would do: select, fetch trees, and count enrolments, which scans that one table.
+    """Find out what an export would do: select, fetch trees, and count enrolments, which reads that one table.
 
     Args:
         asked: which batches.
@@ -159,7 +160,8 @@ def plan(
             _batch(report, counts.get(report.batch.batch_no, Counts()), settings, day) for report in reports
         ]
         outcome.collections = list(_collections(reports, outcome.batches))
-        outcome.reads = table_reads(ports.tables, settings)
+        learners_of = {batch_no: of_batch.kept for batch_no, of_batch in counts.items()}
+        outcome.reads = table_reads(ports.tables, settings, key_counts(reports, learners_of))
     except SPARK_FAILURES as error:
         fault = fault_of(error, settings)
         if fault is None:
@@ -169,14 +171,19 @@ def plan(
         ports.spark.catalog.clearCache()
 
 
-def table_reads(tables: Tables, settings: Settings) -> list[TableRead]:
+def table_reads(tables: Tables, settings: Settings, keys: Mapping[str, int]) -> list[TableRead]:
     """Return how each input table would be read.
+
+    Args:
+        tables: they.
+        settings: all settings.
+        keys: how many keys are wanted, by `Table.setting`.
 
     Raises:
         SourceError: the source does not answer.
     """
     names = table_names(settings)
-    return [_table_read(table, names[table.setting], tables, settings) for table in INPUT_TABLES]
+    return [_table_read(table, names[table.setting], tables, keys) for table in INPUT_TABLES]
 
 
 @contextmanager
@@ -237,9 +244,8 @@ def _collection(layout: Layout, batches: Sequence[PlannedBatch]) -> PlannedColle
     )
 
 
-def _table_read(table: Table, name: str, tables: Tables, settings: Settings) -> TableRead:
+def _table_read(table: Table, name: str, tables: Tables, keys: Mapping[str, int]) -> TableRead:
     if not tables.exists(table):
         return TableRead(name, "none", "it does not exist, and counts as empty")
-    if settings.source.kind is SourceKind.SNAPSHOT:
-        return TableRead(name, "scan", "files have no keys to read by")
-    return TableRead(name, "scan", "once a run, only the columns needed")
+    reading = tables.reading(table, keys.get(table.setting, 0))
+    return TableRead(name, reading.by, reading.reason)

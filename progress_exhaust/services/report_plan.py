@@ -22,7 +22,14 @@ from progress_exhaust.report.profiles import columns_of
 from progress_exhaust.report.rows import LearnerFrames, learner_rows
 from progress_exhaust.report.scores import best_attempts, scores_per_learner, wanted_attempts
 from progress_exhaust.report.wanted import Report, StageLines, layouts_of, read_lines
-from progress_exhaust.settings import Settings
+from progress_exhaust.services.wanted_keys import (
+    activity_keys,
+    attempt_keys,
+    batch_keys,
+    key_counts,
+    organisation_keys,
+)
+from progress_exhaust.settings import ReadBy, Settings
 from progress_exhaust.tables import schemas
 from progress_exhaust.tables.port import Tables
 
@@ -112,8 +119,9 @@ class ReportPlan:
         layouts = list(layouts_of(reports).values())
         batches = self._small(wanted.BATCHES, "batches", wanted.batch_rows(reports, {}))
         leaves = self._small(wanted.LEAVES, "leaves", wanted.leaf_rows(layouts))
-        frame = wanted_enrolments(self._tables.frame(schemas.USER_ENROLMENTS), batches, leaves)
-        return frame.persist(StorageLevel.MEMORY_AND_DISK)
+        number = key_counts(reports, {})[schemas.USER_ENROLMENTS.setting]
+        of_batches = self._tables.rows_of(schemas.USER_ENROLMENTS, batch_keys(batches), number)
+        return wanted_enrolments(of_batches, batches, leaves).persist(StorageLevel.MEMORY_AND_DISK)
 
     def counts(self, enrolments: DataFrame) -> dict[int, Counts]:
         """Count what becomes of the enrolments, by batch_no: one small job that also fills the persisted frame."""
@@ -154,29 +162,35 @@ class ReportPlan:
         return of_batch
 
     def sources(
-        self, reports: Sequence[Report], enrolments: DataFrame, learners: int, wave_of: dict[int, int]
+        self, reports: Sequence[Report], enrolments: DataFrame, counts: dict[int, Counts], wave_of: dict[int, int]
     ) -> SourceFrames:
         """Return the rows that the reports need of every table, each table read once.
 
         Args:
             reports: the reports of all waves.
             enrolments: as given by `enrolments`.
-            learners: how many of them are kept.
+            counts: as given by `counts`.
             wave_of: the wave of each batch_no, which is carried along.
         """
+        numbers = key_counts(reports, {batch_no: of_batch.kept for batch_no, of_batch in counts.items()})
+
+        def rows_of(table: schemas.Table, keys: DataFrame) -> DataFrame:
+            return self._tables.rows_of(table, keys, numbers[table.setting])
+
+        kept = enrolments.filter(F.col("dropped").isNull())
         layouts = list(layouts_of(reports).values())
         batches = self._small(wanted.BATCHES, "wave_batches", wanted.batch_rows(reports, wave_of))
         activities = self._small(wanted.ACTIVITIES, "activities", wanted.activity_rows(layouts))
         assessments = self._small(wanted.ASSESSMENTS, "assessments", wanted.assessment_rows(layouts))
-        activity = wanted_activity(self._tables.frame(schemas.USER_ACTIVITY_AGG), batches, activities)
-        attempts = wanted_attempts(self._tables.frame(schemas.ASSESSMENT_AGGREGATOR), batches, assessments)
+        counters = rows_of(schemas.USER_ACTIVITY_AGG, activity_keys(kept, activities))
+        activity = wanted_activity(counters, batches, activities)
+        attempts = wanted_attempts(rows_of(schemas.ASSESSMENT_AGGREGATOR, attempt_keys(kept)), batches, assessments)
         failures = None
         if self._tables.exists(schemas.CERTIFICATE_FAILURES):
-            failed = self._tables.frame(schemas.CERTIFICATE_FAILURES)
+            failed = rows_of(schemas.CERTIFICATE_FAILURES, batches.select(F.col("batch_id").alias("batchid")))
             of_batches = failed.join(batches, F.col("batchid") == F.col("batch_id"), how="inner")
             failures = of_batches.select(F.col("userid").alias("user_id"), "batch_no", "collection_id").distinct()
-        kept = enrolments.filter(F.col("dropped").isNull())
-        located = self._learners(kept, learners)
+        located = self._learners(kept, numbers)
         if len(set(wave_of.values())) == 1 and any(report.audience is not None for report in reports):
             # Counted by their organisation before they are joined; with more waves they are staged.
             located = located.persist(StorageLevel.MEMORY_AND_DISK)
@@ -205,11 +219,11 @@ class ReportPlan:
         )
         return report_lines(learner_rows(frames, wanted_reports), wanted_reports, formula_guard=guard)
 
-    def _learners(self, kept: DataFrame, count: int) -> DataFrame:
-        users = self._tables.frame(schemas.USER)
+    def _learners(self, kept: DataFrame, numbers: dict[str, int]) -> DataFrame:
+        ids = kept.select(F.col("user_id").alias("id"))
+        users = self._tables.rows_of(schemas.USER, ids, count := numbers[schemas.USER.setting])
         if count <= FEW_LEARNERS:
-            wanted_ids = F.broadcast(kept.select(F.col("user_id").alias("id")))
-            users = users.join(wanted_ids, on="id", how="left_semi")
+            users = users.join(F.broadcast(ids), on="id", how="left_semi")
         learners = known_learners(
             users,
             self._places.dictionary,
@@ -219,13 +233,20 @@ class ReportPlan:
         if not self._places.has_organisations:
             return located_learners(learners, None)
         learners = learners.persist(StorageLevel.MEMORY_AND_DISK)
-        by_organisation = organisation_places(
-            learners,
-            self._tables.frame(schemas.USER_ORGANISATION),
-            self._tables.frame(schemas.ORGANISATION),
-            self._places.dictionary,
-        )
+        memberships, organisations = self._organisations(learners.filter("asks_organisations"), numbers)
+        by_organisation = organisation_places(learners, memberships, organisations, self._places.dictionary)
         return located_learners(learners, by_organisation)
+
+    def _organisations(self, asking: DataFrame, numbers: dict[str, int]) -> tuple[DataFrame, DataFrame]:
+        """Return the memberships of the learners who ask, and the organisations that may place them."""
+        ids = asking.select(F.col("user_id").alias("userid"))
+        memberships = self._tables.rows_of(schemas.USER_ORGANISATION, ids, numbers[schemas.USER_ORGANISATION.setting])
+        number = numbers[schemas.ORGANISATION.setting]
+        if self._tables.reading(schemas.ORGANISATION, number).by is ReadBy.KEYS:
+            # They give keys, and are joined: read once, they are kept.
+            memberships = memberships.join(ids, on="userid", how="left_semi").persist(StorageLevel.MEMORY_AND_DISK)
+        keys = organisation_keys(asking, memberships)
+        return memberships, self._tables.rows_of(schemas.ORGANISATION, keys, number)
 
     def _small(self, schema: T.StructType, name: str, rows: Iterable[str]) -> DataFrame:
         """Stage a small frame; broadcast it, unless it is too big for that."""

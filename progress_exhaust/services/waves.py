@@ -123,7 +123,7 @@ class WaveRunner:
             self._set_partitions(max(wave.learners for wave in waves))
             with self._outcome.phase(Phase.PLAN):
                 slice_starts = self._slice_starts(reports, counts, enrolments)
-            sources = self._sources(waves, enrolments)
+            sources = self._sources(waves, enrolments, counts)
             with self._outcome.phase(Phase.READ):
                 report_counts = self._plan.report_counts(reports, sources, counts)
             failures = []
@@ -138,13 +138,13 @@ class WaveRunner:
             self._ports.spark.catalog.clearCache()
         return failures
 
-    def _sources(self, waves: Sequence[Wave], enrolments: DataFrame) -> SourceFrames:
+    def _sources(self, waves: Sequence[Wave], enrolments: DataFrame, counts: dict[int, Counts]) -> SourceFrames:
         """Return the rows the waves need; where there are several, from staging, so each table is read once."""
         reports = [report for wave in waves for report in wave.reports]
         learners = sum(wave.learners for wave in waves)
         wave_of = {report.batch.batch_no: wave.number for wave in waves for report in wave.reports}
         with self._outcome.phase(Phase.PLAN):
-            sources = self._plan.sources(reports, enrolments, learners, wave_of)
+            sources = self._plan.sources(reports, enrolments, counts, wave_of)
         if len(waves) == 1:
             return sources
         with self._outcome.phase(Phase.READ):

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from threading import Thread
 from typing import TypeVar
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException
-from pyspark.sql import Column, DataFrame, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
 from progress_exhaust.errors import DataShapeError
-from progress_exhaust.settings import CassandraSettings, Settings
+from progress_exhaust.settings import CassandraSettings, ReadBy, Settings
+from progress_exhaust.tables.cassandra_columns import as_declared
 from progress_exhaust.tables.cassandra_faults import FORMAT, causes, connection_fault, no_answer
-from progress_exhaust.tables.schemas import CERTIFICATE_FAILURES, CERTIFICATES, COURSE_BATCH, Table, table_names
-
-_SCAN_ONLY = {"directJoinSetting": "off"}
-"""Left to itself, the connector turns a join on a partition key into a lookup by key. Where columns are computed below
-the join it then mixes them up: rows get lost without an error, or have other rows' values."""
+from progress_exhaust.tables.lookup import LOOKUP_ONLY, SCAN_ONLY, looked_up, partition_key_of, size_of
+from progress_exhaust.tables.reading import Reading, TableSize, choose
+from progress_exhaust.tables.schemas import CERTIFICATE_FAILURES, COURSE_BATCH, Table, table_names
 
 _Result = TypeVar("_Result")
 
@@ -34,10 +32,6 @@ _CIPHER_SUITES = (
     "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
     "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
 )
-
-_MICROS_A_DAY = 86_400_000_000
-_GREGORIAN_SINCE = "1582-10-10T00:00:00Z"
-"""The calendar of `java.sql.Timestamp` has no day from 5 to 14 October 1582 in any zone."""
 
 _ACCEPTED_INSTEAD = {
     "array<map<string,string>>": {"string"},
@@ -59,6 +53,7 @@ def connector_options(settings: CassandraSettings) -> dict[str, str]:
         f"{prefix}.input.consistency.level": settings.consistency,
         f"{prefix}.input.fetch.sizeInRows": str(settings.fetch_rows),
         f"{prefix}.input.split.sizeInMB": str(settings.split_mb),
+        f"{prefix}.concurrent.reads": str(settings.concurrent_reads),
     }
     if settings.local_datacenter:
         options[f"{prefix}.connection.localDC"] = settings.local_datacenter
@@ -97,30 +92,30 @@ class CassandraTables:
         self._settings = settings.cassandra
         self._names = table_names(settings)
         self._loaded: dict[str, DataFrame | None] = {}
+        self._sizes: dict[str, TableSize | None] = {}
 
     def frame(self, table: Table) -> DataFrame:
         """Return the table; see `port.Tables`."""
-        found = self._load(table)
-        if found is None:
-            raise self._missing(table)
-        types = {field.name: field.dataType for field in found.schema}
-        missing = [name for name in table.key if name not in types]
-        if missing:
-            raise DataShapeError(
-                f"reading table {self._names[table.setting]}: columns missing: {json.dumps(missing)}; "
-                f"got {json.dumps(sorted(types))}; "
-                "was the table altered?"
-            )
-        for field in table.columns:
-            self._check_type(table, field, types.get(field.name))
-        return found.select(
-            [
-                _as_declared(field, types[field.name])
-                if field.name in types
-                else F.lit(None).cast(field.dataType).alias(field.name)
-                for field in table.columns
-            ]
-        )
+        return as_declared(table, self._checked(table))
+
+    def rows_of(self, table: Table, keys: DataFrame, count: int) -> DataFrame:
+        """Return the rows with these keys, looked up or scanned; see `port.Tables`."""
+        whole = self._checked(table)
+        if self.reading(table, count).by is ReadBy.SCAN:
+            return as_declared(table, whole)
+        columns = [name for name in table.columns.fieldNames() if name in whole.columns]
+        raw = self._asked(lambda: self._relation(table, LOOKUP_ONLY)).select(columns)
+        found = looked_up(raw, keys, partition_key_of(whole))
+        return as_declared(table, whole if found is None else found)
+
+    def reading(self, table: Table, count: int) -> Reading:
+        """Return how the table is read when so many keys are wanted; see `port.Tables`."""
+        whole = self._found(table)
+        if table.setting not in self._sizes:
+            self._sizes[table.setting] = self._asked(lambda: size_of(self._spark, whole))
+        asked, size = self._settings.read_by(table.setting), self._sizes[table.setting]
+        cores = self._spark.sparkContext.defaultParallelism
+        return choose(asked, partition_key_of(whole), table.known, count, size, cores)
 
     def exists(self, table: Table) -> bool:
         """Return whether Cassandra has the table; all but that of failed certificates must be there.
@@ -139,6 +134,27 @@ class CassandraTables:
         """Ask Cassandra for one table's columns."""
         self._look_at(COURSE_BATCH)
 
+    def _checked(self, table: Table) -> DataFrame:
+        """Return the table as Cassandra has it, whose columns are those that it should have."""
+        found = self._found(table)
+        types = {field.name: field.dataType for field in found.schema}
+        missing = [name for name in table.key if name not in types]
+        if missing:
+            raise DataShapeError(
+                f"reading table {self._names[table.setting]}: columns missing: {json.dumps(missing)}; "
+                f"got {json.dumps(sorted(types))}; "
+                "was the table altered?"
+            )
+        for field in table.columns:
+            self._check_type(table, field, types.get(field.name))
+        return found
+
+    def _found(self, table: Table) -> DataFrame:
+        found = self._load(table)
+        if found is None:
+            raise self._missing(table)
+        return found
+
     def _missing(self, table: Table) -> DataShapeError:
         return DataShapeError(
             f"reading table {self._names[table.setting]}: Cassandra has no such table; was it dropped, and does the "
@@ -152,22 +168,30 @@ class CassandraTables:
         return self._loaded[table.setting]
 
     def _look_at(self, table: Table) -> DataFrame | None:
+        return self._asked(lambda: self._relation_if_any(table))
+
+    def _asked(self, question: Callable[[], _Result]) -> _Result:
+        """Return what Cassandra answers, in time."""
         try:
-            return _in_time(
-                lambda: self._relation(table), self._settings.connect_timeout_s + self._settings.read_timeout_s
-            )
-        except AnalysisException:
-            return None
+            return _in_time(question, self._settings.connect_timeout_s + self._settings.read_timeout_s)
         except TimeoutError:
             raise no_answer(self._settings) from None
         except Py4JJavaError as error:
-            if any("Couldn't find" in text or "NoSuchElementException" in text for text in causes(error)):
-                return None
             raise connection_fault(error, self._settings) from None
 
-    def _relation(self, table: Table) -> DataFrame:
+    def _relation_if_any(self, table: Table) -> DataFrame | None:
+        try:
+            return self._relation(table, SCAN_ONLY)
+        except AnalysisException:
+            return None
+        except Py4JJavaError as error:
+            if any("Couldn't find" in text or "NoSuchElementException" in text for text in causes(error)):
+                return None
+            raise
+
+    def _relation(self, table: Table, options: Mapping[str, str]) -> DataFrame:
         keyspace, name = self._names[table.setting].split(".")
-        frame = self._spark.read.format(FORMAT).options(keyspace=keyspace, table=name, **_SCAN_ONLY).load()
+        frame = self._spark.read.format(FORMAT).options(keyspace=keyspace, table=name, **options).load()
         # Planning looks at the table once more. Done here, it is within our time, and no later plan does it again.
         frame._jdf.queryExecution().optimizedPlan()
         return frame
@@ -203,26 +227,3 @@ def _in_time(work: Callable[[], _Result], timeout_s: float) -> _Result:
 
     Thread(target=run, name="look at a table", daemon=True).start()
     return answer.result(timeout_s)
-
-
-def _as_declared(field: T.StructField, found: T.DataType) -> Column:
-    column = F.col(field.name)
-    if field.dataType == CERTIFICATES and found == T.StringType():
-        is_empty = column.isNull() | column.isin("", "[]", "null")
-        column = F.when(~is_empty, F.array(F.create_map(F.lit("text"), column)))
-    if found == T.TimestampType():
-        column = _instant(column)
-    return column.cast(field.dataType).alias(field.name)
-
-
-def _instant(column: Column) -> Column:
-    """Return the instant that Cassandra holds, of the one that the connector gives.
-
-    The connector hands instants on as `java.sql.Timestamp`. Spark takes one from before 15 October 1582 for a date of
-    the Julian calendar, and so moves it: by ten days then, by two in year 1. The days stand in the year and month that
-    it comes with.
-    """
-    year = F.year(column) - F.when(F.month(column) < 3, 1).otherwise(0)
-    days = F.floor(year / 100) - F.floor(year / 400) - 2
-    moved = F.timestamp_micros(F.unix_micros(column) + days * _MICROS_A_DAY)
-    return F.when(column < F.lit(_GREGORIAN_SINCE).cast("timestamp"), moved).otherwise(column)

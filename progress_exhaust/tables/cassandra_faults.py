@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 
 from progress_exhaust.errors import SourceError
 from progress_exhaust.settings import CassandraSettings
+from progress_exhaust.tables.lookup import LOOKUP
 
 FORMAT = "org.apache.spark.sql.cassandra"
 
@@ -62,7 +63,7 @@ def read_fault(
     answer = _first(text, _ANSWERS)
     if answer is None:
         return None
-    scan = _failed_scan(text, names)
+    scan = _failed_read(text, names)
     what = f"{'table' if len(scan.tables) == 1 else 'tables'} {', '.join(scan.tables)}".rstrip()
     if scan.tokens and answer.is_local_to_tokens:
         what += f" at tokens {scan.tokens}"
@@ -192,7 +193,7 @@ _ANSWERS = (
 
 
 @dataclass(frozen=True)
-class _FailedScan:
+class _FailedRead:
     tables: list[str]
     tokens: str = ""
 
@@ -203,24 +204,29 @@ _TOKENS = re.compile(r"TokenRange\((-?\d+),(-?\d+),")
 _MOST_RANGES = 3
 
 
-def _failed_scan(text: str, names: Sequence[str]) -> _FailedScan:
+def _failed_read(text: str, names: Sequence[str]) -> _FailedRead:
     """Find out what the failed task was reading: its error does not tell, but Spark's books of its stage do."""
     context = SparkContext._active_spark_context
     task = _TASK.search(text)
     if context is None or task is None:
-        return _FailedScan([])
+        return _FailedRead([])
     try:
         graph = context._jsc.sc().statusStore().operationGraphForStage(int(task.group(2)))
-        scanned = {name.removeprefix(_SCAN) for name in _operations(graph.rootCluster()) if name.startswith(_SCAN)}
-        tables = sorted(name for name in names if name.rpartition(".")[2] in scanned)
-        tokens = _tokens_of(tables[0], int(task.group(1))) if len(tables) == 1 else ""
+        operations = list(_operations(graph.rootCluster()))
+        scanned = {name.removeprefix(_SCAN) for name in operations if name.startswith(_SCAN)}
+        looked_up = {plan[2] for name in operations if (plan := LOOKUP.match(name))}
+        tables = sorted(name for name in names if name.rpartition(".")[2] in scanned or name in looked_up)
+        tokens = _tokens_of(tables[0], int(task.group(1))) if len(tables) == 1 and not looked_up else ""
     except (Py4JError, LookupError):
-        return _FailedScan([])
-    return _FailedScan(tables, tokens)
+        return _FailedRead([])
+    return _FailedRead(tables, tokens)
 
 
 def _operations(cluster: Any) -> Iterator[str]:
+    """Give the names of a stage's operators, and of what is kept: those are the texts of their plans."""
     yield cluster.name()
+    nodes = cluster.childNodes()
+    yield from (nodes.apply(number).name() for number in range(nodes.size()))
     children = cluster.childClusters()
     for number in range(children.size()):
         yield from _operations(children.apply(number))

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from pyspark.sql import DataFrame
 
+from progress_exhaust.tables.reading import Reading
 from progress_exhaust.tables.schemas import Table
 
 
@@ -20,6 +21,29 @@ class Tables(Protocol):
 
         Raises:
             DataShapeError: the table, or a column of its key, is missing, or a column has another type.
+            SourceError: the source does not answer.
+        """
+
+    def rows_of(self, table: Table, keys: DataFrame, count: int) -> DataFrame:
+        """Return the rows of the table with one of the keys, and perhaps all others, lazily.
+
+        What is read by key is kept, to be released with everything that is.
+
+        Args:
+            table: one with `known` columns.
+            keys: has these columns; the same key may stand in it several times, a null or empty one is not looked up.
+            count: how many different keys there are, or a little more.
+
+        Raises:
+            DataShapeError: as `frame` does.
+            SourceError: the source does not answer.
+        """
+
+    def reading(self, table: Table, count: int) -> Reading:
+        """Return how `rows_of` reads the table when so many keys are wanted, and why; no row is read.
+
+        Raises:
+            DataShapeError: the table is missing.
             SourceError: the source does not answer.
         """
 

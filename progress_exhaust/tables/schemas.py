@@ -31,6 +31,7 @@ class Table:
         setting: its key in the settings' section `tables`.
         key: the columns that together are unique, and must exist; all are text.
         columns: every column we read, the key's included.
+        known: columns of which a run knows all values that it wants before it reads the table.
         may_be_missing: whether a snapshot without it counts it as empty.
         also_numeric: text columns that some installations keep as a number.
     """
@@ -38,6 +39,7 @@ class Table:
     setting: str
     key: tuple[str, ...]
     columns: T.StructType
+    known: tuple[str, ...] = ()
     may_be_missing: bool = False
     also_numeric: tuple[str, ...] = ()
 
@@ -46,6 +48,7 @@ def _table(
     setting: str,
     key: str,
     *,
+    known: str = "",
     may_be_missing: bool = False,
     also_numeric: tuple[str, ...] = (),
     **columns: T.DataType,
@@ -53,12 +56,13 @@ def _table(
     names = tuple(key.split())
     fields = [T.StructField(name, TEXT) for name in names]
     fields += [T.StructField(name, data_type) for name, data_type in columns.items()]
-    return Table(setting, names, T.StructType(fields), may_be_missing, also_numeric)
+    return Table(setting, names, T.StructType(fields), tuple(known.split()), may_be_missing, also_numeric)
 
 
 USER_ENROLMENTS = _table(
     "user_enrolments",
     "userid courseid batchid",
+    known="batchid courseid",
     active=FLAG,
     enrolled_date=INSTANT,
     enrolleddate=TEXT,
@@ -70,6 +74,7 @@ USER_ENROLMENTS = _table(
 USER_ACTIVITY_AGG = _table(
     "user_activity_agg",
     "activity_type activity_id user_id context_id",
+    known="activity_type activity_id user_id",
     may_be_missing=True,
     agg=COUNTS,
     aggregates=NUMBERS,
@@ -77,6 +82,7 @@ USER_ACTIVITY_AGG = _table(
 ASSESSMENT_AGGREGATOR = _table(
     "assessment_aggregator",
     "user_id course_id batch_id content_id attempt_id",
+    known="user_id course_id",
     may_be_missing=True,
     total_score=NUMBER,
     last_attempted_on=INSTANT,
@@ -85,6 +91,7 @@ COURSE_BATCH = _table("course_batch", "courseid batchid", name=TEXT)
 USER = _table(
     "user",
     "id",
+    known="id",
     firstname=TEXT,
     lastname=TEXT,
     rootorgid=TEXT,
@@ -96,15 +103,18 @@ LOCATION = _table("location", "id", type=TEXT, name=TEXT, parentid=TEXT)
 ORGANISATION = _table(
     "organisation",
     "id",
+    known="id",
     may_be_missing=True,
     also_numeric=("organisationtype",),
     organisationtype=TEXT,
     orglocation=TEXT,
     locationids=TEXTS,
 )
-USER_ORGANISATION = _table("user_organisation", "userid organisationid", may_be_missing=True, isdeleted=FLAG)
+USER_ORGANISATION = _table(
+    "user_organisation", "userid organisationid", known="userid", may_be_missing=True, isdeleted=FLAG
+)
 SYSTEM_SETTINGS = _table("system_settings", "id", may_be_missing=True, value=TEXT)
-CERTIFICATE_FAILURES = _table("certificate_failures", "batchid userid", may_be_missing=True)
+CERTIFICATE_FAILURES = _table("certificate_failures", "batchid userid", known="batchid", may_be_missing=True)
 
 INPUT_TABLES = (
     USER_ENROLMENTS,

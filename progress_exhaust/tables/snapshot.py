@@ -16,7 +16,8 @@ from pyspark.sql import types as T
 
 from progress_exhaust.errors import DataShapeError, SourceError
 from progress_exhaust.json_text import is_one_value
-from progress_exhaust.settings import Settings
+from progress_exhaust.settings import ReadBy, Settings
+from progress_exhaust.tables.reading import Reading
 from progress_exhaust.tables.schemas import TEXTS, Table, empty, table_names
 
 _ISO_INSTANT = r"\A[+-]?\d{4,6}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?\s?(Z|[+-]\d{2}(:?\d{2})?)\z"
@@ -60,6 +61,14 @@ class SnapshotTables:
                 "was the table exported as one of these?"
             )
         return empty(self._spark, table)
+
+    def rows_of(self, table: Table, keys: DataFrame, count: int) -> DataFrame:
+        """Return the whole table; see `port.Tables`."""
+        return self.frame(table)
+
+    def reading(self, table: Table, count: int) -> Reading:
+        """Return that the table is scanned."""
+        return Reading(ReadBy.SCAN, "files have no keys to read by")
 
     def exists(self, table: Table) -> bool:
         """Return whether the snapshot has a folder for the table."""

@@ -26,6 +26,7 @@ from progress_exhaust.stack.cassandra import CassandraNode, free_ports
 from progress_exhaust.stack.snapshot_loader import load_snapshot
 from progress_exhaust.tables.cassandra import CassandraTables
 from progress_exhaust.tables.port import Tables
+from progress_exhaust.tables.reading import Reading
 from progress_exhaust.tables.schemas import ORGANISATION, USER_ENROLMENTS, Table
 from tests.builders import batches_world
 from tests.integration.cassandra_runs import KeptWorld, reading_with, run_on_cassandra
@@ -44,7 +45,7 @@ BIG_PARTITION_ROWS = 40_000
 
 @dataclass
 class ActingTables:
-    """Does something once a table has been looked at: `ORGANISATION` is the last, and the scans follow."""
+    """Does something once a table has been looked at: `ORGANISATION` is the last, and the rows follow."""
 
     tables: Tables
     at: Table | None
@@ -52,7 +53,15 @@ class ActingTables:
     acted_at: float = 0.0
 
     def frame(self, table: Table) -> DataFrame:
-        frame = self.tables.frame(table)
+        return self._looked_at(table, self.tables.frame(table))
+
+    def rows_of(self, table: Table, keys: DataFrame, count: int) -> DataFrame:
+        return self._looked_at(table, self.tables.rows_of(table, keys, count))
+
+    def reading(self, table: Table, count: int) -> Reading:
+        return self.tables.reading(table, count)
+
+    def _looked_at(self, table: Table, frame: DataFrame) -> DataFrame:
         if table is self.at and not self.acted_at:
             self.action()
             self.acted_at = time.monotonic()

@@ -1,0 +1,230 @@
+"""`python -m benchmarks.cassandra`: what it takes to read a real Cassandra node by key and by scan.
+
+Node and Spark share this machine, so only ratios count: variants take turns, and their medians are compared. The node
+is loaded once, which takes some minutes, and its data are kept under `var/bench/cassandra`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+
+from benchmarks.cassandra_node import BY_BATCH, WORLD, Bench, running_node
+from benchmarks.recording import record
+from progress_exhaust.output.store import open_store
+from progress_exhaust.report.wanted import Report
+from progress_exhaust.services.export import export
+from progress_exhaust.services.plan import private_stage
+from progress_exhaust.services.report_plan import ReportPlan, read_places
+from progress_exhaust.services.run import Outcome, Ports, Run
+from progress_exhaust.services.selection import Asked, select_batches
+from progress_exhaust.settings import ReadBy
+from progress_exhaust.spark import start_session
+from progress_exhaust.tables.cassandra import CassandraTables
+from progress_exhaust.tables.schemas import INPUT_TABLES, USER_ENROLMENTS, Table
+
+LOOKED_UP = [table for table in INPUT_TABLES if table.known]
+MOST_WRONG = 1.5
+"""The way that the rule chooses takes at most so many times what the better one takes."""
+
+Work = Callable[[], None]
+
+
+def main() -> None:
+    """Measure, and record the result."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.cassandra", description=__doc__)
+    parser.add_argument("--repeats", type=int, default=3, help="turns of each variant, after one that is not counted")
+    parser.add_argument("--without-grid", action="store_true", help="leave out each table by itself, the longest part")
+    arguments = parser.parse_args()
+    with running_node() as bench:
+        spark = start_session(bench.settings())
+        try:
+            bench.load(spark)
+            figures, ratios = measure(bench, spark, arguments.repeats)
+            record("cassandra", figures, ratios)
+            if not arguments.without_grid:
+                rows = grid(bench, spark, _all_reports(bench, spark), arguments.repeats)
+                record("cassandra_grid", {"enrolments": WORLD.enrolments, "rows": rows}, {})
+        finally:
+            spark.stop()
+    for name, ratio in ratios.items():
+        print(f"{name}: {ratio}")
+
+
+def measure(bench: Bench, spark: SparkSession, repeats: int) -> tuple[dict[str, Any], dict[str, float]]:
+    """Measure whole runs and the reading of one batch, beside what the connector's bare scans take."""
+    reports = _all_reports(bench, spark)
+    scans = {table: _bare_scan(bench, spark, table) for table in INPUT_TABLES}
+    # The first is the specification's sample, of two learners.
+    one = reports[-1:]
+    seconds = medians(
+        {
+            "export of all batches": lambda: _export(bench, spark),
+            "bare scan of all tables": lambda: _each(scans.values()),
+            "bare scan of the enrolments": scans[USER_ENROLMENTS],
+            "one batch by key, batch-first": lambda: _read(bench, spark, one, ReadBy.AUTO, BY_BATCH),
+            "one batch by scan, batch-first": lambda: _read(bench, spark, one, ReadBy.SCAN, BY_BATCH),
+            "one batch, ordinary key": lambda: _read(bench, spark, one, ReadBy.AUTO),
+        },
+        repeats,
+    )
+    others = seconds["bare scan of all tables"] - seconds["bare scan of the enrolments"]
+    ordinary = seconds["bare scan of the enrolments"] + others / 6
+    ratios = {
+        "cassandra_scan": seconds["export of all batches"] / seconds["bare scan of all tables"],
+        "cassandra_one_batch": seconds["one batch by key, batch-first"] / seconds["one batch by scan, batch-first"],
+        "cassandra_one_batch_ordinary_key": seconds["one batch, ordinary key"] / ordinary,
+    }
+    figures = {
+        "cores": os.cpu_count(),
+        "enrolments": WORLD.enrolments,
+        "batches": WORLD.batches,
+        "repeats": repeats,
+        "seconds": {name: round(value, 3) for name, value in seconds.items()},
+    }
+    return figures, {name: round(ratio, 3) for name, ratio in ratios.items()}
+
+
+def grid(bench: Bench, spark: SparkSession, reports: Sequence[Report], repeats: int) -> list[dict[str, Any]]:
+    """Measure both ways for each table and several shares of the batches, beside what the rule chooses."""
+    rows = []
+    for batches in (1, len(reports) // 10, len(reports)):
+        with tempfile.TemporaryDirectory() as folder:
+            for table, (keys, count) in _wanted(bench, spark, reports[-batches:], Path(folder)).items():
+                # The ordinary enrolments have no choice.
+                copy = BY_BATCH if table is USER_ENROLMENTS else ""
+                ways = {read_by: bench.tables(spark, read_by, copy) for read_by in ReadBy}
+                chosen = ways[ReadBy.AUTO].reading(table, count)
+                seconds = medians(
+                    {
+                        read_by: _noop(spark, partial(ways[read_by].rows_of, table, keys, count))
+                        for read_by in (ReadBy.KEYS, ReadBy.SCAN)
+                    },
+                    repeats,
+                )
+                rows.append(_grid_row(table, batches, chosen.by, chosen.reason, seconds))
+                print(rows[-1], flush=True)
+    return rows
+
+
+def medians(variants: Mapping[Any, Work], repeats: int) -> dict[Any, float]:
+    """Let each variant work once uncounted, then in turn, and return the median of its seconds."""
+    taken: dict[Any, list[float]] = {name: [] for name in variants}
+    for repeat in range(repeats + 1):
+        for name, work in variants.items():
+            begin = time.monotonic()
+            work()
+            if repeat:
+                taken[name].append(time.monotonic() - begin)
+    return {name: statistics.median(seconds) for name, seconds in taken.items()}
+
+
+def _grid_row(table: Table, batches: int, chosen: ReadBy, reason: str, seconds: Mapping[Any, float]) -> dict[str, Any]:
+    times_the_better = seconds[chosen] / min(seconds.values())
+    return {
+        "table": table.setting,
+        "batches": batches,
+        "keys_s": round(seconds[ReadBy.KEYS], 3),
+        "scan_s": round(seconds[ReadBy.SCAN], 3),
+        "chosen": chosen.value,
+        "times_the_better": round(times_the_better, 2),
+        "is_good": times_the_better <= MOST_WRONG,
+        "reason": reason,
+    }
+
+
+def _all_reports(bench: Bench, spark: SparkSession) -> list[Report]:
+    settings = bench.settings()
+    store = open_store(settings.output.url, spark)
+    with private_stage(spark, store, "bench") as stage:
+        selection = select_batches(
+            Asked(everything=True), spark, bench.tables(spark), bench.catalogue(), settings, stage
+        )
+    return [Report(number, batch) for number, batch in enumerate(selection.batches)]
+
+
+def _export(bench: Bench, spark: SparkSession) -> None:
+    settings = bench.settings()
+    ports = Ports(spark, bench.tables(spark), bench.catalogue(), open_store(settings.output.url, spark))
+    run = Run("bench", date(2026, 1, 1), lambda: datetime.now(UTC), lambda event: None)
+    export(Asked(everything=True), ports, settings, run, Outcome())
+
+
+def _read(bench: Bench, spark: SparkSession, reports: Sequence[Report], read_by: ReadBy, enrolments: str = "") -> None:
+    """Read the enrolments of reports, and all that they need of the tables that are joined to them."""
+    tables = bench.tables(spark, read_by, enrolments)
+    settings = bench.settings()
+    with private_stage(spark, open_store(settings.output.url, spark), "bench") as stage:
+        plan = ReportPlan(spark, tables, settings, read_places(tables), stage)
+        kept = plan.enrolments(reports)
+        counts = plan.counts(kept)
+        sources = plan.sources(reports, kept, counts, {})
+        for frame in (sources.activity, sources.attempts, sources.learners, sources.failures):
+            if frame is not None:
+                frame.write.format("noop").mode("overwrite").save()
+    spark.catalog.clearCache()
+
+
+def _wanted(
+    bench: Bench, spark: SparkSession, reports: Sequence[Report], folder: Path
+) -> dict[Table, tuple[DataFrame, int]]:
+    """Return the keys that the reports want of each table, as files, and how many the rule takes them for."""
+    tables = NotedKeys(bench.tables(spark, ReadBy.SCAN, BY_BATCH))
+    settings = bench.settings()
+    with private_stage(spark, open_store(settings.output.url, spark), "bench") as stage:
+        plan = ReportPlan(spark, tables, settings, read_places(tables), stage)
+        kept = plan.enrolments(reports)
+        plan.sources(reports, kept, plan.counts(kept), {})
+        for table, (keys, _) in tables.noted.items():
+            keys.write.parquet(str(folder / table.setting))
+    spark.catalog.clearCache()
+    return {
+        table: (spark.read.parquet(str(folder / table.setting)), count) for table, (_, count) in tables.noted.items()
+    }
+
+
+class NotedKeys:
+    """Tables that are scanned, and note which keys they were asked for."""
+
+    def __init__(self, tables: CassandraTables) -> None:
+        self._tables = tables
+        self.noted: dict[Table, tuple[DataFrame, int]] = {}
+        self.frame, self.reading = tables.frame, tables.reading
+        self.exists, self.check = tables.exists, tables.check
+
+    def rows_of(self, table: Table, keys: DataFrame, count: int) -> DataFrame:
+        """Note the keys, and return the whole table."""
+        self.noted[table] = (keys, count)
+        return self._tables.frame(table)
+
+
+def _bare_scan(bench: Bench, spark: SparkSession, table: Table) -> Work:
+    """Return what lets the connector scan the columns that a run reads, and does nothing with them."""
+    return _noop(spark, lambda: bench.bare(spark, table))
+
+
+def _noop(spark: SparkSession, frame: Callable[[], DataFrame]) -> Work:
+    def work() -> None:
+        frame().write.format("noop").mode("overwrite").save()
+        spark.catalog.clearCache()
+
+    return work
+
+
+def _each(works: Any) -> None:
+    for work in works:
+        work()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""Which keys a set of reports wants of each table that can be read by key, and how many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from progress_exhaust.report.wanted import Report
+from progress_exhaust.tables import schemas
+
+
+def key_counts(reports: Sequence[Report], learners_of: Mapping[int, int]) -> dict[str, int]:
+    """Return how many keys are wanted, by `Table.setting`, or a little more: a learner may be in several batches.
+
+    Args:
+        reports: the reports.
+        learners_of: the learners kept of each batch_no; one that is not in it has none.
+    """
+    batches = {report.batch.batch_no: report.batch for report in reports}
+    learners = sum(learners_of.get(batch_no, 0) for batch_no in batches)
+    activities = sum(
+        learners_of.get(batch_no, 0) * (1 + len(batch.layout.nested)) for batch_no, batch in batches.items()
+    )
+    return {
+        schemas.USER_ENROLMENTS.setting: len(batches),
+        schemas.CERTIFICATE_FAILURES.setting: len(batches),
+        schemas.USER_ACTIVITY_AGG.setting: activities,
+        schemas.ASSESSMENT_AGGREGATOR.setting: learners,
+        schemas.USER.setting: learners,
+        # At most: who asks is known only when the learners have been read.
+        schemas.USER_ORGANISATION.setting: learners,
+        schemas.ORGANISATION.setting: 2 * learners,
+    }
+
+
+def batch_keys(batches: DataFrame) -> DataFrame:
+    """Return the keys of the batches' enrolments; those with an empty course id are wanted too, to be counted."""
+    own = batches.select(F.col("batch_id").alias("batchid"), F.col("collection_id").alias("courseid"))
+    return own.unionByName(own.select("batchid", F.lit("").alias("courseid")))
+
+
+def activity_keys(kept: DataFrame, activities: DataFrame) -> DataFrame:
+    """Return the keys of the learners' counters: of the collection, and of each nested one."""
+    return kept.join(activities, on="collection_id", how="inner").select(
+        F.lit("Course").alias("activity_type"), "activity_id", "user_id"
+    )
+
+
+def attempt_keys(kept: DataFrame) -> DataFrame:
+    """Return the keys of the learners' attempts."""
+    return kept.select("user_id", F.col("collection_id").alias("course_id"))
+
+
+def organisation_keys(asking: DataFrame, memberships: DataFrame) -> DataFrame:
+    """Return the keys of the organisations that may place the learners who ask.
+
+    Args:
+        asking: has root_org_id.
+        memberships: of them, as `user_organisation` has them.
+    """
+    roots = asking.select(F.col("root_org_id").alias("id"))
+    return roots.unionByName(memberships.select(F.col("organisationid").alias("id")))

@@ -1,0 +1,219 @@
+"""Rows read by key are the rows of a scan; and what can not be looked up for certain is scanned."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cassandra.cluster import Session
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from progress_exhaust.catalogue.files import FilesCatalogue
+from progress_exhaust.output.store import open_store
+from progress_exhaust.services.plan import PlanOutcome, plan, private_stage
+from progress_exhaust.services.run import Ports
+from progress_exhaust.services.selection import Asked
+from progress_exhaust.settings import ReadBy, Settings
+from progress_exhaust.stack.cassandra import CassandraNode
+from progress_exhaust.tables import lookup, schemas
+from progress_exhaust.tables.cassandra import CassandraTables
+from progress_exhaust.tables.cassandra_faults import FORMAT
+from progress_exhaust.tables.lookup import LOOKUP_ONLY, SCAN_ONLY
+from progress_exhaust.tables.schemas import INPUT_TABLES, Table
+from tests.integration.cassandra_runs import KeptWorld, reading_with, run_on_cassandra
+from tests.sample_world import BATCH_ID, COLLECTION_ID, LEAVES_OF_A, attempt, enrolment, spec_sample_world
+from tests.spark.spark_counters import jobs_so_far
+from tests.tables_contract import rows_of_keys
+from tests.whole_runs import DAY, asked_for, differences
+from tests.worlds import World, merge, random_world
+
+SEEDS = range(300, 303)
+MOST_JOBS = 15
+ODD_IDS = ("ऋषि", 'quote "and" comma,', "it's", " blank at both ends ", "🙂", "x" * 200, "line\nbreak", "null")
+BEFORE_THE_CALENDAR = datetime(1500, 2, 28, 23, 59, 59, 999_000, tzinfo=UTC)
+LOOKED_UP = [table for table in INPUT_TABLES if table.known]
+BY_BATCH = {
+    "by_batch": "PRIMARY KEY (batchid, courseid, userid)",
+    "by_batch_and_course": "PRIMARY KEY ((batchid, courseid), userid)",
+}
+_COLUMNS = {
+    **dict.fromkeys(("batchid", "courseid", "userid", "enrolleddate", "issued_certificates"), "text"),
+    **dict.fromkeys(("enrolled_date", "completedon"), "timestamp"),
+    "active": "boolean",
+    "contentstatus": "map<text, int>",
+    "certificates": "list<frozen<map<text, text>>>",
+}
+
+
+def odd_world() -> World:
+    """Random worlds, and learners with odd ids in every table, who have done something before there was a calendar."""
+    world = merge([*(random_world(seed) for seed in SEEDS), spec_sample_world()])
+    old = {"enrolled_date": BEFORE_THE_CALENDAR, "completedon": datetime(1582, 10, 14, tzinfo=UTC)}
+    more: dict[str, list[dict[str, Any]]] = {
+        "user_enrolments": [enrolment(user_id, LEAVES_OF_A, **old) for user_id in ODD_IDS],
+        "assessment_aggregator": [
+            attempt(user_id, "attempt-1", 1.5) | {"last_attempted_on": BEFORE_THE_CALENDAR} for user_id in ODD_IDS
+        ],
+        "user": [{"id": user_id, "firstname": user_id, "rootorgid": user_id} for user_id in ODD_IDS],
+        "user_organisation": [{"userid": user_id, "organisationid": user_id} for user_id in ODD_IDS],
+        "organisation": [{"id": user_id, "organisationtype": "2"} for user_id in ODD_IDS],
+        "certificate_failures": [{"batchid": BATCH_ID, "userid": user_id} for user_id in ODD_IDS],
+        "user_activity_agg": [
+            {
+                "activity_type": "Course",
+                "activity_id": COLLECTION_ID,
+                "user_id": user_id,
+                "context_id": f"cb:{BATCH_ID}",
+                "agg": {"completedCount": 1},
+            }
+            for user_id in ODD_IDS
+        ],
+    }
+    tables = {name: [*world.rows(name), *more.get(name, [])] for name in world.tables.keys() | more.keys()}
+    return replace(world, tables=tables)
+
+
+@pytest.fixture(scope="module")
+def kept(
+    cassandra_node: CassandraNode, cassandra_session: Session, tmp_path_factory: pytest.TempPathFactory
+) -> KeptWorld:
+    kept = KeptWorld.load(cassandra_session, cassandra_node, odd_world(), tmp_path_factory.mktemp("reading"), "reading")
+    keyspace = kept.name("user_enrolments").partition(".")[0]
+    rows = list(cassandra_session.execute(f"SELECT * FROM {kept.name('user_enrolments')}"))
+    columns = ", ".join(f"{column} {kind}" for column, kind in _COLUMNS.items())
+    for name, key in BY_BATCH.items():
+        cassandra_session.execute(f"CREATE TABLE {keyspace}.{name} ({columns}, {key})")
+        insert = cassandra_session.prepare(
+            f"INSERT INTO {keyspace}.{name} ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' for _ in _COLUMNS)})"
+        )
+        for row in rows:
+            values = row._asdict() | {"issued_certificates": "[{}]" if row.issued_certificates else None}
+            cassandra_session.execute(insert, [values[column] for column in _COLUMNS])
+        cassandra_session.execute(
+            f"INSERT INTO {keyspace}.{name} (batchid, courseid, userid, active) VALUES ('{BATCH_ID}', '', 'u', true)"
+        )
+    return kept
+
+
+def settings(kept: KeptWorld, read_by: ReadBy, enrolments: str = "", **sections: Any) -> Settings:
+    read = {f"read_{table.setting}": read_by for table in LOOKED_UP}
+    tables = {"user_enrolments": f"{kept.keyspaces['sunbird_courses']}.{enrolments}"} if enrolments else {}
+    return kept.settings(cassandra=read, tables=tables, **sections)
+
+
+def one_in_two(names: tuple[str, ...]) -> Column:
+    return F.crc32(F.concat_ws("/", *names).cast("binary")) % 2 == 0
+
+
+@pytest.mark.parametrize(
+    ("table", "enrolments"),
+    [
+        *((table, "") for table in LOOKED_UP if table is not schemas.USER_ENROLMENTS),
+        *((schemas.USER_ENROLMENTS, name) for name in BY_BATCH),
+    ],
+    ids=lambda value: value.setting if isinstance(value, Table) else value,
+)
+def test_rows_read_by_key_are_those_of_a_scan(
+    cassandra_spark: SparkSession, kept: KeptWorld, table: Table, enrolments: str
+) -> None:
+    by_key, by_scan = (settings(kept, read_by, enrolments) for read_by in (ReadBy.KEYS, ReadBy.SCAN))
+    with reading_with(cassandra_spark, by_key):
+        whole = CassandraTables(cassandra_spark, by_scan).frame(table)
+        is_wanted = F.col("batchid") == BATCH_ID if table is schemas.USER_ENROLMENTS else one_in_two(table.known)
+        tables = CassandraTables(cassandra_spark, by_key)
+        asked = rows_of_keys(tables, table, whole, whole.filter(is_wanted).select(*table.known))
+
+    assert tables.reading(table, 1).by is ReadBy.KEYS
+    assert "Cassandra Direct Join" in asked.plan
+    assert asked.got == asked.wanted
+    assert sum(asked.got.values()) > len(ODD_IDS) // 4
+
+
+@pytest.mark.parametrize("enrolments", ["", *BY_BATCH], ids=["ordinary key", *BY_BATCH])
+def test_reports_are_the_same_however_the_tables_are_read(
+    cassandra_spark: SparkSession, kept: KeptWorld, tmp_path: Path, enrolments: str
+) -> None:
+    contents = {}
+    for read_by in (ReadBy.KEYS, ReadBy.SCAN):
+        chosen = settings(kept, read_by, enrolments, output=tmp_path / read_by)
+        before = jobs_so_far(cassandra_spark)
+        exported = run_on_cassandra(cassandra_spark, chosen, asked_for(kept.world))
+        assert jobs_so_far(cassandra_spark) - before <= MOST_JOBS
+        files = (exported.folder / "progress-exhaust").glob("*.csv")
+        contents[read_by] = {file.name: file.read_bytes() for file in files}
+        dropped = {file.batch_id: file.rows_dropped for file in exported.outcome.made}
+        assert dropped[BATCH_ID] == ({"no_key": 1} if enrolments else {})
+        if not enrolments:
+            assert differences(kept.world, exported) == []
+    assert contents[ReadBy.KEYS] == contents[ReadBy.SCAN]
+    assert len(contents[ReadBy.KEYS]) > len(SEEDS)
+
+
+def test_partition_key_is_read_from_the_catalogue(cassandra_spark: SparkSession, kept: KeptWorld) -> None:
+    reasons = {}
+    for name in ("", *BY_BATCH):
+        chosen = settings(kept, ReadBy.KEYS, name)
+        with reading_with(cassandra_spark, chosen):
+            reading = CassandraTables(cassandra_spark, chosen).reading(schemas.USER_ENROLMENTS, 3)
+        reasons[name] = (reading.by, reading.reason)
+    asked = (ReadBy.KEYS, "the settings ask for it; 3 keys are wanted")
+    assert reasons == {
+        "": (ReadBy.SCAN, "its partition key is userid; only batchid and courseid are known before it is read"),
+        "by_batch": asked,
+        "by_batch_and_course": asked,
+    }
+
+
+def test_frame_that_spark_would_not_look_up_is_not_used(cassandra_spark: SparkSession, kept: KeptWorld) -> None:
+    """Without this, a switch of the connector or a change of Spark's planner would show in no report, or in all."""
+    keyspace, name = kept.name("user").split(".")
+
+    def loaded(options: dict[str, str]) -> DataFrame:
+        return cassandra_spark.read.format(FORMAT).options(keyspace=keyspace, table=name, **options).load()
+
+    keys = cassandra_spark.range(1).select(F.lit(ODD_IDS[0]).alias("id"))
+    with reading_with(cassandra_spark, settings(kept, ReadBy.AUTO)):
+        computed = loaded(LOOKUP_ONLY).withColumn("firstname", F.upper("firstname"))
+        assert lookup.looked_up(loaded(SCAN_ONLY), keys, ("id",)) is None
+        assert lookup.looked_up(computed, keys, ("id",)) is None
+        found = lookup.looked_up(loaded(LOOKUP_ONLY), keys, ("id",))
+        assert found is not None
+        assert [row["firstname"] for row in found.collect()] == [ODD_IDS[0]]
+    cassandra_spark.catalog.clearCache()
+
+
+def test_plan_tells_how_each_table_would_be_read(cassandra_spark: SparkSession, kept: KeptWorld) -> None:
+    chosen = settings(kept, ReadBy.KEYS, "by_batch")
+    outcome = PlanOutcome()
+    with reading_with(cassandra_spark, chosen):
+        store = open_store(chosen.output.url, cassandra_spark)
+        catalogue = FilesCatalogue(chosen.catalogue.directory, chosen.catalogue.max_tree_bytes)
+        ports = Ports(cassandra_spark, CassandraTables(cassandra_spark, chosen), catalogue, store)
+        with private_stage(cassandra_spark, store, "plan") as stage:
+            plan(Asked(batches=(BATCH_ID,)), ports, chosen, DAY, stage, lambda event: None, outcome)
+    learners = len(ODD_IDS) + 2
+    wanted = {"by_batch": 1, "certificate_failures": 1, "user_activity_agg": 3 * learners, "organisation": 2 * learners}
+    wanted |= dict.fromkeys(("assessment_aggregator", "user", "user_organisation"), learners)
+    by_key = {name: ("keys", f"the settings ask for it; {keys} keys are wanted") for name, keys in wanted.items()}
+    scanned = ("scan", "once a run, only the columns needed")
+    assert {read.table.rpartition(".")[2]: (read.strategy, read.reason) for read in outcome.reads} == {
+        **by_key,
+        **dict.fromkeys(("course_batch", "location", "system_settings"), scanned),
+    }
+
+
+def test_size_of_a_table_is_what_its_node_estimates(
+    cassandra_spark: SparkSession, cassandra_node: CassandraNode, kept: KeptWorld
+) -> None:
+    keyspace, name = kept.name("user").split(".")
+    cassandra_node.flush([keyspace])
+    partitions = cassandra_node.wait_for_estimates(keyspace, name)
+    chosen = settings(kept, ReadBy.AUTO)
+    with reading_with(cassandra_spark, chosen):
+        reading = CassandraTables(cassandra_spark, chosen).reading(schemas.USER, 3)
+    assert reading.by is ReadBy.SCAN
+    assert reading.reason.startswith(f"3 of about {partitions:,} keys are wanted, each of about ")
