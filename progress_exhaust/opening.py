@@ -26,6 +26,7 @@ from progress_exhaust.tables.port import Tables
 from progress_exhaust.tables.snapshot import SnapshotTables
 
 _SUBMITTED = "PYSPARK_GATEWAY_PORT"
+_JAVA_OPTIONS = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "SPARK_SUBMIT_OPTS")
 _JVM_END_S = 4.0
 
 
@@ -77,7 +78,8 @@ class Outside:
         if self._session is None:
             self.java()
             try:
-                self._session = start_session(self._settings, debug=self._debug)
+                has_collector = any("GC" in self._environment.get(name, "") for name in _JAVA_OPTIONS)
+                self._session = start_session(self._settings, debug=self._debug, has_collector=has_collector)
             except Py4JJavaError as error:
                 raise self._not_started(str(error.java_exception).splitlines()[0][:200]) from error
             except (Py4JError, PySparkException) as error:

@@ -41,16 +41,21 @@ _RELIED_ON = {
 }
 
 
-def start_session(settings: Settings, *, debug: bool = False) -> SparkSession:
+def start_session(settings: Settings, *, debug: bool = False, has_collector: bool = False) -> SparkSession:
     """Start the session, or take the JVM that spark-submit has made, and whose arguments then win.
 
     Secrets are set in the running JVM, because the configuration given at its start stands in its arguments.
+
+    Args:
+        settings: all settings.
+        debug: whether Spark's own logging is wanted.
+        has_collector: whether somebody has chosen a garbage collector for the JVM, which starts with one choice only.
 
     Raises:
         SettingsError: the tables are in Cassandra and the connector is not on the class path.
     """
     at_start = SparkConf(loadDefaults=False)
-    for key, value in start_options(settings, debug=debug).items():
+    for key, value in start_options(settings, debug=debug, has_collector=has_collector).items():
         at_start.set(key, value)
     # Unless asked for, what the JVM says of itself while it starts (jars it fetches, or can not) is not for the screen.
     streams = {} if debug else {"stderr": subprocess.DEVNULL}
@@ -72,8 +77,8 @@ def start_session(settings: Settings, *, debug: bool = False) -> SparkSession:
     return session
 
 
-def start_options(settings: Settings, *, debug: bool) -> dict[str, str]:
-    """Return what Spark has to know before its JVM starts; no secret is among it."""
+def start_options(settings: Settings, *, debug: bool, has_collector: bool = False) -> dict[str, str]:
+    """Return what Spark has to know before its JVM starts; no secret is among it. See `start_session`."""
     spark = settings.spark
     options = {
         "spark.app.name": "progress-exhaust",
@@ -86,11 +91,13 @@ def start_options(settings: Settings, *, debug: bool) -> dict[str, str]:
     java_options = []
     if spark.master.startswith("local"):
         options |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
-        java_options.append("-XX:+UseParallelGC")  # half the work of Java's default, whose short pauses nobody needs
+        if not has_collector:
+            java_options.append("-XX:+UseParallelGC")  # half the work of Java's default, whose short pauses help nobody
     if not debug:
         quiet = resources.files("progress_exhaust") / "log4j2-quiet.properties"
         java_options.append(f"-Dlog4j2.configurationFile={Path(str(quiet)).as_uri()}")
-    options["spark.driver.extraJavaOptions"] = " ".join(java_options)
+    if java_options:
+        options["spark.driver.extraJavaOptions"] = " ".join(java_options)
     if settings.source.kind is SourceKind.CASSANDRA:
         options |= connector_options(settings.cassandra)
         options["spark.sql.extensions"] = CONNECTOR_EXTENSIONS

@@ -251,6 +251,14 @@ def test_missing_table_is_one_sentence_and_code_1(world: Path, tmp_path: Path) -
     assert paths_below(tmp_path / "output") == []
 
 
+def test_spark_starts_with_a_garbage_collector_of_ones_own(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-XX:+UseSerialGC")
+    ended = run(world, tmp_path, "plan", "--batch", BATCH_ID)
+    assert ended.code == 0, ended.err
+
+
 def test_sigterm_stops_cleanly_within_its_time(world: Path, tmp_path: Path) -> None:
     with started(world, tmp_path, "export", "--all") as process:
         assert process.stderr is not None
