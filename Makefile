@@ -36,6 +36,8 @@ ASKED_FOR := setup.py pyproject.toml constraints.txt
 PYTEST = PROGRESS_EXHAUST_STRICT_TESTS=1 JAVA_HOME="$$($(JAVA_HOME_FOUND))" \
 	$(IN_VENV) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
+# Java's second compiler takes a third of the CPU of a run that is over in seconds, as nearly all are in `make test`.
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
@@ -66,7 +68,7 @@ run: $(VENV)/.for-stack demo ## Make a demo world, put requests into a queue, wo
 		| cut -c "1-$$(tput cols 2>/dev/null || echo 80)"
 
 test: $(VENV)/.for-test ## Run all tests but the long ones; a service that can not be had is a failure
-	@$(PYTEST) -m "not long"
+	@SPARK_SUBMIT_OPTS=-XX:TieredStopAtLevel=1 $(PYTEST) -m "not long"
 
 test-long: $(VENV)/.for-test ## Run all tests, with more seeds, sizes and kill points
 	@$(PYTEST) -m ""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -26,3 +27,8 @@ def require_or_skip(service: str) -> Iterator[None]:
         if os.environ.get(STRICT) == "1":
             pytest.fail(sentence, pytrace=False)
         pytest.skip(f"{sentence} ({STRICT}=1 makes this a failure)")
+
+
+def pgbouncer_binary() -> str | None:
+    """Where pgbouncer is; its tests are left out where it is not, since a small fake stands for it in all runs."""
+    return shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")

@@ -18,11 +18,19 @@ from progress_exhaust.stack.postgres import PostgresServer
 from progress_exhaust.stack.schema import KEYSPACES, create_schema
 from tests.integration.ddl import NEW
 from tests.integration.queue_database import QueueDatabase
-from tests.services import require_or_skip
+from tests.services import pgbouncer_binary, require_or_skip
 from tests.tcp_proxy import TcpProxy
 
 MakeNode = Callable[..., CassandraNode]
 MakeServer = Callable[..., PostgresServer]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs pgbouncer where that is not installed."""
+    if pgbouncer_binary() is None:
+        left_out = [item for item in items if item.get_closest_marker("pgbouncer")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(scope="session")

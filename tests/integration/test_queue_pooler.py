@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from progress_exhaust.stack.ports import free_ports
 from tests.integration.queue_database import QueueDatabase
 from tests.integration.queue_drivers import claimed, driver, success
 from tests.integration.transaction_pooler import TransactionPooler
+from tests.services import pgbouncer_binary
 
 REFUSAL = "a pooler in between changes sessions between transactions, .* connect directly, or use session pooling"
 
@@ -62,9 +62,8 @@ def test_direct_connection_is_accepted_again_and_again(queue_database: QueueData
 @contextmanager
 def pgbouncer(queue_database: QueueDatabase, folder: Path, mode: str) -> Iterator[int]:
     """Run pgbouncer in front of the database; give its port."""
-    binary = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    if binary is None:
-        pytest.skip("pgbouncer is not installed")
+    binary = pgbouncer_binary()
+    assert binary is not None
     server = queue_database.server
     [port] = free_ports(1)
     users = folder / "users.txt"
@@ -102,6 +101,7 @@ def pgbouncer(queue_database: QueueDatabase, folder: Path, mode: str) -> Iterato
 
 
 @pytest.mark.long
+@pytest.mark.pgbouncer
 @pytest.mark.parametrize("mode", ["transaction", "statement"])
 def test_pgbouncer_that_shares_sessions_is_refused(queue_database: QueueDatabase, tmp_path: Path, mode: str) -> None:
     with (
@@ -113,6 +113,7 @@ def test_pgbouncer_that_shares_sessions_is_refused(queue_database: QueueDatabase
 
 
 @pytest.mark.long
+@pytest.mark.pgbouncer
 def test_pgbouncer_with_session_pooling_is_accepted(queue_database: QueueDatabase, tmp_path: Path) -> None:
     queue_database.insert()
     with pgbouncer(queue_database, tmp_path, "session") as port, driver(queue_database, port=port) as queue:
