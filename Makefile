@@ -36,8 +36,6 @@ ASKED_FOR := setup.py pyproject.toml constraints.txt
 PYTEST = PROGRESS_EXHAUST_STRICT_TESTS=1 JAVA_HOME="$$($(JAVA_HOME_FOUND))" \
 	$(IN_VENV) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-# Java's second compiler takes a third of the CPU of a run that is over in seconds, as nearly all are in `make test`.
-
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
@@ -67,6 +65,7 @@ run: $(VENV)/.for-stack demo ## Make a demo world, put requests into a queue, wo
 	@head -n 5 "$$(ls -t $(REPORTS)/progress-exhaust/one-batch/*.csv | head -n 1)" \
 		| cut -c "1-$$(tput cols 2>/dev/null || echo 80)"
 
+# Java's second compiler takes a third of the CPU of runs that are over in seconds, as nearly all are in these tests.
 test: $(VENV)/.for-test ## Run all tests but the long ones; a service that can not be had is a failure
 	@SPARK_SUBMIT_OPTS=-XX:TieredStopAtLevel=1 $(PYTEST) -m "not long"
 
