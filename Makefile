@@ -65,9 +65,8 @@ run: $(VENV)/.for-stack demo ## Make a demo world, put requests into a queue, wo
 	@head -n 5 "$$(ls -t $(REPORTS)/progress-exhaust/one-batch/*.csv | head -n 1)" \
 		| cut -c "1-$$(tput cols 2>/dev/null || echo 80)"
 
-# Java's second compiler takes a third of the CPU of runs that are over in seconds, as nearly all are in these tests.
 test: $(VENV)/.for-test ## Run all tests but the long ones; a service that can not be had is a failure
-	@SPARK_SUBMIT_OPTS=-XX:TieredStopAtLevel=1 $(PYTEST) -m "not long"
+	@$(PYTEST) -m "not long"
 
 test-long: $(VENV)/.for-test ## Run all tests, with more seeds, sizes and kill points
 	@$(PYTEST) -m ""
