@@ -30,6 +30,8 @@ FAULTY_JOB = Path(__file__).with_name("faulty_job.py")
 CHANNEL = "root"
 BATCHES = ["b-000", "b-001", "b-002"]
 RUN_S = 300.0
+DIES_S = 20.0
+"""A driver whose JVM is gone dies within milliseconds; on a busy machine it may be seconds until that is seen."""
 PUT_IN_AT = datetime(2026, 1, 2, 3, 4, 5)
 USUAL_POINTS = ("after_claim", "after_stage", "before_publish", "after_publish", "before_commit", "after_commit")
 CLOSED_POINTS = ("after_commit", "before_cleanup")
@@ -206,7 +208,7 @@ def test_driver_dies_with_its_jvm_and_its_request_is_free_at_once(place: Place) 
         assert process.stdout is not None
         process.stdout.read()  # to its end: nobody holds the other end any more
         wait_for(lambda: not Path(f"/proc/{python}").exists(), "the driver is gone")
-        assert time.monotonic() - begin < 2
+        assert time.monotonic() - begin < DIES_S
         [lock] = place.database.execute(
             "SELECT pg_try_advisory_lock(hashtextextended('job_request|t|r-1', 0)) AS is_free"
         )
