@@ -7,11 +7,9 @@ is loaded once, which takes some minutes, and its data are kept under `var/bench
 from __future__ import annotations
 
 import argparse
-import statistics
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 from benchmarks.cassandra_node import BY_BATCH, WORLD, Bench, running_node
 from benchmarks.recording import record
+from benchmarks.rounds import interleaved, measured, medians
+from benchmarks.session import DAY
 from progress_exhaust.output.store import open_store
 from progress_exhaust.report.wanted import Report
 from progress_exhaust.services.export import export
@@ -66,7 +66,8 @@ def measure(bench: Bench, spark: SparkSession, repeats: int) -> tuple[dict[str, 
     scans = {table: _bare_scan(bench, spark, table) for table in INPUT_TABLES}
     # The first is the specification's sample, of two learners.
     one = reports[-1:]
-    seconds = medians(
+    seconds = median_seconds(
+        spark,
         {
             "export of all batches": lambda: _export(bench, spark),
             "bare scan of all tables": lambda: _each(scans.values()),
@@ -87,7 +88,7 @@ def measure(bench: Bench, spark: SparkSession, repeats: int) -> tuple[dict[str, 
         "enrolments": WORLD.enrolments,
         "batches": WORLD.batches,
         "repeats": repeats,
-        "seconds": {name: round(value, 3) for name, value in seconds.items()},
+        "seconds": seconds,
         "one_batch_by_ordinary_key": round(seconds["one batch, ordinary key"] / ordinary, 3),
     }
     return figures, {name: round(ratio, 3) for name, ratio in ratios.items()}
@@ -103,7 +104,8 @@ def grid(bench: Bench, spark: SparkSession, reports: Sequence[Report], repeats: 
                 copy = BY_BATCH if table is USER_ENROLMENTS else ""
                 ways = {read_by: bench.tables(spark, read_by, copy) for read_by in ReadBy}
                 chosen = ways[ReadBy.AUTO].reading(table, count)
-                seconds = medians(
+                seconds = median_seconds(
+                    spark,
                     {
                         read_by: _noop(spark, partial(ways[read_by].rows_of, table, keys, count))
                         for read_by in (ReadBy.KEYS, ReadBy.SCAN)
@@ -115,25 +117,20 @@ def grid(bench: Bench, spark: SparkSession, reports: Sequence[Report], repeats: 
     return rows
 
 
-def medians(variants: Mapping[Any, Work], repeats: int) -> dict[Any, float]:
+def median_seconds(spark: SparkSession, variants: Mapping[str, Work], repeats: int) -> dict[str, float]:
     """Let each variant work once uncounted, then in turn, and return the median of its seconds."""
-    taken: dict[Any, list[float]] = {name: [] for name in variants}
-    for repeat in range(repeats + 1):
-        for name, work in variants.items():
-            begin = time.monotonic()
-            work()
-            if repeat:
-                taken[name].append(time.monotonic() - begin)
-    return {name: statistics.median(seconds) for name, seconds in taken.items()}
+    works = {name: partial(measured, spark, work) for name, work in variants.items()}
+    interleaved(works, 1)
+    return {name: medians(runs)["total_s"] for name, runs in interleaved(works, repeats).items()}
 
 
-def _grid_row(table: Table, batches: int, chosen: ReadBy, reason: str, seconds: Mapping[Any, float]) -> dict[str, Any]:
+def _grid_row(table: Table, batches: int, chosen: ReadBy, reason: str, seconds: Mapping[str, float]) -> dict[str, Any]:
     times_the_better = seconds[chosen] / min(seconds.values())
     return {
         "table": table.setting,
         "batches": batches,
-        "keys_s": round(seconds[ReadBy.KEYS], 3),
-        "scan_s": round(seconds[ReadBy.SCAN], 3),
+        "keys_s": seconds[ReadBy.KEYS],
+        "scan_s": seconds[ReadBy.SCAN],
         "chosen": chosen.value,
         "times_the_better": round(times_the_better, 2),
         "is_good": times_the_better <= MOST_WRONG,
@@ -154,7 +151,7 @@ def _all_reports(bench: Bench, spark: SparkSession) -> list[Report]:
 def _export(bench: Bench, spark: SparkSession) -> None:
     settings = bench.settings()
     ports = Ports(spark, bench.tables(spark), bench.catalogue(), open_store(settings.output.url, spark))
-    run = Run("bench", date(2026, 1, 1), lambda: datetime.now(UTC), lambda event: None)
+    run = Run("bench", DAY, lambda: datetime.now(UTC), lambda event: None)
     export(Asked(everything=True), ports, settings, run, Outcome())
 
 
