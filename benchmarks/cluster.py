@@ -24,7 +24,7 @@ import pyspark
 from benchmarks.recording import record
 from benchmarks.rounds import Figures, interleaved, medians, ratio
 from benchmarks.session import DAY, MASTER, require_world
-from benchmarks.worlds import ROOT
+from benchmarks.worlds import ROOT, places_of
 from progress_exhaust.java import java_home
 from progress_exhaust.stack.ports import HOST, free_ports
 
@@ -101,17 +101,18 @@ def daemon(folder: Path, name: str, *arguments: str) -> Iterator[None]:
 def submitted(master: str, name: str) -> Figures:
     """Make all reports by spark-submit; return the whole process's seconds, and the phases by its own clock."""
     shutil.rmtree(ROOT / WORLD / f"reports-{name}", ignore_errors=True)
-    places = {
-        "snapshot": ROOT / WORLD / "snapshot",
-        "catalogue": ROOT / WORLD / "catalogue",
-        "output": ROOT / WORLD / f"reports-{name}",
-    }
-    options = [option for key, place in places.items() for option in (f"--{key}", str(place.absolute()))]
     memory = ["--driver-memory", DRIVER_MEMORY, "--executor-memory", EXECUTOR_MEMORY]
     job = [str(CHECKOUT / "jobs" / "run_progress_exhaust.py"), "export", "--all", "--date", DAY.isoformat(), "--json"]
     begin = time.monotonic()
     process = subprocess.run(
-        [str(SPARK_HOME / "bin" / "spark-submit"), "--master", master, *memory, *job, *options],
+        [
+            str(SPARK_HOME / "bin" / "spark-submit"),
+            "--master",
+            master,
+            *memory,
+            *job,
+            *places_of(WORLD, f"reports-{name}"),
+        ],
         env=variables(),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -22,7 +22,7 @@ from pathlib import Path
 from benchmarks.recording import record
 from benchmarks.rounds import Figures, interleaved, medians, ratio
 from benchmarks.session import MASTER, require_world
-from benchmarks.worlds import ONE_BATCH, ROOT, batch_id
+from benchmarks.worlds import ONE_BATCH, ROOT, batch_id, places_of
 from progress_exhaust.java import java_home
 
 WORLD = "one_batch"
@@ -65,12 +65,9 @@ def ours() -> Figures:
     Raises:
         SystemExit: it has not made exactly one file.
     """
-    folder = ROOT / WORLD
-    shutil.rmtree(folder / "reports", ignore_errors=True)
-    places = {name: str(folder / name) for name in ("snapshot", "catalogue")} | {"output": str(folder / "reports")}
-    options = [argument for name, place in places.items() for argument in (f"--{name}", place)]
+    shutil.rmtree(ROOT / WORLD / "reports", ignore_errors=True)
     shown: list[str] = []
-    figures = timed([COMMAND, "export", "--batch", batch_id(0), "--json", *options], shown.append)
+    figures = timed([COMMAND, "export", "--batch", batch_id(0), "--json", *places_of(WORLD, "reports")], shown.append)
     document = json.loads(shown[0])
     if len(document["files"]) != 1:
         raise SystemExit(f"expected one file, got {len(document['files'])}")

@@ -53,6 +53,13 @@ def settings_for(world: str, master: str) -> Settings:
     )
 
 
+def places_of(world: str, output: str) -> list[str]:
+    """Return the arguments that let the real command work on a world, and put the reports into this folder of it."""
+    folder = (ROOT / world).absolute()
+    places = {"snapshot": folder / "snapshot", "catalogue": folder / "catalogue", "output": folder / output}
+    return [argument for name, place in places.items() for argument in (f"--{name}", str(place))]
+
+
 def is_made(world: str) -> bool:
     """Whether a world of the size wanted today is there."""
     made = ROOT / world / "made.json"
