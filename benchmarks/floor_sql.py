@@ -159,14 +159,14 @@ def _recorded(tables: Mapping[str, str], positions: range, assessments: range) -
 
 
 def _refused(tables: Mapping[str, str]) -> str:
-    """Batches that a doubled key would show in.
+    """Batches that a doubled key would show in: a nested activity's does where no leaves are counted.
 
     Learners with more activity rows than positions are found first, by a hash and a word of bits: some of them may only
     share these with another learner or position.
     """
     return f"""
         WITH wanted_activity AS (
-            SELECT b.batch_no, 'cb:' || b.batch_id AS context_id, y.activity_id,
+            SELECT b.batch_no, 'cb:' || b.batch_id AS context_id, y.activity_id, y.position,
                    CAST(1 AS UBIGINT) << (y.position % 64) AS bit
             FROM batch b JOIN activity y ON y.collection_no = b.collection_no
         ), suspects AS (
@@ -174,11 +174,11 @@ def _refused(tables: Mapping[str, str]) -> str:
             FROM {tables["user_activity_agg"]} a JOIN wanted_activity w USING (context_id, activity_id)
             WHERE a.activity_type = 'Course' GROUP BY learner_hash HAVING count(*) > bit_count(bit_or(w.bit))
         ), doubled_activity AS (
-            SELECT w.batch_no, a.user_id
+            SELECT w.batch_no, a.user_id, w.position
             FROM {tables["user_activity_agg"]} a
             JOIN suspects s ON s.learner_hash = hash(a.user_id, a.context_id)
             JOIN wanted_activity w USING (context_id, activity_id)
-            WHERE a.activity_type = 'Course' GROUP BY w.batch_no, a.user_id, a.activity_id HAVING count(*) > 1
+            WHERE a.activity_type = 'Course' GROUP BY w.batch_no, a.user_id, w.position HAVING count(*) > 1
         ), doubled_user AS (
             SELECT id FROM {tables["user"]} GROUP BY id HAVING count(*) > 1
         )
@@ -187,6 +187,7 @@ def _refused(tables: Mapping[str, str]) -> str:
         SELECT e.batch_no FROM enrolment e JOIN doubled_user u ON u.id = e.user_id
         UNION ALL
         SELECT e.batch_no FROM enrolment e JOIN doubled_activity a ON a.batch_no = e.batch_no AND a.user_id = e.user_id
+        LEFT JOIN done d USING (row_key) WHERE a.position = 0 OR d.row_key IS NULL
     """
 
 

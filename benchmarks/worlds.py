@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -29,8 +29,23 @@ SMALL_FILES = WorldSize(
 ONE_BATCH = WorldSize(
     seed=5, learners=30, batches=1, collections=1, leaves=40, nested=5, depth=2, assessments=4, attempts=2
 )
+TEN_TIMES = replace(STANDARD, batches=10 * STANDARD.batches, collections=10 * STANDARD.collections)
+MANY_COLLECTIONS = WorldSize(
+    seed=6, learners=2, batches=20_000, collections=20_000, leaves=10, nested=2, depth=2, assessments=1, attempts=1
+)
+ONE_BIG = WorldSize(
+    seed=7, learners=1_005_000, batches=1, collections=1, leaves=20, nested=2, depth=2, assessments=1, attempts=1
+)
 WORLDS = {"standard": STANDARD, "two_million": TWO_MILLION}
-ALL_WORLDS = {**WORLDS, "requested": REQUESTED, "small_files": SMALL_FILES, "one_batch": ONE_BATCH}
+ALL_WORLDS = {
+    **WORLDS,
+    "requested": REQUESTED,
+    "small_files": SMALL_FILES,
+    "one_batch": ONE_BATCH,
+    "ten_times": TEN_TIMES,
+    "many_collections": MANY_COLLECTIONS,
+    "one_big": ONE_BIG,
+}
 
 
 def batch_id(number: int) -> str:

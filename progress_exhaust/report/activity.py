@@ -12,7 +12,9 @@ _LONGEST_ID = 1000
 """Ids that may be reported on have at most 100 characters; a longer one must not be cut to one of them."""
 
 
-def wanted_activity(activity: DataFrame, batches: DataFrame, activities: DataFrame) -> DataFrame:
+def wanted_activity(
+    activity: DataFrame, batches: DataFrame, activities: DataFrame, uncounted: DataFrame | None = None
+) -> DataFrame:
     """Keep the counters of the wanted batches' collections and their nested collections.
 
     Grain: (batch, learner, activity). Adds batch_no, wave_no, user_id, position (0: the collection itself, n: its n-th
@@ -22,12 +24,19 @@ def wanted_activity(activity: DataFrame, batches: DataFrame, activities: DataFra
         activity: `user_activity_agg`.
         batches: wanted batches, unique by batch_id.
         activities: unique by (collection_id, activity_id).
+        uncounted: the learners, by user_id and batch_no, who keep the counters of nested collections, where they are
+            few enough to be broadcast; None keeps those of all learners.
     """
     is_of_course = (F.col("activity_type") == "Course") & F.col("context_id").startswith(_CONTEXT)
     of_courses = activity.filter(is_of_course & (F.col("user_id") != ""))
     batch_id = F.substring("context_id", len(_CONTEXT) + 1, _LONGEST_ID)
     of_batches = of_courses.join(batches, batch_id == F.col("batch_id"), how="inner")
     of_activities = of_batches.join(activities, on=["collection_id", "activity_id"], how="inner")
+    if uncounted is not None:
+        marked = F.broadcast(uncounted.distinct().withColumn("is_uncounted", F.lit(True)))
+        of_activities = of_activities.join(marked, on=["user_id", "batch_no"], how="left").filter(
+            (F.col("position") == 0) | F.col("is_uncounted")
+        )
     return of_activities.select(
         "batch_no",
         "wave_no",
@@ -42,13 +51,14 @@ def activity_per_learner(activity: DataFrame) -> DataFrame:
     """Put a learner's counters into one row.
 
     Grain and key: (user_id, batch_no). Adds activity_completed (structs of position and completed, one an activity),
-    activity_scores (by ordinal; null without a row of the collection itself), activity_doubled (whether the table
-    holds a key twice).
+    activity_scores (by ordinal; null without a row of the collection itself), activity_doubled and own_doubled (whether
+    the table holds any of the keys twice, and that of the collection itself).
     """
     counters = F.collect_list(F.struct("position", "completed"))
     per_learner = activity.groupBy("user_id", "batch_no").agg(
         counters.alias("activity_completed"),
         F.max("scores").alias("activity_scores"),
+        (F.count_if(F.col("position") == 0) > 1).alias("own_doubled"),
     )
     positions = F.col("activity_completed.position")
     return per_learner.withColumn("activity_doubled", F.size(F.array_distinct(positions)) < F.size(positions))

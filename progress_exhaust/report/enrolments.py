@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -13,6 +15,22 @@ OTHER_ORGANISATION = "other_organisation"
 DATE_UNREADABLE = "enrolment_date_unreadable"
 
 _COMPLETED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What becomes of the enrolments of a batch, as one report shows it.
+
+    `other_organisation` are those that would be kept, but are not for the report's audience; `uncounted` are those of
+    the batch, among the kept, whose progress the activity counters tell.
+    """
+
+    kept: int = 0
+    no_key: int = 0
+    inactive: int = 0
+    dates_unreadable: int = 0
+    other_organisation: int = 0
+    uncounted: int = 0
 
 
 def wanted_enrolments(enrolments: DataFrame, batches: DataFrame, leaves: DataFrame) -> DataFrame:
@@ -54,7 +72,8 @@ def wanted_enrolments(enrolments: DataFrame, batches: DataFrame, leaves: DataFra
 def counts_per_batch(enrolments: DataFrame) -> DataFrame:
     """Count what becomes of the enrolments.
 
-    Grain and key: batch_no. Adds kept, no_key, inactive, dates_unreadable (of rows kept).
+    Grain and key: batch_no. Adds kept, no_key, inactive, enrolment_date_unreadable (of rows kept), uncounted (of rows
+    kept: those without completed leaves, whose progress the activity counters tell).
     """
     is_kept = F.col("dropped").isNull()
     return enrolments.groupBy("batch_no").agg(
@@ -62,6 +81,7 @@ def counts_per_batch(enrolments: DataFrame) -> DataFrame:
         F.count_if(F.col("dropped") == NO_KEY).alias(NO_KEY),
         F.count_if(F.col("dropped") == INACTIVE).alias(INACTIVE),
         F.count_if(is_kept & F.col("date_unreadable")).alias(DATE_UNREADABLE),
+        F.count_if(is_kept & F.col("completed").isNull()).alias("uncounted"),
     )
 
 

@@ -59,7 +59,11 @@ def learner_rows(frames: LearnerFrames, reports: DataFrame) -> DataFrame:
         has_failed = F.coalesce(F.col("has_failed"), F.lit(False))
     is_permitted = F.col("audience").isNull() | (F.col("root_org_id") == F.col("audience"))
     of_reports = rows.join(reports, on="batch_no", how="inner").filter(is_permitted)
-    with_numbers = of_reports.withColumn("completed", _completed()).withColumn("scores", _shown_scores())
+    with_numbers = (
+        of_reports.withColumn("doubled", _doubled())
+        .withColumn("completed", _completed())
+        .withColumn("scores", _shown_scores())
+    )
     progress = F.when(F.col("completed_at").isNotNull(), F.lit(100).cast("long")).otherwise(_percent(F.lit(0)))
     return with_numbers.select(
         "report_no",
@@ -75,7 +79,7 @@ def learner_rows(frames: LearnerFrames, reports: DataFrame) -> DataFrame:
         F.when(F.col("has_certificate"), "Issued").when(has_failed, "Failed").alias("certificate_status"),
         number_text(_total_score()).alias("total_score"),
         _dynamic_cells().alias("dynamic_cells"),
-        _doubled().alias("doubled"),
+        "doubled",
     )
 
 
@@ -121,10 +125,14 @@ def _dynamic_cells() -> Column:
 
 
 def _doubled() -> Column:
+    """Name the tables that hold a key twice, where it shows: nested counters do only if no leaves are counted."""
     tables = (
         F.when(F.col("rows_of_learner") > 1, DOUBLED_ENROLMENT),
         F.when(F.col("user_doubled"), DOUBLED_USER),
-        F.when(F.col("activity_doubled"), DOUBLED_ACTIVITY),
+        F.when(
+            F.when(F.col("completed").isNull(), F.col("activity_doubled")).otherwise(F.col("own_doubled")),
+            DOUBLED_ACTIVITY,
+        ),
     )
     names = F.concat_ws(" ", *tables)
     return F.when(names != "", names)

@@ -19,12 +19,12 @@ from progress_exhaust.errors import NotMade
 from progress_exhaust.output.staging import Staging
 from progress_exhaust.output.store import Store
 from progress_exhaust.places import ROOT
-from progress_exhaust.report.enrolments import INACTIVE, NO_KEY
+from progress_exhaust.report.enrolments import INACTIVE, NO_KEY, Counts
 from progress_exhaust.report.profiles import columns_of
 from progress_exhaust.report.wanted import Report, StageLines
 from progress_exhaust.services.faults import SPARK_FAILURES, fault_of
 from progress_exhaust.services.publishing import file_name
-from progress_exhaust.services.report_plan import Counts, ReportPlan, read_places
+from progress_exhaust.services.report_plan import ReportPlan, read_places
 from progress_exhaust.services.run import Event, Phase, Ports
 from progress_exhaust.services.selection import Asked, select_batches
 from progress_exhaust.services.wanted_keys import key_counts
@@ -160,8 +160,7 @@ def plan(
             _batch(report, counts.get(report.batch.batch_no, Counts()), settings, day) for report in reports
         ]
         outcome.collections = list(_collections(reports, outcome.batches))
-        learners_of = {batch_no: of_batch.kept for batch_no, of_batch in counts.items()}
-        outcome.reads = table_reads(ports.tables, settings, key_counts(reports, learners_of))
+        outcome.reads = table_reads(ports.tables, settings, key_counts(reports, counts))
     except SPARK_FAILURES as error:
         fault = fault_of(error, settings)
         if fault is None:

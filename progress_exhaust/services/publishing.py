@@ -14,10 +14,10 @@ from progress_exhaust.output.digest import Digest, digest_of
 from progress_exhaust.output.lines import NOTES
 from progress_exhaust.output.manifest import Column, MadeFile
 from progress_exhaust.output.store import Store
-from progress_exhaust.report.enrolments import DATE_UNREADABLE, INACTIVE, NO_KEY, OTHER_ORGANISATION
+from progress_exhaust.report.enrolments import DATE_UNREADABLE, INACTIVE, NO_KEY, OTHER_ORGANISATION, Counts
 from progress_exhaust.report.profiles import columns_of
 from progress_exhaust.report.wanted import Report
-from progress_exhaust.services.report_plan import Counts, fixed_texts
+from progress_exhaust.services.report_plan import fixed_texts
 from progress_exhaust.settings import OutputSettings
 
 _PART = "part="

@@ -15,7 +15,7 @@ from progress_exhaust.output.csv_text import guarded_text, line_text
 from progress_exhaust.output.lines import report_lines
 from progress_exhaust.report import wanted
 from progress_exhaust.report.activity import activity_per_learner, wanted_activity
-from progress_exhaust.report.enrolments import counts_per_batch, wanted_enrolments
+from progress_exhaust.report.enrolments import Counts, counts_per_batch, wanted_enrolments
 from progress_exhaust.report.learners import known_learners, located_learners, organisation_places
 from progress_exhaust.report.locations import DISTRICT, STATE, Location, dictionary
 from progress_exhaust.report.profiles import columns_of
@@ -35,7 +35,7 @@ from progress_exhaust.tables.port import Tables
 
 MOST_LOCATIONS = 100_000
 FEW_LEARNERS = 50_000
-"""Up to so many learners their ids are broadcast, so that other users are left out before the exchange."""
+"""Up to so many learners their ids are broadcast, so that rows of others are left out before the exchange."""
 CUSTODIAN_ROW = "custodianOrgId"
 
 
@@ -52,20 +52,6 @@ class Places:
     dictionary: Column
     custodian_id: str | None
     has_organisations: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """What becomes of the enrolments of a batch, as one report shows it.
-
-    `other_organisation` are those that would be kept, but are not for the report's audience.
-    """
-
-    kept: int = 0
-    no_key: int = 0
-    inactive: int = 0
-    dates_unreadable: int = 0
-    other_organisation: int = 0
 
 
 @dataclass(frozen=True)
@@ -126,7 +112,13 @@ class ReportPlan:
     def counts(self, enrolments: DataFrame) -> dict[int, Counts]:
         """Count what becomes of the enrolments, by batch_no: one small job that also fills the persisted frame."""
         return {
-            row["batch_no"]: Counts(row["kept"], row["no_key"], row["inactive"], row["enrolment_date_unreadable"])
+            row["batch_no"]: Counts(
+                kept=row["kept"],
+                no_key=row["no_key"],
+                inactive=row["inactive"],
+                dates_unreadable=row["enrolment_date_unreadable"],
+                uncounted=row["uncounted"],
+            )
             for row in counts_per_batch(enrolments).collect()
         }
 
@@ -172,7 +164,7 @@ class ReportPlan:
             counts: as given by `counts`.
             wave_of: the wave of each batch_no, which is carried along.
         """
-        numbers = key_counts(reports, {batch_no: of_batch.kept for batch_no, of_batch in counts.items()})
+        numbers = key_counts(reports, counts)
 
         def rows_of(table: schemas.Table, keys: DataFrame) -> DataFrame:
             return self._tables.rows_of(table, keys, numbers[table.setting])
@@ -183,7 +175,10 @@ class ReportPlan:
         activities = self._small(wanted.ACTIVITIES, "activities", wanted.activity_rows(layouts))
         assessments = self._small(wanted.ASSESSMENTS, "assessments", wanted.assessment_rows(layouts))
         counters = rows_of(schemas.USER_ACTIVITY_AGG, activity_keys(kept, activities))
-        activity = wanted_activity(counters, batches, activities)
+        uncounted = None
+        if sum(of_batch.uncounted for of_batch in counts.values()) <= FEW_LEARNERS:
+            uncounted = kept.filter(F.col("completed").isNull()).select("user_id", "batch_no")
+        activity = wanted_activity(counters, batches, activities, uncounted)
         attempts = wanted_attempts(rows_of(schemas.ASSESSMENT_AGGREGATOR, attempt_keys(kept)), batches, assessments)
         failures = None
         if self._tables.exists(schemas.CERTIFICATE_FAILURES):

@@ -7,26 +7,26 @@ from collections.abc import Mapping, Sequence
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from progress_exhaust.report.enrolments import Counts
 from progress_exhaust.report.wanted import Report
 from progress_exhaust.tables import schemas
 
 
-def key_counts(reports: Sequence[Report], learners_of: Mapping[int, int]) -> dict[str, int]:
+def key_counts(reports: Sequence[Report], counts: Mapping[int, Counts]) -> dict[str, int]:
     """Return how many keys are wanted, by `Table.setting`, or a little more: a learner may be in several batches.
 
     Args:
         reports: the reports.
-        learners_of: the learners kept of each batch_no; one that is not in it has none.
+        counts: what becomes of the enrolments of each batch_no; one that is not in it has none.
     """
     batches = {report.batch.batch_no: report.batch for report in reports}
-    learners = sum(learners_of.get(batch_no, 0) for batch_no in batches)
-    activities = sum(
-        learners_of.get(batch_no, 0) * (1 + len(batch.layout.nested)) for batch_no, batch in batches.items()
-    )
+    of_batches = [(batch, counts.get(batch_no, Counts())) for batch_no, batch in batches.items()]
+    learners = sum(count.kept for _, count in of_batches)
+    nested = sum(count.uncounted * len(batch.layout.nested) for batch, count in of_batches)
     return {
         schemas.USER_ENROLMENTS.setting: len(batches),
         schemas.CERTIFICATE_FAILURES.setting: len(batches),
-        schemas.USER_ACTIVITY_AGG.setting: activities,
+        schemas.USER_ACTIVITY_AGG.setting: learners + nested,
         schemas.ASSESSMENT_AGGREGATOR.setting: learners,
         schemas.USER.setting: learners,
         # At most: who asks is known only when the learners have been read.
@@ -42,9 +42,12 @@ def batch_keys(batches: DataFrame) -> DataFrame:
 
 
 def activity_keys(kept: DataFrame, activities: DataFrame) -> DataFrame:
-    """Return the keys of the learners' counters: of the collection, and of each nested one."""
-    return kept.join(activities, on="collection_id", how="inner").select(
-        F.lit("Course").alias("activity_type"), "activity_id", "user_id"
+    """Return the keys of the learners' counters: of the collection, and of nested ones where no leaves are counted."""
+    is_shown = (F.col("position") == 0) | F.col("completed").isNull()
+    return (
+        kept.join(activities, on="collection_id", how="inner")
+        .filter(is_shown)
+        .select(F.lit("Course").alias("activity_type"), "activity_id", "user_id")
     )
 
 

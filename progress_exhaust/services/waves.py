@@ -18,12 +18,13 @@ from pyspark.sql import functions as F
 from progress_exhaust.errors import NotMade, Reason
 from progress_exhaust.output.lines import in_file_order
 from progress_exhaust.output.staging import Staging
+from progress_exhaust.report.enrolments import Counts
 from progress_exhaust.report.wanted import Report
 from progress_exhaust.services.delivery import Delivery
 from progress_exhaust.services.faults import SPARK_FAILURES, fault_of, full_text
 from progress_exhaust.services.publishing import Parts, check_report, staged_parts
 from progress_exhaust.services.refusals import unknown_batch
-from progress_exhaust.services.report_plan import Counts, Places, ReportPlan, SourceFrames
+from progress_exhaust.services.report_plan import Places, ReportPlan, SourceFrames
 from progress_exhaust.services.run import Outcome, Phase, Ports, Run, counted
 from progress_exhaust.settings import Settings
 

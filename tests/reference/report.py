@@ -180,7 +180,7 @@ def collection_layout(world: World, collection_id: str, walk: Walk) -> Layout:
 
 
 def refuse_doubled_keys(kept: list[Row], batch: Row, layout: Layout, lookups: Lookups, world: World) -> None:
-    """Refuse a report that a doubled key would show in."""
+    """Refuse a report that a doubled key would show in; nested activities do where there is no content status."""
     learners = [row["userid"] for row in kept]
     batches = [
         row
@@ -188,9 +188,9 @@ def refuse_doubled_keys(kept: list[Row], batch: Row, layout: Layout, lookups: Lo
         if (row.get("batchid"), row.get("courseid")) == (batch["batchid"], batch["courseid"])
     ]
     activities = [
-        len(lookups.activities[("Course", activity, learner, f"cb:{batch['batchid']}")])
-        for activity in [layout.collection_id, *layout.leaves_by_nested]
-        for learner in learners
+        len(lookups.activities[("Course", activity, row["userid"], f"cb:{batch['batchid']}")])
+        for row in kept
+        for activity in [layout.collection_id, *(() if row.get("contentstatus") else layout.leaves_by_nested)]
     ]
     if (
         len(batches) > 1

@@ -178,21 +178,21 @@ def test_dates_and_certificates_of_enrolments(spark: SparkSession, batches: Data
 def test_fates_are_counted_per_batch(spark: SparkSession) -> None:
     fates = spark.createDataFrame(
         [
-            (0, None, False),
-            (0, None, True),
-            (0, "inactive", True),
-            (0, "no_key", True),
-            (0, "no_key", False),
-            (1, "inactive", False),
+            (0, None, False, [0]),
+            (0, None, True, None),
+            (0, "inactive", True, None),
+            (0, "no_key", True, None),
+            (0, "no_key", False, [1]),
+            (1, "inactive", False, None),
         ],
-        "batch_no int, dropped string, date_unreadable boolean",
+        "batch_no int, dropped string, date_unreadable boolean, completed array<int>",
     )
 
     same(
         counts_per_batch(fates),
         spark.createDataFrame(
-            [(0, 2, 2, 1, 1), (1, 0, 0, 1, 0)],
-            "batch_no int, kept long, no_key long, inactive long, enrolment_date_unreadable long",
+            [(0, 2, 2, 1, 1, 1), (1, 0, 0, 1, 0, 0)],
+            "batch_no int, kept long, no_key long, inactive long, enrolment_date_unreadable long, uncounted long",
         ),
     )
 
@@ -244,6 +244,30 @@ def test_activity_rows_of_wanted_collections_and_batches_are_kept(
     )
 
 
+def test_counters_of_nested_collections_are_kept_for_the_learners_who_need_them(
+    spark: SparkSession, batches: DataFrame, activities: DataFrame
+) -> None:
+    learners = ("counted", "uncounted", "uncounted elsewhere")
+    table = table_frame(
+        spark,
+        schemas.USER_ACTIVITY_AGG,
+        *(activity(learner, "b-1", of) for learner in learners for of in ("do_1", "do_n")),
+    )
+    uncounted = spark.createDataFrame(
+        [("uncounted", 0), ("uncounted", 0), ("uncounted elsewhere", 1)], "user_id string, batch_no int"
+    )
+
+    found = wanted_activity(table, batches, activities, uncounted).select("user_id", "position")
+
+    same(
+        found,
+        spark.createDataFrame(
+            [("counted", 0), ("uncounted", 0), ("uncounted", 1), ("uncounted elsewhere", 0)],
+            "user_id string, position int",
+        ),
+    )
+
+
 COUNTERS: list[tuple[dict[str, float | None] | None, dict[str, int] | None, float | None]] = [
     # aggregates, agg, the counter score:q1
     (None, None, None),
@@ -280,6 +304,8 @@ def test_activity_rows_of_a_learner_become_one_and_tell_doubled_keys(spark: Spar
         ("u-2", 0, 2, 4.0, None),
         ("u-3", 0, 1, 1.0, None),
         ("u-3", 0, 1, 2.0, None),
+        ("u-4", 0, 0, 1.0, None),
+        ("u-4", 0, 0, 1.0, None),
     ]
 
     frame = activity_per_learner(spark.createDataFrame(rows, schema))
@@ -289,13 +315,14 @@ def test_activity_rows_of_a_learner_become_one_and_tell_doubled_keys(spark: Spar
         in_order,
         spark.createDataFrame(
             [
-                ("u-1", 0, [(0, 2.0), (1, None)], [7.5, None], False),
-                ("u-1", 1, [(0, 1.0)], [None, None], False),
-                ("u-2", 0, [(2, 4.0)], None, False),
-                ("u-3", 0, [(1, 1.0), (1, 2.0)], None, True),
+                ("u-1", 0, [(0, 2.0), (1, None)], [7.5, None], False, False),
+                ("u-1", 1, [(0, 1.0)], [None, None], False, False),
+                ("u-2", 0, [(2, 4.0)], None, False, False),
+                ("u-3", 0, [(1, 1.0), (1, 2.0)], None, False, True),
+                ("u-4", 0, [(0, 1.0), (0, 1.0)], None, True, True),
             ],
             "user_id string, batch_no int, activity_completed array<struct<position: int, completed: double>>, "
-            "activity_scores array<double>, activity_doubled boolean",
+            "activity_scores array<double>, own_doubled boolean, activity_doubled boolean",
         ),
     )
 
@@ -692,7 +719,7 @@ ENROLMENTS = (
 LEARNERS = "user_id string, user_name string, root_org_id string, state string, district string, user_doubled boolean"
 ACTIVITY = (
     "user_id string, batch_no int, activity_completed array<struct<position: int, completed: double>>, "
-    "activity_scores array<double>, activity_doubled boolean"
+    "activity_scores array<double>, own_doubled boolean, activity_doubled boolean"
 )
 SCORES = "user_id string, batch_no int, score_blocks map<int, array<double>>"
 REPORT = {
@@ -847,14 +874,27 @@ def test_doubled_keys_are_told_by_table(rows_for: Callable[..., list[Any]]) -> N
         enrolled("u-1", rows_of_learner=2),
         enrolled("u-2"),
         enrolled("u-3"),
+        enrolled("u-4", completed=[1, 0, 0]),
+        enrolled("u-5", completed=[1, 0, 0]),
         learners=({"user_id": "u-2", "user_doubled": True}, {"user_id": "u-3", "user_doubled": False}),
-        activity=(
-            {"user_id": "u-2", "batch_no": 0, "activity_completed": [], "activity_doubled": True},
-            {"user_id": "u-3", "batch_no": 0, "activity_completed": [], "activity_doubled": False},
+        activity=tuple(
+            {"user_id": learner, "batch_no": 0, "activity_completed": [], "own_doubled": own, "activity_doubled": any_}
+            for learner, own, any_ in (
+                ("u-2", False, True),
+                ("u-3", False, False),
+                ("u-4", False, True),  # a nested collection's, which does not show
+                ("u-5", True, True),
+            )
         ),
     )
 
-    assert [row.doubled for row in rows] == ["user_enrolments", "user user_activity_agg", None]
+    assert [row.doubled for row in rows] == [
+        "user_enrolments",
+        "user user_activity_agg",
+        None,
+        None,
+        "user_activity_agg",
+    ]
 
 
 LINE_ROWS = T.StructType(

@@ -15,13 +15,13 @@ from pyspark.sql import functions as F
 from progress_exhaust.catalogue.layout import Layout
 from progress_exhaust.errors import Reason, SourceError
 from progress_exhaust.output.store import HadoopStore, LocalStore
+from progress_exhaust.report.enrolments import Counts
 from progress_exhaust.report.wanted import Batch, Report
-from progress_exhaust.services.report_plan import Counts
 from progress_exhaust.services.waves import cut_waves
 from progress_exhaust.settings import Settings
 from progress_exhaust.tables.schemas import USER_ACTIVITY_AGG, USER_ENROLMENTS, Table
 from progress_exhaust.tables.snapshot import SnapshotTables
-from tests.builders import batches_world
+from tests.builders import activity, answer, assessment, attempt, batch, batches_world, collection, enrolment
 from tests.spark.spark_counters import RanPlan, jobs_so_far, plans_of
 from tests.whole_runs import DAY_IN_NAME, Exported, differences, run_export, settings_for, write_world
 from tests.worlds import KEYSPACES, World
@@ -86,6 +86,35 @@ def test_no_operator_of_a_run_needs_python(undisturbed: Undisturbed) -> None:
 
     assert len(nodes) > 50
     assert [node for node in nodes if any(word in node for word in PYTHON_NODES)] == []
+
+
+def test_course_of_hundreds_of_columns_beside_small_ones_equals_the_reference(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    small = batches_world(4, 2, LEARNERS)
+    nested = [
+        collection(f"wide-{number}", [assessment(f"wide-{number}-{quiz}") for quiz in "abc"[: 2 + number % 2]])
+        for number in range(200)
+    ]
+    quizzes = [leaf["identifier"] for one in nested for leaf in one["children"]]
+    tables = {name: list(rows) for name, rows in small.tables.items()}
+    tables["course_batch"].append(batch("b-wide", "wide"))
+    for number in range(LEARNERS):
+        place = (f"u-{number:04d}", "b-wide", "wide")
+        done = quizzes[number :: number % 5 + 1]
+        statuses = None if number % 7 == 0 else dict.fromkeys(done, 2)
+        tables["user_enrolments"].append(enrolment(*place, contentstatus=statuses))
+        tables["user_activity_agg"] += [
+            activity(place[0], "b-wide", one["identifier"], {"completedCount": float(number % 3)}) for one in nested
+        ]
+        tables["assessment_aggregator"] += [attempt(*place, quiz, total_score=len(quiz) + 0.5) for quiz in done]
+    world = World(tables, small.trees | {"wide": answer(collection("wide", nested))})
+    write_world(world, tmp_path)
+
+    exported = run_export(spark, settings_for(world, tmp_path))
+
+    assert len(quizzes) == 500
+    assert differences(world, exported) == []
 
 
 def test_plan_exchanges_each_table_once_and_its_lines_once(undisturbed: Undisturbed) -> None:
