@@ -8,8 +8,6 @@ from pyspark.sql import functions as F
 from progress_exhaust.report.values import is_number
 
 _CONTEXT = "cb:"
-_LONGEST_ID = 1000
-"""Ids that may be reported on have at most 100 characters; a longer one must not be cut to one of them."""
 
 
 def wanted_activity(
@@ -27,10 +25,9 @@ def wanted_activity(
         uncounted: the learners, by user_id and batch_no, who keep the counters of nested collections, where they are
             few enough to be broadcast; None keeps those of all learners.
     """
-    is_of_course = (F.col("activity_type") == "Course") & F.col("context_id").startswith(_CONTEXT)
-    of_courses = activity.filter(is_of_course & (F.col("user_id") != ""))
-    batch_id = F.substring("context_id", len(_CONTEXT) + 1, _LONGEST_ID)
-    of_batches = of_courses.join(batches, batch_id == F.col("batch_id"), how="inner")
+    of_courses = activity.filter((F.col("activity_type") == "Course") & (F.col("user_id") != ""))
+    contexts = batches.withColumn("context_id", F.concat(F.lit(_CONTEXT), F.col("batch_id")))
+    of_batches = of_courses.join(contexts, on="context_id", how="inner")
     of_activities = of_batches.join(activities, on=["collection_id", "activity_id"], how="inner")
     if uncounted is not None:
         marked = F.broadcast(uncounted.distinct().withColumn("is_uncounted", F.lit(True)))
@@ -55,7 +52,8 @@ def activity_per_learner(activity: DataFrame) -> DataFrame:
     the table holds any of the keys twice, and that of the collection itself).
     """
     counters = F.collect_list(F.struct("position", "completed"))
-    per_learner = activity.groupBy("user_id", "batch_no").agg(
+    # Sorted once, for the aggregate and for the join after it.
+    per_learner = activity.sortWithinPartitions("user_id", "batch_no").groupBy("user_id", "batch_no").agg(
         counters.alias("activity_completed"),
         F.max("scores").alias("activity_scores"),
         (F.count_if(F.col("position") == 0) > 1).alias("own_doubled"),

@@ -43,7 +43,7 @@ from progress_exhaust.tables.schemas import (
     Table,
 )
 
-_ROWS_PER_TASK = 200_000
+_ROWS_PER_TASK = 50_000
 _VALIDATED_SHARE = 0.3
 _INACTIVE_SHARE = 0.02
 
