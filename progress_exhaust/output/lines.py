@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from progress_exhaust.output.csv_text import cell, guarded, needs_guard
+from progress_exhaust.output.csv_text import are_plain, cell, guarded, needs_guard
 
 LINE_COLUMNS = ("report_no", "part", "kind", "user_id", "value")
 NOTES = "notes"
@@ -28,17 +28,22 @@ def report_lines(rows: DataFrame, reports: DataFrame, *, formula_guard: bool) ->
         reports: wanted reports, unique by report_no; their headers make the first lines.
         formula_guard: whether cells are made inert.
     """
-    guards = sum((needs_guard(F.col(name)).cast("int") for name in _GUARDED), F.lit(0)) if formula_guard else F.lit(0)
-    texts = [guarded(F.col(name)) if formula_guard else F.col(name) for name in _GUARDED]
-    cells = [cell(text) for text in texts] + [F.coalesce(F.col(name), F.lit("")) for name in _UNGUARDED]
+    texts = [F.col(name) for name in _GUARDED]
+    guards = sum((needs_guard(text).cast("int") for text in texts), F.lit(0)) if formula_guard else F.lit(0)
+    made_safe = [cell(guarded(text) if formula_guard else text) for text in texts]
+    is_plain = F.col("is_plain")
+    cells = [
+        *(F.when(is_plain, _or_blank(text)).otherwise(safe) for text, safe in zip(texts, made_safe, strict=True)),
+        *(_or_blank(F.col(name)) for name in _UNGUARDED),
+    ]
     dynamic = F.when(F.size("dynamic_cells") > 0, F.array_join("dynamic_cells", ",", ""))
     # Texts are made first: what explode has below it Spark interprets as a whole where a lambda is among it.
-    texts_made = rows.select(
+    texts_made = rows.withColumn("is_plain", are_plain(texts, formula_guard=formula_guard)).select(
         "report_no",
         "user_id",
         F.size(F.filter("slice_starts", lambda start: start <= F.col("user_id"))).alias("slice_no"),
         F.concat_ws(",", F.col("first_cells"), *cells, dynamic).alias("text"),
-        guards.alias("guards"),
+        F.when(is_plain, 0).otherwise(guards).alias("guards"),
         "doubled",
     )
     entries = texts_made.select("report_no", "user_id", F.explode(_line_and_notes()).alias("line"))
@@ -50,6 +55,10 @@ def report_lines(rows: DataFrame, reports: DataFrame, *, formula_guard: bool) ->
 def in_file_order(lines: DataFrame, tasks: int) -> DataFrame:
     """Bring each part of a report into one task, in the order of its file; adds nothing."""
     return lines.repartition(tasks, "part").sortWithinPartitions("part", "kind", "user_id").select("part", "value")
+
+
+def _or_blank(text: Column) -> Column:
+    return F.coalesce(text, F.lit(""))
 
 
 def _line_and_notes() -> Column:

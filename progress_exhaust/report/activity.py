@@ -23,14 +23,14 @@ def wanted_activity(
         batches: wanted batches, unique by batch_id.
         activities: unique by (collection_id, activity_id).
         uncounted: the learners, by user_id and batch_no, who keep the counters of nested collections, where they are
-            few enough to be broadcast; None keeps those of all learners.
+            few enough to be broadcast; None keeps those of all learners. One who is in it twice gets them twice.
     """
     of_courses = activity.filter((F.col("activity_type") == "Course") & (F.col("user_id") != ""))
     contexts = batches.withColumn("context_id", F.concat(F.lit(_CONTEXT), F.col("batch_id")))
     of_batches = of_courses.join(contexts, on="context_id", how="inner")
     of_activities = of_batches.join(activities, on=["collection_id", "activity_id"], how="inner")
     if uncounted is not None:
-        marked = F.broadcast(uncounted.distinct().withColumn("is_uncounted", F.lit(True)))
+        marked = F.broadcast(uncounted.withColumn("is_uncounted", F.lit(True)))
         of_activities = of_activities.join(marked, on=["user_id", "batch_no"], how="left").filter(
             (F.col("position") == 0) | F.col("is_uncounted")
         )
@@ -53,10 +53,14 @@ def activity_per_learner(activity: DataFrame) -> DataFrame:
     """
     counters = F.collect_list(F.struct("position", "completed"))
     # Sorted once, for the aggregate and for the join after it.
-    per_learner = activity.sortWithinPartitions("user_id", "batch_no").groupBy("user_id", "batch_no").agg(
-        counters.alias("activity_completed"),
-        F.max("scores").alias("activity_scores"),
-        (F.count_if(F.col("position") == 0) > 1).alias("own_doubled"),
+    per_learner = (
+        activity.sortWithinPartitions("user_id", "batch_no")
+        .groupBy("user_id", "batch_no")
+        .agg(
+            counters.alias("activity_completed"),
+            F.max("scores").alias("activity_scores"),
+            (F.count_if(F.col("position") == 0) > 1).alias("own_doubled"),
+        )
     )
     positions = F.col("activity_completed.position")
     return per_learner.withColumn("activity_doubled", F.size(F.array_distinct(positions)) < F.size(positions))

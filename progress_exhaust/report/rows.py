@@ -126,13 +126,13 @@ def _dynamic_cells() -> Column:
 
 def _doubled() -> Column:
     """Name the tables that hold a key twice, where it shows: nested counters do only if no leaves are counted."""
+    is_enrolled_twice = F.col("rows_of_learner") > 1
+    # A learner who is enrolled twice may have been joined to nested counters twice.
+    shows_nested = F.col("completed").isNull() & ~is_enrolled_twice
     tables = (
-        F.when(F.col("rows_of_learner") > 1, DOUBLED_ENROLMENT),
+        F.when(is_enrolled_twice, DOUBLED_ENROLMENT),
         F.when(F.col("user_doubled"), DOUBLED_USER),
-        F.when(
-            F.when(F.col("completed").isNull(), F.col("activity_doubled")).otherwise(F.col("own_doubled")),
-            DOUBLED_ACTIVITY,
-        ),
+        F.when(F.col("own_doubled") | (shows_nested & F.col("activity_doubled")), DOUBLED_ACTIVITY),
     )
     names = F.concat_ws(" ", *tables)
     return F.when(names != "", names)

@@ -293,6 +293,12 @@ def _(name: str) -> BatchCase:
     return BatchCase(one_batch(name, attempts=attempts), {f"{quiz} - Score": [""]})
 
 
+@case("activity-doubled-unused")
+def _(name: str) -> BatchCase:
+    rows = [activity(f"{name}-1", name, f"do-{name}-nested", {"completedCount": count}) for count in (1.0, 2.0)]
+    return BatchCase(one_batch(name, activity=rows), {f"do-{name}-nested - Progress": ["0"]})
+
+
 @case("attempt-doubled")
 def _(name: str) -> BatchCase:
     quiz = f"do-{name}-quiz"
@@ -545,7 +551,7 @@ def _(name: str) -> BatchCase:
 @case("doubled-nested-activity")
 def _(name: str) -> BatchCase:
     rows = [activity(f"{name}-1", name, f"do-{name}-nested", {"completedCount": count}) for count in (1.0, 2.0)]
-    return BatchCase(one_batch(name, activity=rows))
+    return BatchCase(one_batch(name, [enrolled(name, contentstatus=None)], activity=rows))
 
 
 def control() -> World:

@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from progress_exhaust.output.csv_text import cell, cell_text, guarded, guarded_text, line_text, needs_guard
+from progress_exhaust.output.csv_text import are_plain, cell, cell_text, guarded, guarded_text, line_text, needs_guard
 from tests.reference import csv_text as reference
 
 TRIGGERS = "=+-@|%\uff1d\uff0b\uff0d\uff20"
@@ -57,6 +57,22 @@ def test_spark_and_python_make_the_same_cells(frame: DataFrame, texts: list[str]
         inert = reference.guarded(text_)
         assert guarded_text(text_) == inert
         assert made[number] == (inert, inert != text_, cell_text(inert), reference.quoted(text_)), ascii(text_)
+
+
+@pytest.mark.parametrize("formula_guard", [True, False])
+def test_text_that_is_told_plain_stands_as_it_is_wherever_it_is_among_others(
+    frame: DataFrame, texts: list[str], formula_guard: bool
+) -> None:
+    columns = [F.lit("before"), F.col("text"), F.lit("behind")]
+    orders = [are_plain(columns[turn:] + columns[:turn], formula_guard=formula_guard) for turn in range(3)]
+    rows = sorted(frame.select("number", *orders).collect())
+
+    told = [[text for text, row in zip(texts, rows, strict=True) if row[1 + turn]] for turn in range(3)]
+
+    for plain in told:
+        assert len(plain) > 300
+        for text in plain:
+            assert reference.quoted(reference.guarded(text) if formula_guard else text) == text, ascii(text)
 
 
 def test_null_is_an_empty_cell_that_needs_no_guard(spark: SparkSession) -> None:

@@ -253,9 +253,7 @@ def test_counters_of_nested_collections_are_kept_for_the_learners_who_need_them(
         schemas.USER_ACTIVITY_AGG,
         *(activity(learner, "b-1", of) for learner in learners for of in ("do_1", "do_n")),
     )
-    uncounted = spark.createDataFrame(
-        [("uncounted", 0), ("uncounted", 0), ("uncounted elsewhere", 1)], "user_id string, batch_no int"
-    )
+    uncounted = spark.createDataFrame([("uncounted", 0), ("uncounted elsewhere", 1)], "user_id string, batch_no int")
 
     found = wanted_activity(table, batches, activities, uncounted).select("user_id", "position")
 

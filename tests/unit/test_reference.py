@@ -282,11 +282,26 @@ def test_batch_that_can_not_be_made() -> None:
 
 
 def test_doubled_key_that_would_show_refuses_the_report() -> None:
-    for table in ("user_enrolments", "user", "course_batch", "user_activity_agg"):
+    for table in ("user_enrolments", "user", "course_batch"):
         world = spec_sample_world()
-        rows = world.tables.setdefault(table, [])
-        rows += [activity(NESTED_A, None)] * 2 if table == "user_activity_agg" else [dict(rows[0])]
+        world.tables[table].append(dict(world.tables[table][0]))
         assert report(world).not_made == "doubled_key", table
+
+
+@pytest.mark.parametrize(
+    ("activity_id", "changes", "reason"),
+    [
+        pytest.param(COLLECTION_ID, {}, "doubled_key", id="the collection's own"),
+        pytest.param(NESTED_A, {"contentstatus": {}}, "doubled_key", id="a nested one's, which tells the progress"),
+        pytest.param(NESTED_A, {}, "", id="a nested one's, which does not show"),
+    ],
+)
+def test_doubled_activity_refuses_the_report_where_it_shows(
+    activity_id: str, changes: dict[str, Any], reason: str
+) -> None:
+    world = changed("user_enrolments", KRISHNA, **changes)
+    world.tables["user_activity_agg"] = [activity(activity_id, None)] * 2
+    assert report(world).not_made == reason
 
 
 def test_doubled_key_that_does_not_show_is_borne() -> None:
