@@ -30,9 +30,9 @@ from progress_exhaust.tables.schemas import INPUT_TABLES, Table, table_names
 FOLDER = ROOT / "cassandra"
 WORLD = WorldSize(
     seed=1,
-    learners=500,
-    batches=100,
-    collections=10,
+    learners=1000,
+    batches=200,
+    collections=20,
     leaves=40,
     nested=5,
     depth=2,

@@ -30,6 +30,7 @@ COLUMNS = {
     "published_files_per_s": "published a second",
     **{f"{phase}_s": phase for phase in ("start", "catalogue", "plan", "read", "compute", "publish")},
 }
+GROWN = {"total_s": "seconds", "cpu_s": "CPU seconds", "row_us": "seconds a row", "heap_used_mb": "heap in use"}
 NOT_IN_SPEED = ("two_million",)
 """Worlds whose figures have a file of their own."""
 
@@ -59,8 +60,9 @@ def filled_in(page: str, speed: Mapping[str, Any]) -> str:
         raise ValueError(f"filling in the page: expected one line {BEGIN} and one line {END}")
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
-    tables = [_table(rows) for rows in (_ratio_rows(speed), _variant_rows(speed["parts"]))]
-    return "\n\n".join([before + BEGIN, *tables, _origins(speed["parts"]), END + after])
+    parts = speed["parts"]
+    tables = [_table(rows) for rows in (_ratio_rows(speed), _variant_rows(parts), _grown_rows(parts))]
+    return "\n\n".join([before + BEGIN, *tables, _origins(parts), END + after])
 
 
 def _ratio_rows(speed: Mapping[str, Any]) -> Iterator[Sequence[str]]:
@@ -81,6 +83,15 @@ def _variant_rows(parts: Mapping[str, Any]) -> Iterator[Sequence[str]]:
         for variant, figures in content.get("median", {}).items():
             cells = [_number(figures[name]) if name in figures else "" for name in COLUMNS]
             yield (f"`{part}`", variant, *cells)
+
+
+def _grown_rows(parts: Mapping[str, Any]) -> Iterator[Sequence[str]]:
+    """Give a row for each part that compares a world with what it grew from."""
+    yield ("part", "world", "grown from", *(f"times the {name}" for name in GROWN.values()))
+    for part, content in parts.items():
+        if "grown" in content:
+            before, after = content["median"]
+            yield (f"`{part}`", after, before, *(_number(content["grown"][name]) for name in GROWN))
 
 
 def _origins(parts: Mapping[str, Any]) -> str:

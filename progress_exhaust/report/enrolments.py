@@ -92,9 +92,18 @@ def _done_leaves() -> Column:
 
 def _completed_leaves() -> Column:
     done = F.col("done")
-    # The second list is the one that is hashed: the short one.
     own = F.size(F.array_intersect(F.col("leaves"), done))
-    nested = F.transform("nested_leaves", lambda leaves: F.size(F.array_intersect(done, leaves)))
+
+    def of_group(group: Column) -> Column:
+        done_there = F.coalesce(F.array_intersect(done, group["leaves"]), done)
+        # An array of one, so that it is worked out once a group and not for each nested collection.
+        return F.transform(
+            F.array(done_there),
+            # The second list is the one that is hashed: the short one.
+            lambda done: F.transform(group["nested"], lambda leaves: F.size(F.array_intersect(done, leaves))),
+        )
+
+    nested = F.flatten(F.flatten(F.transform("nested_groups", of_group)))
     return F.when(F.size("contentstatus") > 0, F.concat(F.array(own), nested))
 
 

@@ -7,8 +7,10 @@ workers, and thousands of literals would burden every plan.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
@@ -26,14 +28,24 @@ BATCHES = T.StructType(
         T.StructField("wave_no", T.IntegerType()),
     ]
 )
-# Grain and key: collection_id.
+# Grain and key: collection_id. Nested collections stand in groups, in the order of the layout: nested has the leaves of
+# each, leaves those of all, and is null where there is one group.
 LEAVES = T.StructType(
     [
         T.StructField("collection_id", _ID),
         T.StructField("leaves", T.ArrayType(_ID)),
-        T.StructField("nested_leaves", T.ArrayType(T.ArrayType(_ID))),
+        T.StructField(
+            "nested_groups",
+            T.ArrayType(
+                T.StructType(
+                    [T.StructField("leaves", T.ArrayType(_ID)), T.StructField("nested", T.ArrayType(T.ArrayType(_ID)))]
+                )
+            ),
+        ),
     ]
 )
+ONE_GROUP = 16
+"""Up to so many nested collections are one group."""
 # Key: (collection_id, activity_id). Position 0 is the collection itself, n its n-th nested one; score_keys, the
 # counters of its assessments in the order of the layout, is set where position is 0.
 ACTIVITIES = T.StructType(
@@ -138,7 +150,7 @@ def leaf_rows(layouts: Iterable[Layout]) -> Iterator[str]:
         yield _line(
             collection_id=layout.collection_id,
             leaves=layout.leaves,
-            nested_leaves=[nested.leaves for nested in layout.nested],
+            nested_groups=_nested_groups([nested.leaves for nested in layout.nested]),
         )
 
 
@@ -189,6 +201,15 @@ def report_row(report: Report, slice_starts: Sequence[str], *, first_cells: str,
 def read_lines(spark: SparkSession, schema: T.StructType, url: str) -> DataFrame:
     """Read staged JSON lines by their schema."""
     return spark.read.schema(schema).option("mode", "FAILFAST").json(url)
+
+
+def _nested_groups(nested: Sequence[Sequence[str]]) -> list[dict[str, object]]:
+    """Cut into groups of the square root of their number: what a learner has done is looked through fewest times."""
+    if len(nested) <= ONE_GROUP:
+        return [{"leaves": None, "nested": nested}]
+    size = math.isqrt(len(nested))
+    groups = [nested[at : at + size] for at in range(0, len(nested), size)]
+    return [{"leaves": list(dict.fromkeys(chain.from_iterable(group))), "nested": group} for group in groups]
 
 
 def _line(**fields: object) -> str:

@@ -65,8 +65,12 @@ def leaves(spark: SparkSession) -> DataFrame:
     return rows_frame(
         spark,
         wanted.LEAVES,
-        {"collection_id": "do_1", "leaves": ["a", "b", "c"], "nested_leaves": [["a"], ["b", "c"], []]},
-        {"collection_id": "do_2", "leaves": [], "nested_leaves": []},
+        {
+            "collection_id": "do_1",
+            "leaves": ["a", "b", "c"],
+            "nested_groups": [(["a", "b", "c"], [["a"], ["b", "c"]]), ([], [[]])],
+        },
+        {"collection_id": "do_2", "leaves": [], "nested_groups": [(None, [])]},
     )
 
 

@@ -25,7 +25,14 @@ def test_tables_stand_between_the_markers_and_the_text_around_them_stays() -> No
         "cores": 2,
         "cpu_ratios": {"scan": 9.5},
     }
-    speed = {"ratios": {"scan": 8.1504}, "parts": {"queue": {"count": 1}, "standard": part}}
+    grown = {
+        "median": {"standard": {"total_s": 12.0}, "schools": {"total_s": 13.0}},
+        "grown": {"total_s": 1.083, "cpu_s": 1.2, "row_us": 1.083, "heap_used_mb": 1.0},
+        "rounds_measured": 2,
+        "cores": 2,
+    }
+    parts = {"queue": {"count": 1}, "schools": grown, "standard": part}
+    speed = {"ratios": {"scan": 8.1504}, "parts": parts}
 
     page = filled_in(f"before\n{BEGIN}\nold\n{END}\nafter\n", speed)
 
@@ -34,7 +41,8 @@ def test_tables_stand_between_the_markers_and_the_text_around_them_stays() -> No
     assert "| Spark reading the columns needed of all tables, to nowhere | **8.15** | 9.5 | `scan` |" in lines
     assert "| `standard` | ours | 13.0 |  |  | 12 |  |  |  |  |  |  |  |  |" in lines
     assert "| `standard` | scan | 1.60 |  |  |  |  |  |  |  |  |  |  |  |" in lines
-    assert "Medians of rounds; how many there were: `standard`: 5 on 2 cores." in lines
+    assert "| `schools` | schools | standard | 1.08 | 1.20 | 1.08 | 1 |" in lines
+    assert "Medians of rounds; how many there were: `schools`: 2 on 2 cores; `standard`: 5 on 2 cores." in lines
     assert "old" not in lines
     assert filled_in(page, speed) == page
 
