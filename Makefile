@@ -76,10 +76,11 @@ lint: $(VENV)/.for-test ## Check style, format and types
 	@$(IN_VENV) -m ruff format --check .
 	@$(IN_VENV) -m mypy
 
-bench: $(VENV)/.for-test ## Measure whole runs against their floors, cold starts, small files, a cluster, and the queue
+bench: $(VENV)/.for-test ## Measure whole runs against their floors, cold starts, small files, growth, a cluster, and the queue
 	@$(IN_VENV) -m benchmarks
 	@$(IN_VENV) -m benchmarks.cold_start
 	@$(IN_VENV) -m benchmarks.small_files
+	@$(IN_VENV) -m benchmarks.scale
 	@$(IN_VENV) -m benchmarks.cluster
 	@$(IN_VENV) -m benchmarks.queue
 	@$(IN_VENV) -m benchmarks.requests

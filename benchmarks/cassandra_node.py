@@ -15,17 +15,16 @@ from pyspark.sql import DataFrame, SparkSession
 from benchmarks.worlds import ROOT
 from progress_exhaust.catalogue.files import FilesCatalogue
 from progress_exhaust.java import java_home
-from progress_exhaust.services.sample_data import write_snapshot
+from progress_exhaust.services.sample_data import write_cassandra
 from progress_exhaust.services.sample_world import WorldSize
 from progress_exhaust.settings import ReadBy, Settings, SparkSettings, load
 from progress_exhaust.stack.cassandra import CassandraNode
 from progress_exhaust.stack.jars import cache_folder, cassandra_jars, connector_jars
 from progress_exhaust.stack.schema import KEYSPACES, create_schema
-from progress_exhaust.stack.snapshot_loader import load_snapshot
 from progress_exhaust.tables.cassandra import CassandraTables
 from progress_exhaust.tables.cassandra_faults import FORMAT
 from progress_exhaust.tables.lookup import SCAN_ONLY
-from progress_exhaust.tables.schemas import INPUT_TABLES, Table, table_names
+from progress_exhaust.tables.schemas import INPUT_TABLES, USER_ENROLMENTS, Table, table_names
 
 FOLDER = ROOT / "cassandra"
 WORLD = WorldSize(
@@ -64,15 +63,13 @@ class Bench:
     def load(self, spark: SparkSession) -> None:
         """Load the world, unless it is there, and wait until the node knows how big its tables are."""
         if not _is_loaded():
-            snapshot, copies = FOLDER / "snapshot", FOLDER / "copies"
-            write_snapshot(spark, WORLD, str(snapshot), FOLDER / "catalogue", "parquet")
-            copies.mkdir()
-            (copies / BY_BATCH).symlink_to((snapshot / "sunbird_courses.user_enrolments").absolute())
             with self.node.session() as session:
                 create_schema(session)
                 session.execute(_COPY)
-                for folder in (snapshot, copies):
-                    load_snapshot(session, folder, spark=spark)
+            write_cassandra(spark, WORLD, FOLDER / "catalogue", table_names(self.settings()))
+            keyspace, copy = BY_BATCH.split(".")
+            enrolments = self.bare(spark, USER_ENROLMENTS).write.format(FORMAT).options(keyspace=keyspace, table=copy)
+            enrolments.mode("append").save()
             self.node.flush(KEYSPACES)
             _MADE.write_text(_CONTENT, encoding="utf-8")
         for table in INPUT_TABLES:
