@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 from pyspark.sql import SparkSession
 
@@ -17,6 +18,12 @@ from progress_exhaust.settings import Settings, SparkSettings
 from progress_exhaust.spark import start_session
 from progress_exhaust.stack.jars import cache_folder, connector_jars
 from tests.services import require_or_skip
+
+# How long an example takes says more about what else the machine does.
+hypothesis.settings.register_profile(
+    "at any speed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("at any speed")
 
 
 @pytest.fixture(scope="session")
