@@ -196,7 +196,7 @@ def test_plan_tells_how_each_table_would_be_read(cassandra_spark: SparkSession, 
         with private_stage(cassandra_spark, store, "plan") as stage:
             plan(Asked(batches=(BATCH_ID,)), ports, chosen, DAY, stage, lambda event: None, outcome)
     learners = len(ODD_IDS) + 2
-    wanted = {"by_batch": 1, "certificate_failures": 1, "user_activity_agg": 3 * learners, "organisation": 2 * learners}
+    wanted = {"by_batch": 1, "certificate_failures": 1, "user_activity_agg": learners, "organisation": 2 * learners}
     wanted |= dict.fromkeys(("assessment_aggregator", "user", "user_organisation"), learners)
     by_key = {name: ("keys", f"the settings ask for it; {keys} keys are wanted") for name, keys in wanted.items()}
     scanned = ("scan", "once a run, only the columns needed")
