@@ -113,7 +113,7 @@ def _derived(spark: SparkSession, name: str, origin: str, of_table: Callable[[Ta
     make_world(spark, origin)
     shutil.rmtree(ROOT / name, ignore_errors=True)
     shutil.copytree(ROOT / origin / "catalogue", ROOT / name / "catalogue")
-    for table in (value for value in vars(schemas).values() if isinstance(value, Table)):
+    for table in schemas.INPUT_TABLES:
         folder = f"snapshot/{table_names(Settings())[table.setting]}"
         of_table(table, spark.read.parquet(str(ROOT / origin / folder))).write.parquet(str(ROOT / name / folder))
     return name

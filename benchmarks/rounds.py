@@ -56,11 +56,15 @@ def jobs_so_far(spark: SparkSession) -> int:
     return int(spark._jsc.sc().dagScheduler().numTotalJobs())
 
 
+def jvm_process_id(spark: SparkSession) -> int:
+    """Return the process id of the session's JVM."""
+    jvm: Any = spark._jvm
+    return int(jvm.java.lang.ProcessHandle.current().pid())
+
+
 def _jvm_cpu_s(spark: SparkSession) -> float:
     """Return the CPU seconds of the JVM and of its children: Hadoop's local file system starts one for each file."""
-    jvm: Any = spark._jvm
-    process_id = jvm.java.lang.ProcessHandle.current().pid()
-    fields = Path(f"/proc/{process_id}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    fields = Path(f"/proc/{jvm_process_id(spark)}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 

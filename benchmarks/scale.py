@@ -20,12 +20,12 @@ from pyspark.sql import SparkSession
 
 from benchmarks import derived
 from benchmarks.recording import record
-from benchmarks.rounds import Figures, interleaved, medians, ratio
+from benchmarks.rounds import Figures, interleaved, jvm_process_id, medians, ratio
 from benchmarks.session import MASTER, WarmSession
 from benchmarks.worlds import make_world, settings_for
 
 Maker = Callable[[SparkSession], str]
-"""Makes a world, unless it is there; returns its name."""
+"""Makes a world; returns its name."""
 
 
 def _sized(world: str) -> Maker:
@@ -49,6 +49,7 @@ PARTS: Mapping[str, Sequence[Maker]] = {
 def main() -> None:
     """Measure the parts named on the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
+    # Of no part at all argparse makes an empty list, and looks for that among the choices.
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="default: all")
     parser.add_argument("--rounds", type=int, default=2, help="after one that is not counted")
     arguments = parser.parse_args()
@@ -105,8 +106,7 @@ def _heap_used_mb(spark: SparkSession) -> float:
 
 def _most_memory_mb(spark: SparkSession) -> float:
     """Return the most memory that the JVM has ever had, outside of its heap too."""
-    jvm: Any = spark._jvm
-    status = Path(f"/proc/{jvm.java.lang.ProcessHandle.current().pid()}/status").read_text(encoding="utf-8")
+    status = Path(f"/proc/{jvm_process_id(spark)}/status").read_text(encoding="utf-8")
     [line] = [line for line in status.splitlines() if line.startswith("VmHWM:")]
     return round(int(line.split()[1]) / 1024)
 

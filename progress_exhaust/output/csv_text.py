@@ -18,7 +18,8 @@ from pyspark.sql import functions as F
 # Blank or invisible, and no line end: U+0000-U+0020 less LF and CR, then the wide and zero-width ones.
 _SKIPPED = "\x00-\x09\x0b\x0c\x0e-\x20\u00a0\u200b-\u200f\u2060\ufeff"
 _TRIGGERS = r"=+\-@|%" + "\uff1d\uff0b\uff0d\uff20"
-_FORMULA_LINE = rf"(^|[\r\n])([{_SKIPPED}]*[{_TRIGGERS}])"
+_FORMULA_START = f"[{_SKIPPED}]*[{_TRIGGERS}]"
+_FORMULA_LINE = rf"(^|[\r\n])({_FORMULA_START})"
 _FORMULA_LINE_PYTHON = re.compile(_FORMULA_LINE)
 _NEEDS_QUOTES = '[,"\r\n]'
 _BETWEEN_TEXTS = "\x01"
@@ -94,8 +95,8 @@ def are_plain(texts: Sequence[Column], *, formula_guard: bool) -> Column:
     +----+-----+-----+
     <BLANKLINE>
     """
-    begin_formula = f"(^|{_BETWEEN_TEXTS})[{_SKIPPED}]*[{_TRIGGERS}]"
-    odd = f"{_NEEDS_QUOTES}|{begin_formula}" if formula_guard else _NEEDS_QUOTES
+    # A later line of a text needs no look: its line end is odd already.
+    odd = f"{_NEEDS_QUOTES}|(^|{_BETWEEN_TEXTS}){_FORMULA_START}" if formula_guard else _NEEDS_QUOTES
     return ~F.concat_ws(_BETWEEN_TEXTS, *texts).rlike(odd)
 
 

@@ -69,6 +69,11 @@ def wanted_enrolments(enrolments: DataFrame, batches: DataFrame, leaves: DataFra
     )
 
 
+def is_uncounted() -> Column:
+    """Whether no leaves are counted for an enrolment, so that its progress is what the activity counters tell."""
+    return F.col("completed").isNull()
+
+
 def counts_per_batch(enrolments: DataFrame) -> DataFrame:
     """Count what becomes of the enrolments.
 
@@ -81,7 +86,7 @@ def counts_per_batch(enrolments: DataFrame) -> DataFrame:
         F.count_if(F.col("dropped") == NO_KEY).alias(NO_KEY),
         F.count_if(F.col("dropped") == INACTIVE).alias(INACTIVE),
         F.count_if(is_kept & F.col("date_unreadable")).alias(DATE_UNREADABLE),
-        F.count_if(is_kept & F.col("completed").isNull()).alias("uncounted"),
+        F.count_if(is_kept & is_uncounted()).alias("uncounted"),
     )
 
 
@@ -100,7 +105,7 @@ def _completed_leaves() -> Column:
         return F.transform(
             F.array(done_there),
             # The second list is the one that is hashed: the short one.
-            lambda done: F.transform(group["nested"], lambda leaves: F.size(F.array_intersect(done, leaves))),
+            lambda near: F.transform(group["nested"], lambda leaves: F.size(F.array_intersect(near, leaves))),
         )
 
     nested = F.flatten(F.flatten(F.transform("nested_groups", of_group)))

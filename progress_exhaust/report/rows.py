@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from progress_exhaust.report.enrolments import is_uncounted
 from progress_exhaust.report.values import completion_percent, instant_text, number_text, shown_score
 from progress_exhaust.report.wanted import SLOTS
 
@@ -128,7 +129,7 @@ def _doubled() -> Column:
     """Name the tables that hold a key twice, where it shows: nested counters do only if no leaves are counted."""
     is_enrolled_twice = F.col("rows_of_learner") > 1
     # A learner who is enrolled twice may have been joined to nested counters twice.
-    shows_nested = F.col("completed").isNull() & ~is_enrolled_twice
+    shows_nested = is_uncounted() & ~is_enrolled_twice
     tables = (
         F.when(is_enrolled_twice, DOUBLED_ENROLMENT),
         F.when(F.col("user_doubled"), DOUBLED_USER),

@@ -15,7 +15,7 @@ from progress_exhaust.output.csv_text import guarded_text, line_text
 from progress_exhaust.output.lines import report_lines
 from progress_exhaust.report import wanted
 from progress_exhaust.report.activity import activity_per_learner, wanted_activity
-from progress_exhaust.report.enrolments import Counts, counts_per_batch, wanted_enrolments
+from progress_exhaust.report.enrolments import Counts, counts_per_batch, is_uncounted, wanted_enrolments
 from progress_exhaust.report.learners import known_learners, located_learners, organisation_places
 from progress_exhaust.report.locations import DISTRICT, STATE, Location, dictionary
 from progress_exhaust.report.profiles import columns_of
@@ -177,7 +177,7 @@ class ReportPlan:
         counters = rows_of(schemas.USER_ACTIVITY_AGG, activity_keys(kept, activities))
         uncounted = None
         if sum(of_batch.uncounted for of_batch in counts.values()) <= FEW_LEARNERS:
-            uncounted = kept.filter(F.col("completed").isNull()).select("user_id", "batch_no")
+            uncounted = kept.filter(is_uncounted()).select("user_id", "batch_no")
         activity = wanted_activity(counters, batches, activities, uncounted)
         attempts = wanted_attempts(rows_of(schemas.ASSESSMENT_AGGREGATOR, attempt_keys(kept)), batches, assessments)
         failures = None

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from progress_exhaust.report.enrolments import Counts
+from progress_exhaust.report.enrolments import Counts, is_uncounted
 from progress_exhaust.report.wanted import Report
 from progress_exhaust.tables import schemas
 
@@ -43,7 +43,7 @@ def batch_keys(batches: DataFrame) -> DataFrame:
 
 def activity_keys(kept: DataFrame, activities: DataFrame) -> DataFrame:
     """Return the keys of the learners' counters: of the collection, and of nested ones where no leaves are counted."""
-    is_shown = (F.col("position") == 0) | F.col("completed").isNull()
+    is_shown = (F.col("position") == 0) | is_uncounted()
     return (
         kept.join(activities, on="collection_id", how="inner")
         .filter(is_shown)
