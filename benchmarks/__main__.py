@@ -18,15 +18,13 @@ from typing import Any
 
 from benchmarks import baseline, floor
 from benchmarks.recording import RESULTS, record
-from benchmarks.rounds import Figures, interleaved, measured, medians, ratio
+from benchmarks.rounds import WARM_UP_ROUNDS, Figures, interleaved, measured, medians, ratio
 from benchmarks.scan import scan_tables
 from benchmarks.session import DAY_IN_NAMES, MASTER, WarmSession
 from benchmarks.worlds import WORLDS, batch_id
 from progress_exhaust.services.selection import Asked, select_batches
 
 ROUNDS = {"standard": 5, "two_million": 2}
-WARM_UP_ROUNDS = 2
-"""Rounds after the first that do not count either: until then Java still compiles."""
 BASELINE_ROUNDS = 2
 BASELINE_BATCHES = 10
 BASELINE_SETTINGS = {

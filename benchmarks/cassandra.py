@@ -7,6 +7,7 @@ is loaded once, which takes some minutes, and its data are kept under `var/bench
 from __future__ import annotations
 
 import argparse
+import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from benchmarks.cassandra_node import BY_BATCH, WORLD, Bench, running_node
 from benchmarks.recording import record
-from benchmarks.rounds import interleaved, measured, medians
+from benchmarks.rounds import WARM_UP_ROUNDS, interleaved, measured, medians
 from benchmarks.session import DAY
 from progress_exhaust.output.store import open_store
 from progress_exhaust.report.wanted import Report
@@ -42,17 +43,19 @@ Work = Callable[[], None]
 def main() -> None:
     """Measure, and record the result."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cassandra", description=__doc__)
-    parser.add_argument("--repeats", type=int, default=3, help="turns of each variant, after one that is not counted")
-    parser.add_argument("--without-grid", action="store_true", help="leave out each table by itself, the longest part")
+    parser.add_argument("--repeats", type=int, default=3, help="turns of whole runs that count")
+    parser.add_argument("--grid-repeats", type=int, default=5, help="turns for each table by itself; 0: none")
     arguments = parser.parse_args()
+    ratios: dict[str, float] = {}
     with running_node() as bench:
         spark = start_session(bench.settings())
         try:
             bench.load(spark)
-            figures, ratios = measure(bench, spark, arguments.repeats)
-            record("cassandra", figures, ratios)
-            if not arguments.without_grid:
-                rows = grid(bench, spark, _all_reports(bench, spark), arguments.repeats)
+            if arguments.repeats:
+                figures, ratios = measure(bench, spark, arguments.repeats)
+                record("cassandra", figures, ratios)
+            if arguments.grid_repeats:
+                rows = grid(bench, spark, _all_reports(bench, spark), arguments.grid_repeats)
                 record("cassandra_grid", {"enrolments": WORLD.enrolments, "rows": rows}, {})
         finally:
             spark.stop()
@@ -111,17 +114,25 @@ def grid(bench: Bench, spark: SparkSession, reports: Sequence[Report], repeats: 
                         for read_by in (ReadBy.KEYS, ReadBy.SCAN)
                     },
                     repeats,
+                    hopeless=4 * MOST_WRONG,
                 )
                 rows.append(_grid_row(table, batches, chosen.by, chosen.reason, seconds))
                 print(rows[-1], flush=True)
     return rows
 
 
-def median_seconds(spark: SparkSession, variants: Mapping[str, Work], repeats: int) -> dict[str, float]:
-    """Let each variant work once uncounted, then in turn, and return the median of its seconds."""
+def median_seconds(
+    spark: SparkSession, variants: Mapping[str, Work], repeats: int, *, hopeless: float = math.inf
+) -> dict[str, float]:
+    """Let the variants work in turn, first to warm the session, and return the median of the seconds of each.
+
+    One that takes `hopeless` times what the quickest does works once: that figure tells enough.
+    """
     works = {name: partial(measured, spark, work) for name, work in variants.items()}
-    interleaved(works, 1)
-    return {name: medians(runs)["total_s"] for name, runs in interleaved(works, repeats).items()}
+    once = {name: runs[0]["total_s"] for name, runs in interleaved(works, 1).items()}
+    works = {name: work for name, work in works.items() if once[name] < hopeless * min(once.values())}
+    interleaved(works, WARM_UP_ROUNDS - 1)
+    return once | {name: medians(runs)["total_s"] for name, runs in interleaved(works, repeats).items()}
 
 
 def _grid_row(table: Table, batches: int, chosen: ReadBy, reason: str, seconds: Mapping[str, float]) -> dict[str, Any]:

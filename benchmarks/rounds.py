@@ -12,6 +12,9 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
+WARM_UP_ROUNDS = 2
+"""Rounds before those that count: until then Java still compiles much of what runs."""
+
 Figures = dict[str, float]
 """What one run of a variant came to, by name; `total_s` is always among it."""
 

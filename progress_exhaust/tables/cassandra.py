@@ -96,17 +96,16 @@ class CassandraTables:
 
     def frame(self, table: Table) -> DataFrame:
         """Return the table; see `port.Tables`."""
-        return as_declared(table, self._checked(table))
+        return as_declared(table, self._scanned(table))
 
     def rows_of(self, table: Table, keys: DataFrame, count: int) -> DataFrame:
         """Return the rows with these keys, looked up or scanned; see `port.Tables`."""
         whole = self._checked(table)
         if self.reading(table, count).by is ReadBy.SCAN:
-            return as_declared(table, whole)
+            return self.frame(table)
         columns = [name for name in table.columns.fieldNames() if name in whole.columns]
-        raw = self._asked(lambda: self._relation(table, LOOKUP_ONLY)).select(columns)
-        found = looked_up(raw, keys, partition_key_of(whole))
-        return as_declared(table, whole if found is None else found)
+        found = looked_up(whole.select(columns), keys, partition_key_of(whole))
+        return self.frame(table) if found is None else as_declared(table, found)
 
     def reading(self, table: Table, count: int) -> Reading:
         """Return how the table is read when so many keys are wanted; see `port.Tables`."""
@@ -134,8 +133,16 @@ class CassandraTables:
         """Ask Cassandra for one table's columns."""
         self._look_at(COURSE_BATCH)
 
+    def _scanned(self, table: Table) -> DataFrame:
+        """Return the table as Cassandra has it, for a scan."""
+        whole = self._checked(table)
+        return self._asked(lambda: self._relation(table, SCAN_ONLY)) if table.known else whole
+
     def _checked(self, table: Table) -> DataFrame:
-        """Return the table as Cassandra has it, whose columns are those that it should have."""
+        """Return the table as Cassandra has it, whose columns are those that it should have.
+
+        One of which keys may be known is loaded for lookups, and is not to be joined but by `looked_up`.
+        """
         found = self._found(table)
         types = {field.name: field.dataType for field in found.schema}
         missing = [name for name in table.key if name not in types]
@@ -181,7 +188,7 @@ class CassandraTables:
 
     def _relation_if_any(self, table: Table) -> DataFrame | None:
         try:
-            return self._relation(table, SCAN_ONLY)
+            return self._relation(table, LOOKUP_ONLY if table.known else SCAN_ONLY)
         except AnalysisException:
             return None
         except Py4JJavaError as error:

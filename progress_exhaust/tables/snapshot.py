@@ -103,14 +103,11 @@ class SnapshotTables:
                 f"reading table {self._names[table.setting]}: columns missing: {json.dumps(missing)} in "
                 f"{folder}/{one_file}; was the table altered?"
             )
-        fields = [
-            T.StructField(field.name, _numeric_type(found, field.name) or field.dataType)
-            if field.name in table.also_numeric
-            else field
-            for field in table.columns
-        ]
+        numbers = {name: numeric for name in table.also_numeric if (numeric := _numeric_type(found, name))}
+        fields = [T.StructField(field.name, numbers.get(field.name, field.dataType)) for field in table.columns]
         frame = self._spark.read.schema(T.StructType(fields)).option("pathGlobFilter", "*.parquet").parquet(folder)
-        return frame.select([F.col(field.name).cast(field.dataType).alias(field.name) for field in table.columns])
+        casts = {name: F.col(name).cast(table.columns[name].dataType) for name in numbers}
+        return frame.withColumns(casts) if casts else frame
 
     def _parquet_schema(self, file: str) -> Any:
         """Return the schema that a Parquet file has in its footer. Spark would start a job to look."""

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
+
+import pytest
+from py4j.clientserver import ClientServerConnection
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from progress_exhaust.settings import Settings
 from progress_exhaust.spark import start_options
@@ -27,3 +33,18 @@ def test_collector_of_the_jvm_is_ours_only_where_nobody_has_chosen_one() -> None
     assert "GC" not in start_options(Settings(), debug=False, has_collector=True)[options]
     on_cluster = Settings.model_validate({"spark": {"master": "spark://host:7077"}})
     assert "GC" not in start_options(on_cluster, debug=False)[options]
+
+
+def test_java_is_asked_once_for_what_each_column_needs(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    F.lit(1) + F.col("first")
+    asked = []
+    send_command = ClientServerConnection.send_command
+
+    def noting(self: ClientServerConnection, command: str) -> Any:
+        asked.append(command.splitlines()[:3])
+        return send_command(self, command)
+
+    monkeypatch.setattr(ClientServerConnection, "send_command", noting)
+    F.when(F.col("first") > 1, F.array(F.col("second"), F.lit(2)))
+    assert any("array" in command for command in asked)
+    assert not [name for kind, *name in asked if kind == "r" and name[:1] == ["u"]]
