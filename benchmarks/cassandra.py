@@ -10,6 +10,7 @@ import argparse
 import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -167,7 +168,7 @@ def _export(bench: Bench, spark: SparkSession) -> None:
 
 
 def _read(bench: Bench, spark: SparkSession, reports: Sequence[Report], read_by: ReadBy, enrolments: str = "") -> None:
-    """Read the enrolments of reports, and all that they need of the tables that are joined to them."""
+    """Read the enrolments of reports, then all that they need of the tables joined to them, at once as a run does."""
     tables = bench.tables(spark, read_by, enrolments)
     settings = bench.settings()
     with private_stage(spark, open_store(settings.output.url, spark), "bench") as stage:
@@ -175,9 +176,9 @@ def _read(bench: Bench, spark: SparkSession, reports: Sequence[Report], read_by:
         kept = plan.enrolments(reports)
         counts = plan.counts(kept)
         sources = plan.sources(reports, kept, counts, {})
-        for frame in (sources.activity, sources.attempts, sources.learners, sources.failures):
-            if frame is not None:
-                frame.write.format("noop").mode("overwrite").save()
+        frames = [sources.activity, sources.attempts, sources.learners, sources.failures]
+        with ThreadPoolExecutor(len(frames)) as at_once:
+            list(at_once.map(_save_nowhere, [frame for frame in frames if frame is not None]))
     spark.catalog.clearCache()
 
 
@@ -221,10 +222,14 @@ def _bare_scan(bench: Bench, spark: SparkSession, table: Table) -> Work:
 
 def _noop(spark: SparkSession, frame: Callable[[], DataFrame]) -> Work:
     def work() -> None:
-        frame().write.format("noop").mode("overwrite").save()
+        _save_nowhere(frame())
         spark.catalog.clearCache()
 
     return work
+
+
+def _save_nowhere(frame: DataFrame) -> None:
+    frame.write.format("noop").mode("overwrite").save()
 
 
 def _each(works: Any) -> None:

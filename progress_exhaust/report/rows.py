@@ -62,10 +62,10 @@ def learner_rows(frames: LearnerFrames, reports: DataFrame) -> DataFrame:
     of_reports = rows.join(reports, on="batch_no", how="inner").filter(is_permitted)
     with_numbers = (
         of_reports.withColumn("doubled", _doubled())
-        .withColumn("completed", _completed())
+        .withColumn("percents", _percents())
         .withColumn("scores", _shown_scores())
     )
-    progress = F.when(F.col("completed_at").isNotNull(), F.lit(100).cast("long")).otherwise(_percent(F.lit(0)))
+    progress = F.when(F.col("completed_at").isNotNull(), "100").otherwise(F.get("percents", F.lit(0)))
     return with_numbers.select(
         "report_no",
         "slice_starts",
@@ -76,12 +76,17 @@ def learner_rows(frames: LearnerFrames, reports: DataFrame) -> DataFrame:
         "district",
         instant_text(F.col("enrolled_at")).alias("enrolment_date"),
         instant_text(F.col("completed_at")).alias("completion_date"),
-        progress.cast("string").alias("progress"),
+        progress.alias("progress"),
         F.when(F.col("has_certificate"), "Issued").when(has_failed, "Failed").alias("certificate_status"),
         number_text(_total_score()).alias("total_score"),
         _dynamic_cells().alias("dynamic_cells"),
         "doubled",
     )
+
+
+def _percents() -> Column:
+    """Percents completed as their cells show them: of the collection itself, then of its nested ones."""
+    return F.zip_with(_completed(), "leaf_counts", lambda done, of: completion_percent(done, of).cast("string"))
 
 
 def _completed() -> Column:
@@ -94,10 +99,6 @@ def _completed() -> Column:
     positions = F.sequence(F.lit(0), F.size("leaf_counts") - 1)
     counted = F.col("completed").cast("array<double>")
     return F.coalesce(counted, F.transform(positions, recorded))
-
-
-def _percent(position: Column) -> Column:
-    return completion_percent(F.get("completed", position), F.get("leaf_counts", position))
 
 
 def _shown_scores() -> Column:
@@ -121,7 +122,8 @@ def _total_score() -> Column:
 
 
 def _dynamic_cells() -> Column:
-    nested = F.transform("levels", lambda level, index: F.array(_percent(index + 1).cast("string"), level))
+    percents = F.slice("percents", 2, F.size("levels"))
+    nested = F.zip_with(percents, "levels", lambda percent, level: F.array(percent, level))
     return F.concat(F.flatten(nested), F.transform("scores", number_text))
 
 
