@@ -61,7 +61,8 @@ def filled_in(page: str, speed: Mapping[str, Any]) -> str:
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
     parts = speed["parts"]
-    tables = [_table(rows) for rows in (_ratio_rows(speed), _variant_rows(parts), _grown_rows(parts))]
+    makers = (_variant_rows, _grown_rows, _seconds_rows, _grid_rows)
+    tables = [_table(rows) for rows in (_ratio_rows(speed), *(make(parts) for make in makers))]
     return "\n\n".join([before + BEGIN, *tables, _origins(parts), END + after])
 
 
@@ -94,13 +95,29 @@ def _grown_rows(parts: Mapping[str, Any]) -> Iterator[Sequence[str]]:
             yield (f"`{part}`", after, before, *(_number(content["grown"][name]) for name in GROWN))
 
 
+def _seconds_rows(parts: Mapping[str, Any]) -> Iterator[Sequence[str]]:
+    """Give a row for each work whose seconds alone are measured."""
+    yield ("part", "work", "seconds")
+    for part, content in parts.items():
+        for work, seconds in content.get("seconds", {}).items():
+            yield (f"`{part}`", work, _number(seconds))
+
+
+def _grid_rows(parts: Mapping[str, Any]) -> Iterator[Sequence[str]]:
+    """Give a row for each table and share of the batches that was read both ways."""
+    yield ("table", "batches", "seconds by key", "by scan", "chosen", "times the better")
+    for row in parts.get("cassandra_grid", {}).get("rows", ()):
+        seconds = (_number(row["keys_s"]), _number(row["scan_s"]))
+        yield (f"`{row['table']}`", str(row["batches"]), *seconds, row["chosen"], _number(row["times_the_better"]))
+
+
 def _origins(parts: Mapping[str, Any]) -> str:
     """Tell what each part was measured at: rounds, cores and commit."""
     sentences = [
-        f"`{part}`: {content.get('rounds_measured', '?')} on {content.get('cores', '?')} cores"
+        f"`{part}`: {content.get('rounds_measured', content.get('repeats'))} on {content.get('cores', '?')} cores"
         + (f" at {content['measured_at_commit']}" if content.get("measured_at_commit") else "")
         for part, content in parts.items()
-        if "median" in content
+        if "median" in content or "seconds" in content
     ]
     return "Medians of rounds; how many there were: " + "; ".join(sentences) + "."
 

@@ -122,8 +122,10 @@ def _total_score() -> Column:
 
 
 def _dynamic_cells() -> Column:
-    percents = F.slice("percents", 2, F.size("levels"))
-    nested = F.zip_with(percents, "levels", lambda percent, level: F.array(percent, level))
+    def side_by_side(percent: Column, level: Column) -> Column:
+        return F.array(percent, level)
+
+    nested = F.zip_with(F.slice("percents", 2, F.size("levels")), "levels", side_by_side)
     return F.concat(F.flatten(nested), F.transform("scores", number_text))
 
 

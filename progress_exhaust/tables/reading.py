@@ -9,8 +9,8 @@ from progress_exhaust.settings import ReadBy
 
 LOOKUP_BYTES = 1700
 """A lookup costs as much as to scan its rows and so many bytes more. Measured: `make bench-cassandra`."""
-START_BYTES = 8_000_000
-"""What each core could scan in the half second that it takes to plan lookups, and to gather and spread their keys."""
+START_BYTES = 800_000
+"""What each core scans, of small rows, in the tenth of a second in which lookups are planned and get their keys."""
 FEW_KEYS = 1000
 """So many lookups take a second at most, however big the table is."""
 

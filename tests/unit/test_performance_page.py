@@ -31,7 +31,14 @@ def test_tables_stand_between_the_markers_and_the_text_around_them_stays() -> No
         "rounds_measured": 2,
         "cores": 2,
     }
-    parts = {"queue": {"count": 1}, "schools": grown, "standard": part}
+    way = {"keys_s": 2.5, "scan_s": 10.0, "chosen": "keys", "times_the_better": 1.0, "is_good": True, "reason": "few"}
+    parts = {
+        "queue": {"count": 1},
+        "schools": grown,
+        "standard": part,
+        "cassandra": {"seconds": {"bare scan": 21.13}, "repeats": 3, "cores": 2},
+        "cassandra_grid": {"rows": [{"table": "user", "batches": 20, **way}]},
+    }
     speed = {"ratios": {"scan": 8.1504}, "parts": parts}
 
     page = filled_in(f"before\n{BEGIN}\nold\n{END}\nafter\n", speed)
@@ -42,7 +49,12 @@ def test_tables_stand_between_the_markers_and_the_text_around_them_stays() -> No
     assert "| `standard` | ours | 13.0 |  |  | 12 |  |  |  |  |  |  |  |  |" in lines
     assert "| `standard` | scan | 1.60 |  |  |  |  |  |  |  |  |  |  |  |" in lines
     assert "| `schools` | schools | standard | 1.08 | 1.20 | 1.08 | 1 |" in lines
-    assert "Medians of rounds; how many there were: `schools`: 2 on 2 cores; `standard`: 5 on 2 cores." in lines
+    assert "| `cassandra` | bare scan | 21.1 |" in lines
+    assert "| `user` | 20 | 2.50 | 10 | keys | 1 |" in lines
+    assert lines[-4] == (
+        "Medians of rounds; how many there were: "
+        "`schools`: 2 on 2 cores; `standard`: 5 on 2 cores; `cassandra`: 3 on 2 cores."
+    )
     assert "old" not in lines
     assert filled_in(page, speed) == page
 

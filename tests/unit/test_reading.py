@@ -25,6 +25,7 @@ BATCHES = TableSize(partitions=200, size_bytes=80_000_000)
         pytest.param(BATCHES, 1, ReadBy.KEYS, id="one batch of a copy keyed by batch"),
         pytest.param(BATCHES, 150, ReadBy.KEYS, id="most of its batches"),
         pytest.param(TableSize(5_000, 1_000_000), 1, ReadBy.SCAN, id="scanned before a lookup has begun"),
+        pytest.param(TableSize(30_000, 3_700_000), 984, ReadBy.KEYS, id="one batch of a table of few small rows"),
         pytest.param(None, FEW_KEYS, ReadBy.KEYS, id="size unknown, few keys"),
         pytest.param(None, FEW_KEYS + 1, ReadBy.SCAN, id="size unknown, many keys"),
     ],
@@ -59,7 +60,7 @@ def test_settings_win_over_the_rule(asked: ReadBy, keys: int) -> None:
 
 
 def test_more_cores_scan_more_before_lookups_have_begun() -> None:
-    ways = [choose(ReadBy.AUTO, ("id",), ("id",), 1, TableSize(400_000, 100_000_000), cores).by for cores in (2, 16)]
+    ways = [choose(ReadBy.AUTO, ("id",), ("id",), 1, TableSize(40_000, 10_000_000), cores).by for cores in (2, 16)]
     assert ways == [ReadBy.KEYS, ReadBy.SCAN]
 
 
