@@ -25,7 +25,7 @@ from benchmarks.worlds import WORLDS, batch_id
 from progress_exhaust.services.selection import Asked, select_batches
 
 ROUNDS = {"standard": 5, "two_million": 2}
-BASELINE_ROUNDS = 2
+BASELINE_ROUNDS = 5
 BASELINE_BATCHES = 10
 BASELINE_SETTINGS = {
     f"{partitions} partitions, {'adaptive' if adaptive else 'not adaptive'}": (partitions, adaptive)
