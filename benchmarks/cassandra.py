@@ -21,6 +21,7 @@ from pyspark.sql import DataFrame, SparkSession
 from benchmarks.cassandra_node import BY_BATCH, WORLD, Bench, running_node
 from benchmarks.recording import record
 from benchmarks.rounds import WARM_UP_ROUNDS, interleaved, measured, medians
+from benchmarks.scan import read_to_nowhere
 from benchmarks.session import DAY
 from progress_exhaust.output.store import open_store
 from progress_exhaust.report.wanted import Report
@@ -44,7 +45,7 @@ Work = Callable[[], None]
 def main() -> None:
     """Measure, and record the result."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cassandra", description=__doc__)
-    parser.add_argument("--repeats", type=int, default=3, help="turns of whole runs that count")
+    parser.add_argument("--repeats", type=int, default=3, help="turns of whole runs that count; 0: none")
     parser.add_argument("--grid-repeats", type=int, default=5, help="turns for each table by itself; 0: none")
     arguments = parser.parse_args()
     ratios: dict[str, float] = {}
@@ -91,7 +92,7 @@ def measure(bench: Bench, spark: SparkSession, repeats: int) -> tuple[dict[str, 
     figures = {
         "enrolments": WORLD.enrolments,
         "batches": WORLD.batches,
-        "repeats": repeats,
+        "rounds_measured": repeats,
         "seconds": seconds,
         "one_batch_by_ordinary_key": round(seconds["one batch, ordinary key"] / ordinary, 3),
     }
@@ -176,9 +177,9 @@ def _read(bench: Bench, spark: SparkSession, reports: Sequence[Report], read_by:
         kept = plan.enrolments(reports)
         counts = plan.counts(kept)
         sources = plan.sources(reports, kept, counts, {})
-        frames = [sources.activity, sources.attempts, sources.learners, sources.failures]
+        frames = (sources.activity, sources.attempts, sources.learners, sources.failures)
         with ThreadPoolExecutor(len(frames)) as at_once:
-            list(at_once.map(_save_nowhere, [frame for frame in frames if frame is not None]))
+            list(at_once.map(read_to_nowhere, [frame for frame in frames if frame is not None]))
     spark.catalog.clearCache()
 
 
@@ -222,14 +223,10 @@ def _bare_scan(bench: Bench, spark: SparkSession, table: Table) -> Work:
 
 def _noop(spark: SparkSession, frame: Callable[[], DataFrame]) -> Work:
     def work() -> None:
-        _save_nowhere(frame())
+        read_to_nowhere(frame())
         spark.catalog.clearCache()
 
     return work
-
-
-def _save_nowhere(frame: DataFrame) -> None:
-    frame.write.format("noop").mode("overwrite").save()
 
 
 def _each(works: Any) -> None:

@@ -114,7 +114,7 @@ def _grid_rows(parts: Mapping[str, Any]) -> Iterator[Sequence[str]]:
 def _origins(parts: Mapping[str, Any]) -> str:
     """Tell what each part was measured at: rounds, cores and commit."""
     sentences = [
-        f"`{part}`: {content.get('rounds_measured', content.get('repeats'))} on {content.get('cores', '?')} cores"
+        f"`{part}`: {content.get('rounds_measured', '?')} on {content.get('cores', '?')} cores"
         + (f" at {content['measured_at_commit']}" if content.get("measured_at_commit") else "")
         for part, content in parts.items()
         if "median" in content or "seconds" in content

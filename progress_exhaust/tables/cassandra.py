@@ -96,16 +96,16 @@ class CassandraTables:
 
     def frame(self, table: Table) -> DataFrame:
         """Return the table; see `port.Tables`."""
-        return as_declared(table, self._scanned(table))
+        return self._scanned(table, self._checked(table))
 
     def rows_of(self, table: Table, keys: DataFrame, count: int) -> DataFrame:
         """Return the rows with these keys, looked up or scanned; see `port.Tables`."""
         whole = self._checked(table)
         if self.reading(table, count).by is ReadBy.SCAN:
-            return self.frame(table)
+            return self._scanned(table, whole)
         columns = [name for name in table.columns.fieldNames() if name in whole.columns]
         found = looked_up(whole.select(columns), keys, partition_key_of(whole))
-        return self.frame(table) if found is None else as_declared(table, found)
+        return self._scanned(table, whole) if found is None else as_declared(table, found)
 
     def reading(self, table: Table, count: int) -> Reading:
         """Return how the table is read when so many keys are wanted; see `port.Tables`."""
@@ -133,10 +133,10 @@ class CassandraTables:
         """Ask Cassandra for one table's columns."""
         self._look_at(COURSE_BATCH)
 
-    def _scanned(self, table: Table) -> DataFrame:
-        """Return the table as Cassandra has it, for a scan."""
-        whole = self._checked(table)
-        return self._asked(lambda: self._relation(table, SCAN_ONLY)) if table.known else whole
+    def _scanned(self, table: Table, checked: DataFrame) -> DataFrame:
+        """Return all rows of the table; one that was loaded for lookups is loaded anew."""
+        whole = self._asked(lambda: self._relation(table, SCAN_ONLY)) if table.known else checked
+        return as_declared(table, whole)
 
     def _checked(self, table: Table) -> DataFrame:
         """Return the table as Cassandra has it, whose columns are those that it should have.

@@ -27,8 +27,6 @@ PATIENCE_S = 240
 ENVIRONMENT = {
     "PYSPARK_PYTHON": "/no/such/python",
     "SPARK_LOCAL_IP": "127.0.0.1",
-    # Three young JVMs on few cores get on better without their second compiler.
-    "JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1",
 }
 
 

@@ -36,7 +36,7 @@ def test_tables_stand_between_the_markers_and_the_text_around_them_stays() -> No
         "queue": {"count": 1},
         "schools": grown,
         "standard": part,
-        "cassandra": {"seconds": {"bare scan": 21.13}, "repeats": 3, "cores": 2},
+        "cassandra": {"seconds": {"bare scan": 21.13}, "rounds_measured": 3, "cores": 2},
         "cassandra_grid": {"rows": [{"table": "user", "batches": 20, **way}]},
     }
     speed = {"ratios": {"scan": 8.1504}, "parts": parts}
