@@ -4,6 +4,7 @@
     ├── SettingsError            the operator: a setting or an argument is wrong             exit 2
     ├── RequestError             the requester: what was asked for can not be had            exit 1
     │   └── NotMade              one batch or collection is not made, the others are
+    ├── StepFailed               one request: a step for it failed while the services answer exit 1
     ├── DataShapeError           the data's owner: an input does not have the agreed shape   exit 1
     └── OperatorError            the operator of a service                                   exit 1
         ├── SourceError          tables: Cassandra or a snapshot
@@ -46,6 +47,7 @@ class Reason(StrEnum):
     RETIRED_COLLECTION = "retired_collection"
     BAD_ID = "bad_id"
     AMBIGUOUS_BATCH = "ambiguous_batch"
+    TREE_UNAVAILABLE = "tree_unavailable"
     BAD_TREE = "bad_tree"
     TREE_TOO_LARGE = "tree_too_large"
     DOUBLED_KEY = "doubled_key"
@@ -54,7 +56,7 @@ class Reason(StrEnum):
     NOT_PUBLISHED = "not_published"
 
 
-UNFINISHED = frozenset({Reason.TASK_FAILED, Reason.COUNT_MISMATCH, Reason.NOT_PUBLISHED})
+UNFINISHED = frozenset({Reason.TREE_UNAVAILABLE, Reason.TASK_FAILED, Reason.COUNT_MISMATCH, Reason.NOT_PUBLISHED})
 """Reasons that speak of this run, not of what was asked for: they leave something unfinished."""
 
 
@@ -70,6 +72,13 @@ class NotMade(RequestError):
         super().__init__(sentence)
         self.reason = reason
         self.subject = subject
+
+
+class StepFailed(ProgressExhaustError):
+    """A step for one request failed while the service itself answers: the request is tried again, and its try counts.
+
+    Raised only after a look at the service, so that an outage is never charged to who happened to meet it.
+    """
 
 
 class DataShapeError(ProgressExhaustError):

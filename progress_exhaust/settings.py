@@ -192,10 +192,14 @@ class CatalogueSettings(Section):
     backoff_s: PositiveFloat = Field(0.5, description="seconds before the second try; doubled each time, with jitter")
     backoff_max_s: PositiveFloat = Field(8.0, description="most seconds between two tries")
     retry_after_max_s: PositiveFloat = Field(60.0, description="most seconds a Retry-After is obeyed")
+    down_after: PositiveInt = Field(5, description="failed calls in a row, over all threads, that have the service probed")
     concurrency: PositiveInt = Field(8, description="trees fetched at once")
     search_chunk: int = Field(100, ge=1, le=100, description="ids in one search; the service pages at 100")
     max_search_bytes: PositiveInt = Field(8 * 1024 * 1024, description="bytes of one decoded search answer")
     max_tree_bytes: PositiveInt = Field(64 * 1024 * 1024, description="bytes of one decoded tree")
+    max_bytes_in_flight: PositiveInt = Field(
+        256 * 1024 * 1024, description="bytes of trees in memory at once, of all threads together"
+    )
     max_depth: PositiveInt = Field(64, description="deepest level of a tree, the root at 0")
     max_nodes: PositiveInt = Field(100_000, description="nodes of a tree")
 
@@ -245,7 +249,9 @@ class OutputSettings(Section):
     )
     formula_guard: bool = Field(True, description="make text inert that a spreadsheet would run as a formula")
     publish_threads: PositiveInt = Field(8, description="files verified and moved at once")
-    staging_keep_s: PositiveInt = Field(3600, description="seconds without a beat after which staging is left over")
+    staging_keep_s: int = Field(
+        3600, ge=300, description="seconds without a beat after which staging is left over; ten beats at least"
+    )
 
     @field_validator("file_name")
     @classmethod
@@ -293,8 +299,10 @@ class RequestSettings(Section):
     """What a request may ask for, and how much of the queue one run takes."""
 
     tag: str = Field("progress-exhaust", min_length=1, description="tag of requests put in by submit")
-    tries: PositiveInt = Field(3, description="drivers that may die on a request before it is given up")
-    reports_per_request: PositiveInt = Field(20, description="reports of one request, counted after resolving")
+    tries: PositiveInt = Field(3, description="tries of a request that fail by its own fault before it is given up")
+    retry_after_s: PositiveFloat = Field(600.0, description="seconds before run --watch tries such a request again")
+    reports_per_request: PositiveInt = Field(20, description="reports of one request that names batches")
+    reports_per_search: PositiveInt = Field(1000, description="reports of one request that searches")
     reports_per_channel: PositiveInt = Field(30, description="reports made for one channel in one run")
     bytes_per_channel: PositiveInt = Field(1 << 30, description="bytes published for one channel in one run")
     reports_per_wave: PositiveInt = Field(
@@ -317,6 +325,11 @@ class SparkSettings(Section):
     connector_jars: str = Field("", description="folder of the connector's jars; empty: fetched by its coordinates")
     jar_cache: str = Field("", description="folder for fetched jars; empty: Ivy's own")
     ui: bool = Field(False, description="Spark's web page")
+    encryption: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="whether Spark's processes prove who they are to each other and encrypt what they spill; "
+        "auto: where they can agree on a secret by themselves",
+    )
     learners_per_wave: PositiveInt = Field(2_000_000, description="learners that go through one plan at once")
     learners_per_task: PositiveInt = Field(25_000, description="learners of one task; sets the shuffle partitions")
     learners_per_slice: PositiveInt = Field(250_000, description="a bigger report is made in slices by several tasks")

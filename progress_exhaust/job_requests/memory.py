@@ -160,11 +160,13 @@ class MemoryQueue:
             self._let_go(claim)
             return row is not None
 
-    def release(self, claim: Claim, delivered: Delivered) -> bool:
-        """Give a request back: SUBMITTED, its iteration as it was, its files kept; false where it was not ours."""
+    def release(self, claim: Claim, delivered: Delivered, *, failed_try: str = "") -> bool:
+        """Give a request back: SUBMITTED, its files kept; see `port.Queue`."""
         with self._table.guard:
             if row := self._row_of(claim):
                 row.status, row.urls, row.processed = Status.SUBMITTED, delivered.urls, delivered.processed
+                if failed_try:
+                    row.iteration, row.err_message = claim.iteration + 1, fitted(failed_try, None)
             self._let_go(claim)
             return row is not None
 

@@ -56,8 +56,15 @@ class Queue(Protocol):
     def close(self, claim: Claim, closing: Closing) -> bool:
         """End a request, and free its lock; false where it was not ours any more, and nothing is written."""
 
-    def release(self, claim: Claim, delivered: Delivered) -> bool:
-        """Give a request back: SUBMITTED, its iteration as it was, its files kept; false where it was not ours."""
+    def release(self, claim: Claim, delivered: Delivered, *, failed_try: str = "") -> bool:
+        """Give a request back: SUBMITTED, its files kept; false where it was not ours, or has been ended already.
+
+        Args:
+            claim: whose row.
+            delivered: its files.
+            failed_try: why this try failed by the request's own fault, which its iteration then counts and its
+                err_message tells; empty where it is not at fault: both stay as they are.
+        """
 
     def note_files_of_cancelled(self, claim: Claim, delivered: Delivered) -> bool:
         """Let go of a claim that does not hold any more; if it was cancelled, list the files that were out already.

@@ -153,6 +153,8 @@ SELECT EXISTS (
 UPDATE {table} AS r SET
     processed_batches = %(processed)s,  --if processed_batches
     download_urls = nullif(%(urls)s::text[], '{}'),
+    iteration = r.iteration + %(failed_tries)s,
+    err_message = CASE WHEN %(failed_tries)s = 1 THEN %(err_message)s ELSE r.err_message END,
     status = 'SUBMITTED'
 WHERE {fence}
 RETURNING 1
@@ -160,7 +162,7 @@ RETURNING 1
 -- name: is_released
 SELECT EXISTS (
     SELECT FROM {table} AS r
-    WHERE r.job_id = %(job_id)s AND {key} AND r.status = 'SUBMITTED' AND r.iteration = %(iteration)s
+    WHERE r.job_id = %(job_id)s AND {key} AND r.status = 'SUBMITTED' AND r.iteration = %(iteration)s + %(failed_tries)s
         AND r.dt_job_submitted::text IS NOT DISTINCT FROM %(submitted)s
         AND r.dt_job_completed IS NULL
         AND r.download_urls IS NOT DISTINCT FROM nullif(%(urls)s::text[], '{}')

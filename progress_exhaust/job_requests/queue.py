@@ -175,9 +175,16 @@ class PostgresQueue:
 
         return self._end(claim, closing.delivered, "close", "is_closed", words)
 
-    def release(self, claim: Claim, delivered: Delivered) -> bool:
-        """Give a request back: SUBMITTED, its iteration as it was, its files kept; false where it was not ours."""
-        return self._end(claim, delivered, "release", "is_released", lambda link: [{}])
+    def release(self, claim: Claim, delivered: Delivered, *, failed_try: str = "") -> bool:
+        """Give a request back: SUBMITTED, its files kept; see `port.Queue`."""
+
+        def words(link: Link) -> list[Parameters]:
+            return [
+                {"failed_tries": int(bool(failed_try)), "err_message": text}
+                for text in (_ever_plainer(failed_try, link.shape.err_width) if failed_try else [""])
+            ]
+
+        return self._end(claim, delivered, "release", "is_released", words)
 
     def note_files_of_cancelled(self, claim: Claim, delivered: Delivered) -> bool:
         """Let go of a claim that does not hold any more; if it was cancelled, list the files that were out already."""

@@ -34,7 +34,7 @@ def test_secrets_stand_in_it_only_as_names_of_variables() -> None:
 def test_every_number_names_its_unit(section: str, model: type) -> None:
     units = {
         "seconds", "bytes", "megabytes", "port", "tries", "rows", "keys", "reads", "share", "trees", "ids", "level",
-        "nodes", "files", "learners", "report", "reports",
+        "nodes", "files", "learners", "report", "reports", "calls",
     }  # fmt: skip
     for key, field in model.model_fields.items():  # type: ignore[attr-defined]
         if isinstance(field.default, int | float) and not isinstance(field.default, bool):
