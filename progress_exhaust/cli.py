@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import progress_exhaust
-from progress_exhaust import logs, settings
+from progress_exhaust import jvm_end, logs, settings
 from progress_exhaust.arguments import (
     AsJson,
     Batches,
@@ -35,7 +35,7 @@ from progress_exhaust.errors import UNFINISHED, ProgressExhaustError, SettingsEr
 from progress_exhaust.logs import LogFormat
 from progress_exhaust.queue_cli import add_queue_commands
 from progress_exhaust.services.sample_world import WorldSize
-from progress_exhaust.stopping import Stopped, die_with_jvm, signals_raise
+from progress_exhaust.stopping import Stopped, signals_raise
 
 # Spark takes longer to import than help takes to read, so what needs it is imported where it is used.
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ add_queue_commands(app)
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    die_with_jvm(os.environ)
+    jvm_end.of_this_process().ask_for_signal()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -234,7 +234,7 @@ def run(arguments: list[str]) -> int:
     debug = "--debug" in arguments
     logs.set_up(LogFormat.TEXT, debug=debug)
     try:
-        with signals_raise():
+        with signals_raise(jvm_end.of_this_process()):
             code = app(arguments, prog_name=PROGRAM, standalone_mode=False)
             return code if isinstance(code, int) else 0
     except typer.TyperException as error:

@@ -17,6 +17,7 @@ from progress_exhaust.catalogue.http import HttpCatalogue
 from progress_exhaust.catalogue.port import Catalogue
 from progress_exhaust.errors import ComputeError
 from progress_exhaust.java import java_home
+from progress_exhaust.jvm_end import SUBMITTED, JvmWatch
 from progress_exhaust.output.store import Store, open_store
 from progress_exhaust.services.run import Ports
 from progress_exhaust.settings import CatalogueKind, Settings, SourceKind
@@ -25,7 +26,6 @@ from progress_exhaust.tables.cassandra import CassandraTables
 from progress_exhaust.tables.port import Tables
 from progress_exhaust.tables.snapshot import SnapshotTables
 
-_SUBMITTED = "PYSPARK_GATEWAY_PORT"
 _JAVA_OPTIONS = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "SPARK_SUBMIT_OPTS")
 _JVM_END_S = 4.0
 
@@ -37,12 +37,21 @@ class Outside:
         settings: all settings.
         environment: the process's own, which a JVM that we start inherits.
         debug: whether Spark's own logging is wanted.
+        jvm: is told which JVM we start; None where nobody asks what becomes of it.
     """
 
-    def __init__(self, settings: Settings, environment: MutableMapping[str, str], *, debug: bool) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        environment: MutableMapping[str, str],
+        *,
+        debug: bool,
+        jvm: JvmWatch | None = None,
+    ) -> None:
         self._settings = settings
         self._environment = environment
         self._debug = debug
+        self._jvm = jvm
         self._session: SparkSession | None = None
         self._catalogue: Catalogue | None = None
 
@@ -62,7 +71,7 @@ class Outside:
 
     def java(self) -> Path | None:
         """Find Java and have a JVM that we start run on it; None where spark-submit has started one already."""
-        if self._environment.get(_SUBMITTED):
+        if self._environment.get(SUBMITTED):
             return None
         home = java_home(self._environment)
         self._environment["JAVA_HOME"] = str(home)
@@ -85,6 +94,8 @@ class Outside:
             except (Py4JError, PySparkException) as error:
                 # It ends so when its arguments are refused, and when the connector can not be fetched.
                 raise self._not_started("its JVM ended before it answered") from error
+            if self._jvm is not None:
+                self._jvm.follow(_own_jvm())
         return self._session
 
     def tables(self) -> Tables:
@@ -115,8 +126,8 @@ class Outside:
 
     def end_jvm(self) -> None:
         """End the JVM that we have started: a cancelled task may write until its JVM is gone."""
-        process = getattr(SparkContext._gateway, "proc", None)
-        if process is None:
+        process = _own_jvm()
+        if process is None or process.stdin is None:
             return
         process.stdin.close()  # it ends itself when nobody holds the other end any more
         try:
@@ -124,6 +135,21 @@ class Outside:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+    def let_go_of_jvm(self) -> bool:
+        """Forget a JVM of ours that is of no use any more, so that the next session starts another.
+
+        Returns:
+            whether it was ours; that of spark-submit can not be replaced.
+        """
+        if _own_jvm() is None:
+            return False
+        with contextlib.suppress(Exception):  # it may be gone already
+            self.end_jvm()
+        SparkContext._gateway = SparkContext._jvm = SparkContext._active_spark_context = None
+        SparkSession._instantiatedSession = None
+        self._session = None
+        return True
 
     def close(self) -> None:
         """Close everything that was opened."""
@@ -141,3 +167,9 @@ class Outside:
     def _hang_up(self) -> None:
         if isinstance(self._catalogue, HttpCatalogue):
             self._catalogue.close()
+
+
+def _own_jvm() -> subprocess.Popen[bytes] | None:
+    """Return the process of the JVM that we have started; None where there is none, or it is spark-submit's."""
+    process: subprocess.Popen[bytes] | None = getattr(SparkContext._gateway, "proc", None)
+    return process

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from progress_exhaust import logs, summaries
+from progress_exhaust import jvm_end, logs, summaries
 from progress_exhaust.command import Command, sentence_of
 from progress_exhaust.commands import remove_staging
-from progress_exhaust.errors import ComputeError, NotMade, OperatorError, QueueError
+from progress_exhaust.errors import ComputeError, OperatorError, QueueError
+from progress_exhaust.job_requests.limits import RetryPause
+from progress_exhaust.job_requests.model import Claim
 from progress_exhaust.job_requests.port import Queue
 from progress_exhaust.opening import Outside
 from progress_exhaust.screens import Summary
@@ -39,74 +42,106 @@ def work_off_queue(
         new_run_id: names a run.
         open_queue: opens the queue.
     """
-    outside = Outside(command.settings, command.environment, debug=command.debug)
-    totals = Totals()
-    last, are_refusals_told = RequestsOutcome(), False
-    run_id = ""
+    driver = _Driver(command, only, watch_s, new_run_id, open_queue)
+    command.carry_out(driver.work, driver.summary, cancel=driver.outside.cancel, clear=driver.clear)
+    return driver.totals
 
-    def work_once(queue: Queue) -> None:
-        nonlocal last, are_refusals_told, run_id
-        last, are_refusals_told, run_id = RequestsOutcome(), False, new_run_id()
-        today = datetime.now(command.settings.zone()).date()
-        run = Run(run_id, today, _now, command.tell)
 
-        def open_ports() -> Ports:
-            if not outside.is_open:
-                command.tell(Event("start", "starting Spark"))
-            return outside.ports()
+class _Driver:
+    """One process that works the queue off; see `work_off_queue`."""
 
-        try:
-            Worker(queue, open_ports, command.settings, run, last).work_off(only)
-        except BaseException:
-            totals.add(last)
-            try:
-                _write_metrics(totals, command.settings)
-            except OperatorError as unwritten:
-                logs.warning(sentence_of(unwritten), action="error")  # what stopped the run is what to tell
-            raise
-        totals.add(last)
-        _write_metrics(totals, command.settings)
+    def __init__(
+        self,
+        command: Command,
+        only: Only,
+        watch_s: float | None,
+        new_run_id: Callable[[], str],
+        open_queue: Callable[[Settings], Queue],
+    ) -> None:
+        self._command = command
+        self._settings = command.settings
+        self._only = only
+        self._watch_s = watch_s
+        self._new_run_id = new_run_id
+        self._open_queue = open_queue
+        self._jvm = jvm_end.of_this_process()
+        self._pause = RetryPause(0.0 if watch_s is None else self._settings.requests.retry_after_s, time.monotonic)
+        self._last = RequestsOutcome()
+        self._are_refusals_told = False
+        self._run_id = ""
+        self.outside = Outside(self._settings, command.environment, debug=command.debug, jvm=self._jvm)
+        self.totals = Totals()
 
-    def work() -> None:
-        nonlocal are_refusals_told
-        with closing(outside):
-            queue = open_queue(command.settings)
+    def work(self) -> None:
+        """Look at the queue once, or again and again."""
+        with closing(self.outside):
+            queue = self._open_queue(self._settings)
             try:
                 queue.check()
                 _require_rights(queue)
-                while True:
-                    try:
-                        work_once(queue)
-                    except OperatorError as error:
-                        # Whoever watches outlives a service that is away for a while, but no broken Spark.
-                        if watch_s is None or isinstance(error, ComputeError) or not error.transient:
-                            raise
-                        logs.warning(sentence_of(error), action="error")
-                    if watch_s is None:
-                        return
-                    command.screen.tell_refusals(summaries.refusals_of(last.not_made))
-                    are_refusals_told = True
-                    _wait(command, watch_s)
+                self._look(queue)
+                while self._watch_s is not None:
+                    self._command.screen.tell_refusals(summaries.refusals_of(self._last.not_made))
+                    self._are_refusals_told = True
+                    self._wait(self._watch_s)
+                    self._look(queue)
             finally:
                 queue.close_connections()
 
-    def clear() -> None:
-        outside.end_jvm()
-        remove_staging(command.settings, run_id)
+    def summary(self, error: str) -> Summary:
+        """Summarise all looks."""
+        output = summaries.output_root(self._settings.output.url)
+        refusals = summaries.refusals_of([] if self._are_refusals_told else self._last.not_made)
+        return summaries.run_summary(self.totals, self._last, refusals, output, self._command.elapsed_s(), error)
 
-    command.carry_out(
-        work,
-        lambda error: _summary(command, totals, last, [] if are_refusals_told else last.not_made, error),
-        cancel=outside.cancel,
-        clear=clear,
-    )
-    return totals
+    def clear(self) -> None:
+        """Remove what a run that was stopped may have left behind."""
+        self.outside.end_jvm()
+        remove_staging(self._settings, self._run_id)
 
+    def _look(self, queue: Queue) -> None:
+        """Work off what is due now; whoever watches outlives a service that is away, and a JVM of their own."""
+        try:
+            self._work_off(queue)
+        except OperatorError as error:
+            is_over = self._watch_s is None or not error.transient
+            if is_over or (isinstance(error, ComputeError) and not self.outside.let_go_of_jvm()):
+                raise
+            logs.warning(sentence_of(error), action="error")
 
-def _summary(command: Command, totals: Totals, last: RequestsOutcome, untold: Sequence[NotMade], error: str) -> Summary:
-    output = summaries.output_root(command.settings.output.url)
-    refusals = summaries.refusals_of(untold)
-    return summaries.run_summary(totals, last, refusals, output, command.elapsed_s(), error)
+    def _work_off(self, queue: Queue) -> None:
+        self._last, self._are_refusals_told, self._run_id = RequestsOutcome(), False, self._new_run_id()
+        today = datetime.now(self._settings.zone()).date()
+        run = Run(self._run_id, today, _now, self._command.tell, self._jvm.end, self._note_failed_try)
+        try:
+            Worker(queue, self._open_ports, self._settings, run, self._last, self._pause).work_off(self._only)
+        except BaseException:
+            self.totals.add(self._last)
+            try:
+                _write_metrics(self.totals, self._settings)
+            except OperatorError as unwritten:
+                logs.warning(sentence_of(unwritten), action="error")  # what stopped the run is what to tell
+            raise
+        self.totals.add(self._last)
+        for failure in self._last.unforeseen:
+            logs.warning(sentence_of(failure), action="error")
+            if self._command.debug:
+                traceback.print_exception(failure)
+        _write_metrics(self.totals, self._settings)
+
+    def _open_ports(self) -> Ports:
+        if not self.outside.is_open:
+            self._command.tell(Event("start", "starting Spark"))
+        return self.outside.ports()
+
+    def _note_failed_try(self, claim: Claim) -> None:
+        self._pause.note_failed(claim.key, claim.submitted_at)
+
+    def _wait(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self._command.go_on()
+            time.sleep(min(left, _LOOK_EVERY_S))
 
 
 def _require_rights(queue: Queue) -> None:
@@ -121,13 +156,6 @@ def _require_rights(queue: Queue) -> None:
             f"looking at the request queue: our role lacks {', '.join(missing)}; grant it, "
             "or see what progress-exhaust doctor says"
         )
-
-
-def _wait(command: Command, seconds: float) -> None:
-    until = time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0:
-        command.go_on()
-        time.sleep(min(left, _LOOK_EVERY_S))
 
 
 def _write_metrics(totals: Totals, settings: Settings) -> None:

@@ -8,19 +8,19 @@ take it for its own.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import signal
-import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from types import FrameType
+
+from progress_exhaust.jvm_end import JvmWatch
 
 STOP_S = 20.0
 """Seconds the work gets to clean up; schedulers kill after 30."""
+ORPHANED_S = 8.0
+"""The same, where the JVM that spark-submit runs in is gone: whoever ended it takes us for ended, too."""
 _CANCEL_EVERY_S = 0.3
 _LOOK_EVERY_S = 0.2
-_SUBMITTED = "PYSPARK_GATEWAY_PORT"
-_SET_PARENT_DEATH_SIGNAL = 1
 
 
 class Stopped(BaseException):
@@ -28,12 +28,15 @@ class Stopped(BaseException):
 
     Attributes:
         number: the signal.
+        is_orphaned: whether it told us that the JVM that spark-submit runs in is gone.
         is_clean: whether the work has cleaned up behind itself.
     """
 
-    def __init__(self, number: int) -> None:
-        super().__init__(f"stopped by {signal.Signals(number).name}")
+    def __init__(self, number: int, *, is_orphaned: bool = False) -> None:
+        why = "the end of the JVM of spark-submit" if is_orphaned else signal.Signals(number).name
+        super().__init__(f"stopped by {why}")
         self.number = number
+        self.is_orphaned = is_orphaned
         self.is_clean = True
 
     @property
@@ -59,34 +62,22 @@ class Stop:
             Stopped: the work is to stop.
         """
         if self._asked is not None:
-            raise Stopped(self._asked.number)
-
-
-def die_with_jvm(environment: Mapping[str, str]) -> None:
-    """Have the system kill this process as soon as the JVM that spark-submit runs in, our parent, is gone (Linux).
-
-    Else a driver whose JVM was killed, which is how schedulers end a task, would live on, hold its claims and keep the
-    scheduler's pipe open. A JVM that is gone already is found when its gateway is first asked.
-    """
-    if environment.get(_SUBMITTED):
-        _ask_for_parent_death_signal(signal.SIGKILL)
-
-
-def _ask_for_parent_death_signal(number: int) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, int(number), 0, 0, 0)
+            raise Stopped(self._asked.number, is_orphaned=self._asked.is_orphaned)
 
 
 @contextlib.contextmanager
-def signals_raise() -> Iterator[None]:
-    """Make SIGTERM and SIGINT raise `Stopped` in the main thread, once."""
+def signals_raise(jvm: JvmWatch | None = None) -> Iterator[None]:
+    """Make SIGTERM and SIGINT raise `Stopped` in the main thread, once.
+
+    Args:
+        jvm: the JVM whose end is told by such a signal; None where there is none.
+    """
 
     def handle(number: int, _frame: FrameType | None) -> None:
         for same in (signal.SIGTERM, signal.SIGINT):
             signal.signal(same, signal.SIG_IGN)
-        # The JVM that spark-submit runs in has often got the same signal, and is gone before we have cleaned up.
-        _ask_for_parent_death_signal(0)
-        raise Stopped(number)
+        is_orphaned = jvm is not None and jvm.note_signal()
+        raise Stopped(number, is_orphaned=is_orphaned)
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
@@ -131,7 +122,7 @@ def run_stoppable(work: Callable[[], None], stop: Stop, cancel: Callable[[], Non
     except Stopped as stopped:
         stop.ask(stopped)
         threading.Thread(target=cancel_until_ended, name="cancel", daemon=True).start()
-        stopped.is_clean = has_ended.wait(STOP_S)
+        stopped.is_clean = has_ended.wait(ORPHANED_S if stopped.is_orphaned else STOP_S)
         raise
     if failures:
         raise failures[0]

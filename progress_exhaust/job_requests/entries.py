@@ -52,8 +52,32 @@ class Entry:
     collection_id: str = ""
 
 
-def to_text(entries: Iterable[Entry]) -> str:
-    """Return the text for processed_batches: one line, in ASCII."""
+MOST_KILLS_NOTED = 1000
+"""More than that nobody has noted."""
+
+
+@dataclass(frozen=True, slots=True)
+class JvmKills:
+    """How often a submission was given back because the JVM of its driver had been killed.
+
+    Attributes:
+        number: how often.
+        submitted_at: which submission, as `submission_of` writes it.
+        request_sha256: of its request data.
+    """
+
+    number: int
+    submitted_at: str
+    request_sha256: str
+
+
+def to_text(entries: Iterable[Entry], kills: JvmKills | None = None) -> str:
+    """Return the text for processed_batches: one line, in ASCII; kills are noted where there were any."""
+    noted = (
+        [{"jvmKills": kills.number, "submittedAt": kills.submitted_at, "requestSha256": kills.request_sha256}]
+        if kills and kills.number
+        else []
+    )
     return json.dumps(
         [
             {
@@ -70,9 +94,21 @@ def to_text(entries: Iterable[Entry]) -> str:
                 "collectionId": entry.collection_id,
             }
             for entry in entries
-        ],
+        ]
+        + noted,
         separators=(",", ":"),
     )
+
+
+def jvm_kills_in(text: str | None, *, submitted_at: str, request_sha256: str) -> int:
+    """Return how often a text says that this submission was given back for a killed JVM; 0 where it says nothing."""
+    most = 0
+    for one in _objects_in(text):
+        is_same = one.get("submittedAt") == submitted_at and one.get("requestSha256") == request_sha256
+        kills = one.get("jvmKills")
+        if is_same and _is_count(kills) and kills < MOST_KILLS_NOTED:
+            most = max(most, kills)
+    return most
 
 
 def entries_of(text: str | None) -> list[Entry]:
@@ -80,13 +116,9 @@ def entries_of(text: str | None) -> list[Entry]:
 
     Where two are about the same batch and audience, the later one counts, at the place of the first.
     """
-    try:
-        content = json.loads(text) if text else None
-    except (ValueError, RecursionError):
-        return []
     entries: dict[tuple[str, str | None], Entry] = {}
-    for one in content if isinstance(content, list) else ():
-        entry = _entry_of(one) if isinstance(one, dict) else None
+    for one in _objects_in(text):
+        entry = _entry_of(one)
         if entry is not None:
             entries[entry.batch_id, entry.audience] = entry
     return list(entries.values())
@@ -124,6 +156,15 @@ def submission_of(submitted_at: datetime | None) -> str:
     '2026-11-23T08:30:00.000000+00:00'
     """
     return submitted_at.astimezone(UTC).isoformat(timespec="microseconds") if submitted_at else ""
+
+
+def _objects_in(text: str | None) -> list[dict[str, object]]:
+    """Return the objects of a list in JSON text; nothing where it is anything else."""
+    try:
+        content = json.loads(text) if text else None
+    except (ValueError, RecursionError):
+        return []
+    return [one for one in content if isinstance(one, dict)] if isinstance(content, list) else []
 
 
 def _entry_of(content: Mapping[str, object]) -> Entry | None:

@@ -45,6 +45,13 @@ class MemoryRow:
     err_message: str | None = None
     processed: str | None = None
 
+    def note(self, delivered: Delivered) -> None:
+        """Take over the lists that are told."""
+        if delivered.urls is not None:
+            self.urls = delivered.urls
+        if delivered.processed is not None:
+            self.processed = delivered.processed
+
 
 @dataclass
 class MemoryTable:
@@ -145,7 +152,7 @@ class MemoryQueue:
         with self._table.guard:
             for key, files in delivered.items():
                 if (claim := self._held.get(key)) and (row := self._row_of(claim)):
-                    row.urls, row.processed = files.urls, files.processed
+                    row.note(files)
 
     def close(self, claim: Claim, closing: Closing) -> bool:
         """End a request, and free its lock; false where it was not ours any more, and nothing is written."""
@@ -154,30 +161,34 @@ class MemoryQueue:
         with self._table.guard:
             if row := self._row_of(claim):
                 row.status, row.err_message = closing.status, fitted(closing.err_message, None) or None
-                row.urls, row.processed = closing.delivered.urls, closing.delivered.processed
+                row.note(closing.delivered)
+                row.iteration = claim.iteration + closing.is_failed_try
                 row.file_created_at, row.completed_at = closing.file_created_at, closing.completed_at
                 row.execution_ms = max(closing.execution_ms, 0)
-            self._let_go(claim)
+                self._let_go(claim)
             return row is not None
 
     def release(self, claim: Claim, delivered: Delivered, *, failed_try: str = "") -> bool:
         """Give a request back: SUBMITTED, its files kept; see `port.Queue`."""
         with self._table.guard:
             if row := self._row_of(claim):
-                row.status, row.urls, row.processed = Status.SUBMITTED, delivered.urls, delivered.processed
+                row.status = Status.SUBMITTED
+                row.note(delivered)
                 if failed_try:
                     row.iteration, row.err_message = claim.iteration + 1, fitted(failed_try, None)
-            self._let_go(claim)
+                self._let_go(claim)
             return row is not None
 
     def note_files_of_cancelled(self, claim: Claim, delivered: Delivered) -> bool:
         """Let go of a claim that does not hold any more; if it was cancelled, list the files that were out already."""
         with self._table.guard:
+            if self._held.get(claim.key) is not claim:
+                return False
             row = self._table.rows.get(claim.key)
             is_it = row and row.iteration == claim.iteration and row.submitted_at == claim.submitted_at
             is_cancelled = bool(row and is_it and row.status == Status.FAILED and row.err_message == CANCELLED)
             if row and is_cancelled:
-                row.urls, row.processed = delivered.urls, delivered.processed
+                row.note(delivered)
             self._let_go(claim)
             return is_cancelled
 

@@ -40,7 +40,7 @@ class DueRequest:
         channel: of the requester; empty where the row has none.
         submitted_at: when it was put in; None where the row does not say.
         is_processing: whether the row says PROCESSING.
-        iteration: drivers that have died on it.
+        iteration: tries of this submission that have failed by its own fault, dead drivers among them.
     """
 
     key: RequestKey
@@ -49,10 +49,16 @@ class DueRequest:
     is_processing: bool
     iteration: int
 
+    @property
+    def is_suspect(self) -> bool:
+        """Whether it is to be tried by itself: a try of it has failed, or a driver may have died of it."""
+        return self.is_processing or self.iteration > 0
+
 
 class NotClaimed(StrEnum):
     """Why a row was not claimed."""
 
+    LOCKED = "locked"  # somebody else has locked its row
     OWNED = "owned"  # a driver that is alive has it
     NOT_DUE = "not_due"  # it has ended, or is gone
     GAVE_UP = "gave_up"  # too many drivers have died on it: it is FAILED now
@@ -73,6 +79,7 @@ class Claim:
             was finished then is used again.
         processed: the text of processed_batches; None where it is null, or the table has no such column.
         shares_request_id: whether another row has the same request id under another tag.
+        has_key: whether it asks for a protected file: its row has an encryption_key.
     """
 
     key: RequestKey
@@ -84,6 +91,7 @@ class Claim:
     is_new: bool
     processed: str | None
     shares_request_id: bool
+    has_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +99,12 @@ class Delivered:
     """What a request has so far, as its row tells it.
 
     Attributes:
-        urls: paths of its files under the output root, in the order asked for.
-        processed: the text for processed_batches.
+        urls: paths of its files under the output root, in the order asked for; None leaves them as the row has them.
+        processed: the text for processed_batches; None leaves it as the row has it.
     """
 
-    urls: tuple[str, ...]
-    processed: str
+    urls: tuple[str, ...] | None
+    processed: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +118,7 @@ class Closing:
         completed_at: now.
         execution_ms: from its claim to now; never negative.
         err_message: one line of plain words, empty for none; the queue fits it to the column.
+        is_failed_try: whether the last try has failed by the request's own fault, which its iteration counts.
     """
 
     status: Status
@@ -118,6 +127,7 @@ class Closing:
     completed_at: datetime
     execution_ms: int
     err_message: str
+    is_failed_try: bool = False
 
 
 @dataclass(frozen=True, slots=True)

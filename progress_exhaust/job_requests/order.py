@@ -1,4 +1,4 @@
-"""In which order due requests are taken: every channel gets its turn, and what has killed a driver waits."""
+"""In which order due requests are taken: every channel gets its turn, and those whose try has failed wait."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ def in_turn(due: Sequence[DueRequest]) -> list[DueRequest]:
     """Return due requests in the order to take them.
 
     Fresh ones come first, one of each channel in turn: channels in the order of their oldest request, and each
-    channel's requests oldest first. Those that say PROCESSING come last, since a driver may have died of them: those
-    that fewer drivers have died on first, then the oldest. A request that does not say when it was put in counts as
-    the oldest, so that it can not wait for ever; ties go by request id, then tag.
+    channel's requests oldest first. Those of which a try has failed come last, and those that say PROCESSING, since a
+    driver may have died of them: those with fewer failed tries first, then the oldest. A request that does not say when
+    it was put in counts as the oldest, so that it can not wait for ever; ties go by request id, then tag.
     """
     by_channel: dict[str, list[DueRequest]] = defaultdict(list)
-    for request in sorted((one for one in due if not one.is_processing), key=_age):
+    for request in sorted((one for one in due if not one.is_suspect), key=_age):
         by_channel[request.channel].append(request)
     rounds = zip_longest(*by_channel.values())
     fresh = [request for request in chain.from_iterable(rounds) if request is not None]
-    orphans = sorted((one for one in due if one.is_processing), key=lambda one: (one.iteration, _age(one)))
-    return fresh + orphans
+    suspects = sorted((one for one in due if one.is_suspect), key=lambda one: (one.iteration, _age(one)))
+    return fresh + suspects
 
 
 def _age(request: DueRequest) -> Age:

@@ -29,6 +29,16 @@ def too_many_message(limit: int) -> str:
     return f"Number of batches in request exceeded. It should be within {limit}"
 
 
+def failed_try_message(number: int, tries: int, fault: str) -> str:
+    """Return the words for a request that goes back because a try has failed by its own fault."""
+    return f"Try {number} of {tries} failed: {_one_line(fault)}"
+
+
+def given_up_message(tries: int, fault: str) -> str:
+    """Return the words for a request that ends because its last try has failed, too."""
+    return f"Given up after {tries} {'try' if tries == 1 else 'tries'}: {_one_line(fault)}"
+
+
 def outcome_message(refusals: Sequence[NotMade], made: int) -> str:
     """Return err_message for what came of a request; empty where all of it is made.
 
@@ -45,7 +55,11 @@ def outcome_message(refusals: Sequence[NotMade], made: int) -> str:
     if refusals and all(refusal.reason is Reason.RETIRED_COLLECTION for refusal in refusals):
         return RETIRED
     telling = [refusal for refusal in refusals if refusal.reason not in _NOT_THERE]
-    return " ".join(str(telling[0]).split()) if telling else NO_DATA
+    return _one_line(str(telling[0])) if telling else NO_DATA
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _partly_made(refusals: Sequence[NotMade], made: int) -> str:

@@ -91,6 +91,10 @@ class Staging:
         """Return the store's path of something in this place."""
         return f"{self._path}/{name}"
 
+    def new_path(self, name: str) -> str:
+        """Return the store's path of something in this place that is not there yet; of a name used before, too."""
+        return self.path(f"{name}-{next(self._numbers)}")
+
     def make_directory(self, name: str) -> None:
         """Make a directory in this place."""
         self._store.make_private_directory(self.path(name))

@@ -11,7 +11,15 @@ from datetime import date
 
 import progress_exhaust
 from progress_exhaust.errors import OutputError
-from progress_exhaust.job_requests.entries import Entry, entries_of, request_sha256, submission_of
+from progress_exhaust.ids import is_safe_id
+from progress_exhaust.job_requests.entries import (
+    MOST_KILLS_NOTED,
+    Entry,
+    entries_of,
+    jvm_kills_in,
+    request_sha256,
+    submission_of,
+)
 from progress_exhaust.job_requests.model import Claim, RequestKey
 from progress_exhaust.job_requests.progress import PROGRESS_FOLDER, Progress, progress_name, progress_text
 from progress_exhaust.output.manifest import Manifest
@@ -45,14 +53,18 @@ class Earlier:
     """What earlier drivers have left of a submission.
 
     Attributes:
-        day: the date in its files' names; None where none was there.
-        entries: its finished reports.
+        day: the date in its files' names, as its manifest tells it; None where there is none.
+        entries: finished reports, perhaps of other submissions too.
         counts: of its files, by path.
+        found: the live and the retired collections that its search has found; None where it has not been done.
+        jvm_kills: how often it was given back because the JVM of its driver had been killed.
     """
 
     day: date | None = None
     entries: Sequence[Entry] = ()
     counts: Mapping[str, FileCounts] = field(default_factory=dict)
+    found: tuple[Sequence[str], Sequence[str]] | None = None
+    jvm_kills: int = 0
 
 
 class RequestNotes:
@@ -82,7 +94,7 @@ class RequestNotes:
             late = [
                 work
                 for work in works
-                if not work.is_settled
+                if work.is_open
                 and now_s - self._noted_at.get(work.claim.key, -1e9) >= self._settings.requests.progress_every_s
             ]
             self._noted_at |= {work.claim.key: now_s for work in late}
@@ -113,7 +125,9 @@ class RequestNotes:
                 "day": work.day.isoformat(),
                 "state": state,
                 "iteration": claim.iteration,
-                "finished": json.loads(work.delivered().processed),
+                "finished": json.loads(work.entries_text()),
+                **({"found": {"live": work.found[0], "retired": work.found[1]}} if work.found else {}),
+                **({"jvm_kills": work.jvm_kills} if work.jvm_kills else {}),
             },
         )
         self._store.write_text(f"{work.folder}/{MANIFEST}", [manifest.to_json()])
@@ -126,17 +140,9 @@ class RequestNotes:
         """
         if claim.is_new:
             return Earlier()
-        manifest = _content_of(self._store.read_text(f"{request_folder(claim)}/{MANIFEST}"))
-        request = _object(manifest.get("request"))
-        is_same = (
-            request.get("tag") == claim.key.tag
-            and request.get("submitted_at") == submission_of(claim.submitted_at)
-            and request.get("request_sha256") == request_sha256(claim.request_data)
+        return earlier_of(
+            claim, self._store.read_text(f"{request_folder(claim)}/{MANIFEST}"), keeps_processed=keeps_processed
         )
-        finished = json.dumps(request.get("finished")) if is_same else None
-        entries = entries_of(claim.processed if keeps_processed else finished)
-        days = [request.get("day")] if is_same else [entry.day for entry in entries]
-        return Earlier(_day_of(days), entries, _counts_of(manifest.get("files")))
 
     def _write_progress(self, work: RequestWork, phase: str) -> None:
         files, total = len(work.files), len(work.wanted)
@@ -160,6 +166,47 @@ class RequestNotes:
             return  # a full disk or a lost store shows in the run's own work, which tells it
 
 
+def earlier_of(claim: Claim, manifest_text: str | None, *, keeps_processed: bool) -> Earlier:
+    """Return what earlier drivers have left of a submission.
+
+    Args:
+        claim: with the row's own list.
+        manifest_text: of the request's folder; None where there is none, or none that can be read.
+        keeps_processed: whether the table has such a list; else the manifest's is taken.
+    """
+    manifest = _content_of(manifest_text)
+    request = _object(manifest.get("request"))
+    submission, data_sha256 = submission_of(claim.submitted_at), request_sha256(claim.request_data)
+    is_same = (
+        request.get("tag") == claim.key.tag
+        and request.get("submitted_at") == submission
+        and request.get("request_sha256") == data_sha256
+    )
+    finished = json.dumps(request.get("finished")) if is_same else None
+    listed = claim.processed if keeps_processed else finished
+    noted = request.get("jvm_kills") if is_same else None
+    return Earlier(
+        _day_of(request.get("day")) if is_same else None,
+        entries_of(listed),
+        _counts_of(manifest.get("files")),
+        _found_in(request.get("found")) if is_same else None,
+        max(
+            jvm_kills_in(listed, submitted_at=submission, request_sha256=data_sha256),
+            noted if isinstance(noted, int) and 0 <= noted < MOST_KILLS_NOTED else 0,
+        ),
+    )
+
+
+def _found_in(value: object) -> tuple[Sequence[str], Sequence[str]] | None:
+    """Return the collections that a manifest has of a search; None where it has none, or anything else."""
+    lists = [_object(value).get(state) for state in ("live", "retired")]
+    found = [one for one in lists if isinstance(one, list)]
+    if len(found) < len(lists) or not all(isinstance(one, str) and is_safe_id(one) for ids in found for one in ids):
+        return None
+    live, retired = found
+    return tuple(live), tuple(retired)
+
+
 def _content_of(text: str | None) -> dict[str, object]:
     try:
         return _object(json.loads(text or ""))
@@ -171,9 +218,9 @@ def _object(value: object) -> dict[str, object]:
     return value if isinstance(value, dict) else {}
 
 
-def _day_of(texts: Sequence[object]) -> date | None:
+def _day_of(text: object) -> date | None:
     try:
-        return date.fromisoformat(texts[0]) if texts and isinstance(texts[0], str) else None
+        return date.fromisoformat(text) if isinstance(text, str) else None
     except ValueError:
         return None
 

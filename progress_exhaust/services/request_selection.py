@@ -7,7 +7,7 @@ from pathlib import Path
 
 from progress_exhaust.catalogue.port import Catalogue, CollectionState
 from progress_exhaust.catalogue.refusals import retired
-from progress_exhaust.errors import NotMade, RequestError
+from progress_exhaust.errors import RequestError
 from progress_exhaust.ids import is_safe_id
 from progress_exhaust.job_requests.entries import Entry, request_sha256, reusable, submission_of
 from progress_exhaust.job_requests.model import Claim
@@ -30,25 +30,36 @@ def wanted_of(claim: Claim, settings: Settings) -> Wanted:
     Raises:
         RequestError: its data or its id can not be used.
     """
+    if claim.has_key:
+        raise RequestError("Files protected by a password can not be made yet; ask without one")
     if not is_safe_id(claim.key.request_id):
         raise RequestError("The request id can not name a folder; use letters, digits, _ . -")
     return parse_request_data(claim.request_data, settings.requests.max_data_bytes)
 
 
-def asked_by(wanted: Wanted, catalogue: Catalogue) -> tuple[Asked, list[NotMade]]:
-    """Return the batches that a request names, or the live collections of its search, and those that are retired.
+def asked_by(work: RequestWork, wanted: Wanted, catalogue: Catalogue) -> Asked:
+    """Return the batches that a request names, or the live collections of its search; retired ones are refused.
+
+    A search is done once a submission: what an earlier driver has found is taken as it was.
 
     Raises:
         RequestError: the search can not be done.
+        StepFailed: this search has failed, while the catalogue answers.
         CatalogueError: the catalogue does not answer.
     """
     if isinstance(wanted, WantedBatches):
-        return Asked(batches=wanted.batch_ids), []
-    found = catalogue.search(wanted.request)
-    live = tuple(one.collection_id for one in found if one.state is CollectionState.LIVE)
-    return Asked(collections=live), [
-        retired(one.collection_id) for one in found if one.state is CollectionState.RETIRED
-    ]
+        return Asked(batches=wanted.batch_ids)
+    if work.found is None:
+        found = catalogue.search(wanted.request)
+        live, gone = (
+            tuple(one.collection_id for one in found if one.state is state)
+            for state in (CollectionState.LIVE, CollectionState.RETIRED)
+        )
+        work.found = live, gone
+    live_ids, retired_ids = work.found
+    for collection_id in retired_ids:
+        work.refuse(retired(collection_id))
+    return Asked(collections=tuple(live_ids))
 
 
 class Reports:
@@ -80,16 +91,16 @@ def permitted(work: RequestWork, selection: Selection, asked: Asked) -> list[tup
             is_own = work.claim.channel == batch.layout.channel
             may_see.append((batch, None if is_own else work.claim.channel))
         else:
-            work.refusals.append(refusals.unknown_batch(batch.batch_id))
+            work.refuse(refusals.unknown_batch(batch.batch_id))
     place = {batch_id: number for number, batch_id in enumerate(asked.batches)}
     # A search names no batch: those come by their id.
     return sorted(may_see, key=lambda pair: (place.get(pair[0].batch_id, 0), pair[0].batch_id))
 
 
-def finished_files(
-    claim: Claim, earlier: Earlier, may_see: Sequence[tuple[Batch, str | None]], store: Store, scratch: Path
-) -> dict[str, MadeFile]:
-    """Return the files that an earlier driver has finished of this submission and that are whole, by batch id."""
+def finished_entries(
+    claim: Claim, earlier: Earlier, may_see: Sequence[tuple[Batch, str | None]]
+) -> list[tuple[Entry, Batch]]:
+    """Return what an earlier driver has finished of this submission, with its batches, in the order asked for."""
     usable = reusable(
         earlier.entries,
         submitted_at=submission_of(claim.submitted_at),
@@ -97,12 +108,19 @@ def finished_files(
         folder=request_folder(claim),
     )
     by_report = {(entry.batch_id, entry.audience): entry for entry in usable}
-    files = {}
-    for batch, audience in may_see:
-        entry = by_report.get((batch.batch_id, audience))
-        if entry is not None and _is_whole(entry, store, scratch):
-            files[batch.batch_id] = _made_file(entry, batch, earlier.counts.get(entry.file_path, FileCounts()))
-    return files
+    keyed = [(by_report.get((batch.batch_id, audience)), batch) for batch, audience in may_see]
+    return [(entry, batch) for entry, batch in keyed if entry is not None]
+
+
+def used_again(entry: Entry, batch: Batch, earlier: Earlier, store: Store, scratch: Path) -> MadeFile | None:
+    """Return a finished file where it is whole, else None.
+
+    Raises:
+        OutputError: it can not be read; so does an OSError tell.
+    """
+    if not _is_whole(entry, store, scratch):
+        return None
+    return _made_file(entry, batch, earlier.counts.get(entry.file_path, FileCounts()))
 
 
 def _is_whole(entry: Entry, store: Store, scratch: Path) -> bool:

@@ -13,7 +13,8 @@ from pyspark.sql import SparkSession
 
 from progress_exhaust.catalogue.port import Catalogue
 from progress_exhaust.errors import NotMade
-from progress_exhaust.job_requests.model import RequestKey, Status
+from progress_exhaust.job_requests.model import Claim, RequestKey, Status
+from progress_exhaust.jvm_end import JvmEnd
 from progress_exhaust.output.manifest import MadeFile
 from progress_exhaust.output.store import Store
 from progress_exhaust.tables.port import Tables
@@ -80,12 +81,16 @@ class Run:
         day: the date in file names.
         now: the wall clock, aware.
         tell: hears of events; may be called from several threads.
+        jvm_end: tells what has become of the JVM, given how many seconds it may take until that is seen.
+        note_failed_try: hears of each request whose try has failed by a fault of its own.
     """
 
     run_id: str
     day: date
     now: Callable[[], datetime]
     tell: Callable[[Event], None]
+    jvm_end: Callable[[float], JvmEnd] = lambda settle_s: JvmEnd.ALIVE
+    note_failed_try: Callable[[Claim], None] = lambda claim: None
 
 
 @dataclass
@@ -99,6 +104,7 @@ class Outcome:
         phase_s: seconds spent, by phase.
         duration_s: seconds of the whole run.
         manifest_path: its place under the output root; empty before it is written.
+        has_computed: whether Spark has computed any report, so that the tables can be read.
     """
 
     made: list[MadeFile] = field(default_factory=list)
@@ -107,6 +113,7 @@ class Outcome:
     phase_s: dict[Phase, float] = field(default_factory=dict)
     duration_s: float = 0.0
     manifest_path: str = ""
+    has_computed: bool = False
 
     @property
     def finished(self) -> int:
@@ -168,12 +175,14 @@ class RequestsOutcome(Outcome):
     Attributes:
         settled: what became of each request, in the order they came to an end.
         due: requests that were due when the run looked.
-        left: due requests that were not claimed, for a limit.
+        left: due requests that were not claimed: for a limit, or because somebody else has their rows locked.
+        unforeseen: what failed for one request alone, and did not end the run.
     """
 
     settled: list[Settled] = field(default_factory=list)
     due: int = 0
     left: int = 0
+    unforeseen: list[BaseException] = field(default_factory=list)
 
     @property
     def unfinished(self) -> int:

@@ -15,7 +15,7 @@ from pathlib import Path
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from progress_exhaust.errors import NotMade, Reason
+from progress_exhaust.errors import NotMade, Reason, SourceError
 from progress_exhaust.output.lines import in_file_order
 from progress_exhaust.output.staging import Staging
 from progress_exhaust.report.enrolments import Counts
@@ -89,7 +89,6 @@ class WaveRunner:
         self._outcome = outcome
         self._delivery = delivery
         self._plan = ReportPlan(ports.spark, ports.tables, settings, places, staging.stage_lines)
-        self._folders = 0
 
     def make(self, reports: Sequence[Report]) -> None:
         """Make the reports.
@@ -99,16 +98,29 @@ class WaveRunner:
             DataShapeError: an input does not have the agreed shape.
         """
         pending = [list(reports)]
+        suspects: list[tuple[Report, SourceError]] = []
         while pending:
             for failed, error in self._attempt(pending.pop()):
                 self._tell(Phase.COMPUTE, "looking for what has failed")
-                self._raise_service_fault(error)
-                if len(failed) == 1:
-                    self._delivery.refuse(failed[0], _task_failed(failed[0], error))
-                    self._delivery.end_wave()
-                else:
+                fault = self._fault_of_rows(error)
+                if len(failed) > 1:
                     middle = len(failed) // 2
                     pending += [failed[middle:], failed[:middle]]
+                elif fault is None:
+                    self._refuse(failed[0], _task_failed(failed[0], error))
+                else:
+                    suspects.append((failed[0], fault))
+                    if len(suspects) > 1 and not self._outcome.has_computed:
+                        raise fault from error
+        # A fault of a table that follows these batches, while others are made, is theirs.
+        for report, fault in suspects:
+            if not self._outcome.has_computed:
+                raise fault
+            self._refuse(report, _unreadable(report, fault))
+
+    def _refuse(self, report: Report, refusal: NotMade) -> None:
+        self._delivery.refuse(report, refusal)
+        self._delivery.end_wave()
 
     def _attempt(self, reports: list[Report]) -> list[tuple[list[Report], Exception]]:
         """Make the reports once; return what failed."""
@@ -158,7 +170,7 @@ class WaveRunner:
             )
 
     def _staged(self, frame: DataFrame, name: str, *partition_columns: str) -> DataFrame:
-        url = self._ports.store.url(self._new_folder(name))
+        url = self._ports.store.url(self._staging.new_path(name))
         frame.write.partitionBy(*partition_columns).parquet(url)
         return self._ports.spark.read.schema(frame.schema).parquet(url)
 
@@ -173,11 +185,12 @@ class WaveRunner:
             lines = self._plan.lines(reports, sources, slice_starts)
             parts = len(reports) + sum(len(slice_starts.get(report.report_no, ())) for report in reports)
             in_order = in_file_order(lines, min(parts, 4 * self._parallelism()))
-        folder = self._new_folder("wave")
+        folder = self._staging.new_path("wave")
         with self._outcome.phase(Phase.COMPUTE):
             learners = counted(wave.learners, "learner")
             self._tell(Phase.COMPUTE, f"computing {counted(len(reports), 'report')} of {learners}")
             in_order.write.options(**_PLAIN_LOCAL_FILES).partitionBy("part").text(self._ports.store.url(folder))
+            self._outcome.has_computed = True
         with self._outcome.phase(Phase.PUBLISH), tempfile.TemporaryDirectory(prefix="progress-exhaust-") as scratch:
             staged = staged_parts(self._ports.store, folder)
             publish = partial(self._publish, staged=staged, counts=counts, scratch=Path(scratch))
@@ -252,20 +265,23 @@ class WaveRunner:
     def _parallelism(self) -> int:
         return self._ports.spark.sparkContext.defaultParallelism
 
-    def _new_folder(self, name: str) -> str:
-        self._folders += 1
-        return self._staging.path(f"{name}-{self._folders}")
-
     def _tell(self, action: str, sentence: str) -> None:
         self._run.tell(self._outcome.event(action, sentence))
 
-    def _raise_service_fault(self, error: Exception) -> None:
-        """Raise what a failure means, unless the batches are at fault."""
+    def _fault_of_rows(self, error: Exception) -> SourceError | None:
+        """Return the fault of a table that some of the batches may be at fault for; None where it is no table's.
+
+        Raises:
+            OperatorError: a service is at fault.
+            DataShapeError: an input does not have the agreed shape.
+        """
         fault = fault_of(error, self._settings)
-        if fault is not None:
+        rows_fault = fault if isinstance(fault, SourceError) and fault.is_local else None
+        if fault is not None and rows_fault is None:
             raise fault from error
         self._ports.tables.check()
         self._ports.store.check()
+        return rows_fault
 
 
 def _of_wave(sources: SourceFrames, wave: Wave, waves: int) -> SourceFrames:
@@ -291,6 +307,13 @@ def _evenly(sorted_ids: Sequence[str], pieces: int) -> list[str]:
     places = [round(len(sorted_ids) * piece / pieces) for piece in range(1, pieces)]
     starts = [sorted_ids[place] for place in places if 0 < place < len(sorted_ids)]
     return [start for before, start in pairwise(["", *starts]) if before != start]
+
+
+def _unreadable(report: Report, fault: SourceError) -> NotMade:
+    batch_id = report.batch.batch_id
+    return NotMade(
+        Reason.TASK_FAILED, batch_id, f'batch "{batch_id}" is not made: its rows can not be read, others can: {fault}'
+    )
 
 
 def _task_failed(report: Report, error: Exception) -> NotMade:

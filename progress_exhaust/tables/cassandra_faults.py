@@ -72,6 +72,7 @@ def read_fault(
         f"{answer.sentence(settings, ', nothing unfinished was published')}, and run again"
     )
     fault.transient = answer.is_transient
+    fault.is_local = answer.is_local_to_tokens
     return fault
 
 

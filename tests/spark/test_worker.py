@@ -213,9 +213,10 @@ def test_request_for_nothing_that_can_be_made_ends_with_the_words_others_know(
     message: str,
 ) -> None:
     put_in(table, request("r-1", **data))
-    worked = work_off(spark, TestedQueue(table), settings(requests={"reports_per_request": 2}))
+    few = {"reports_per_request": 2, "reports_per_search": 2}
+    worked = work_off(spark, TestedQueue(table), settings(requests=few))
     closed = row(table, "r-1")
-    assert (closed.status, closed.err_message, closed.urls) == (Status.FAILED, message, ())
+    assert (closed.status, closed.err_message, closed.urls or ()) == (Status.FAILED, message, ())
     assert closed.completed_at is not None
     assert worked.csv_files() == []
     assert worked.outcome.unfinished == 0
@@ -356,7 +357,7 @@ class DyingStore(LocalStore):
 class DeadQueue(TestedQueue):
     """A queue whose driver is gone at the moment it wants to give something back."""
 
-    def release(self, *arguments: Any) -> bool:
+    def release(self, *arguments: Any, **options: Any) -> bool:
         raise Death
 
 
@@ -519,9 +520,9 @@ class LostQueue(TestedQueue):
         self._ask()
         return super().is_ours(claim)
 
-    def release(self, claim: Claim, delivered: Delivered) -> bool:
+    def release(self, claim: Claim, delivered: Delivered, *, failed_try: str = "") -> bool:
         self._ask()
-        return super().release(claim, delivered)
+        return super().release(claim, delivered, failed_try=failed_try)
 
     def _ask(self) -> None:
         if self.is_gone:
@@ -532,7 +533,7 @@ def test_nothing_is_published_once_the_queue_is_gone_and_the_next_run_does_the_w
     spark: SparkSession, table: MemoryTable, settings: Callable[..., Settings]
 ) -> None:
     def lose(event: Event) -> None:
-        queue.is_gone = event.sentence.startswith("computing")
+        queue.is_gone = queue.is_gone or event.sentence.startswith("computing")
 
     put_in(table, request("r-1"))
     queue = LostQueue(table)
@@ -544,23 +545,38 @@ def test_nothing_is_published_once_the_queue_is_gone_and_the_next_run_does_the_w
     assert (worked.states(), row(table, "r-1").iteration) == ({"r-1": "SUCCESS"}, 1)
 
 
-def test_broken_spark_counts_as_the_drivers_death(
-    spark: SparkSession, table: MemoryTable, settings: Callable[..., Settings]
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (ComputeError("Spark ran out of memory"), "Spark ran out of memory"),
+        (KeyError("a defect"), "an unforeseen KeyError; see the log of the job"),
+    ],
+    ids=["Spark", "defect"],
+)
+def test_what_breaks_one_request_is_charged_to_it_alone_and_the_others_are_made(
+    spark: SparkSession, table: MemoryTable, settings: Callable[..., Settings], error: Exception, why: str
 ) -> None:
     class Breaking(LocalStore):
-        def list_names(self, path: str) -> list[str]:
-            if "wave-" in path:
-                raise ComputeError("Spark ran out of memory")
-            return super().list_names(path)
+        """A store in which the reports of one batch can not be found, without it being a fault of the store."""
 
-    put_in(table, request("r-1"))
-    queue = TestedQueue(table)
-    with pytest.raises(ComputeError):
-        work_off(spark, queue, settings(), store=Breaking(Path(settings().output.url)))
-    assert (row(table, "r-1").status, row(table, "r-1").iteration) == (Status.PROCESSING, 0)
-    queue.close_connections()
-    assert work_off(spark, TestedQueue(table), settings()).states() == {"r-1": "SUCCESS"}
-    assert row(table, "r-1").iteration == 1
+        def publish(self, source: str, target: str) -> None:
+            if "b-001" in target:
+                raise error
+            super().publish(source, target)
+
+    def work() -> WorkedOff:
+        return work_off(spark, TestedQueue(table), settings(), store=Breaking(Path(settings().output.url)))
+
+    put_in(table, request("r-1"), request("r-2", batchId="b-001", channel=OTHER), request("r-3", batchId="b-002"))
+    worked = work()
+    assert worked.states() == {"r-1": "SUCCESS", "r-2": "SUBMITTED", "r-3": "SUCCESS"}
+    assert [str(one) for one in worked.outcome.unforeseen] == [str(error)]
+    sick = row(table, "r-2")
+    assert (sick.status, sick.iteration, sick.err_message) == (Status.SUBMITTED, 1, f"Try 1 of 3 failed: {why}")
+    work()
+    assert work().states() == {"r-2": "FAILED"}
+    assert (sick.status, sick.iteration, sick.err_message) == (Status.FAILED, 3, f"Given up after 3 tries: {why}")
+    assert work().outcome.due == 0
 
 
 def test_missing_table_is_found_before_anything_is_claimed(
