@@ -12,9 +12,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import TypeGuard
 
 from progress_exhaust.ids import is_safe_id
+from progress_exhaust.job_requests.stored_json import is_count, json_of
 from progress_exhaust.places import ROOT
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,254}")
@@ -160,10 +160,7 @@ def submission_of(submitted_at: datetime | None) -> str:
 
 def _objects_in(text: str | None) -> list[dict[str, object]]:
     """Return the objects of a list in JSON text; nothing where it is anything else."""
-    try:
-        content = json.loads(text) if text else None
-    except (ValueError, RecursionError):
-        return []
+    content = json_of(text)
     return [one for one in content if isinstance(one, dict)] if isinstance(content, list) else []
 
 
@@ -174,7 +171,7 @@ def _entry_of(content: Mapping[str, object]) -> Entry | None:
     further = _texts(content, ("collectionId",), absent="")
     size, rows = content.get("fileSize"), content.get("rows")
     audience = content.get("audience")
-    if texts is None or further is None or not _is_count(size) or not _is_count(rows):
+    if texts is None or further is None or not is_count(size) or not is_count(rows):
         return None
     channel, batch_id, path, sha256, submitted_at, of_request, day = texts
     is_ours = is_safe_id(batch_id) and _is_inside(path) and _is_day(day)
@@ -189,10 +186,6 @@ def _texts(content: Mapping[str, object], keys: Sequence[str], *, absent: str | 
     values = [content.get(key, absent) for key in keys]
     texts = [value for value in values if isinstance(value, str)]
     return texts if len(texts) == len(keys) else None
-
-
-def _is_count(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _is_inside(path: str) -> bool:
