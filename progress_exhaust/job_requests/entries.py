@@ -106,7 +106,7 @@ def jvm_kills_in(text: str | None, *, submitted_at: str, request_sha256: str) ->
     for one in _objects_in(text):
         is_same = one.get("submittedAt") == submitted_at and one.get("requestSha256") == request_sha256
         kills = one.get("jvmKills")
-        if is_same and _is_count(kills) and kills < MOST_KILLS_NOTED:
+        if is_same and is_count(kills) and kills < MOST_KILLS_NOTED:
             most = max(most, kills)
     return most
 

@@ -53,9 +53,9 @@ def test_requests_that_say_processing_come_last_and_those_with_fewer_deaths_firs
     assert ids(requests) == ["fresh", "never", "once-early", "once-late", "twice"]
 
 
-def test_deaths_of_an_earlier_submission_do_not_set_a_fresh_one_back() -> None:
-    old = DueRequest(RequestKey("t", "old"), "a", START, False, 7)
-    assert ids([due("new", 5), old]) == ["old", "new"]
+def test_request_whose_try_has_failed_comes_after_the_fresh_ones() -> None:
+    tried = DueRequest(RequestKey("t", "tried"), "a", START, False, 1)
+    assert ids([tried, due("orphan", 1, died=0), due("new", 5)]) == ["new", "orphan", "tried"]
 
 
 def test_request_without_a_date_counts_as_the_oldest() -> None:
