@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Literal, NoReturn
+from typing import Any, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
 
@@ -23,20 +23,33 @@ class TooDeep(UnreadableAnswer):
 
 
 class Hit(BaseModel):
-    """One node that a search found."""
+    """One node that a search found; what it does not tell of itself is None."""
 
     model_config = ConfigDict(strict=True, frozen=True)
 
     identifier: str
     status: str
+    mime_type: str | None = Field(None, alias="mimeType")
+    visibility: str | None = None
 
 
 class _Result(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True)
+    """Hits stand in lists by object type, whose names are not all known; one without a hit is left out."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="allow")
+    __pydantic_extra__: dict[str, Any]
 
     count: NonNegativeInt
-    # The service leaves the list out where it has found nothing.
-    content: list[Hit] | None = None
+    facets: Any = None
+
+    def hits(self) -> tuple[Hit, ...]:
+        """Return the hits of all lists, in the order of the answer.
+
+        Raises:
+            ValidationError: a list holds something else.
+        """
+        lists = (value for value in self.__pydantic_extra__.values() if isinstance(value, list))
+        return tuple(Hit.model_validate(one) for hits in lists for one in hits)
 
 
 class _SearchAnswer(BaseModel):
@@ -100,8 +113,8 @@ def page_in(answer: object) -> tuple[int, tuple[Hit, ...]]:
     """
     try:
         result = _SearchAnswer.model_validate(answer).result
+        return result.count, result.hits()
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
         place = ".".join(str(part) for part in fault["loc"]) or "the answer"
         raise UnreadableAnswer(f"a search answer with a fault at {place} ({fault['msg']})") from None
-    return result.count, tuple(result.content or ())

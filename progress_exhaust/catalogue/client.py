@@ -1,4 +1,4 @@
-"""HTTP calls that are tried again: jittered backoff, Retry-After, and a circuit that spares a service that is down."""
+"""HTTP calls that are tried again, with jittered backoff and Retry-After."""
 
 from __future__ import annotations
 
@@ -13,16 +13,11 @@ from typing import TypeVar
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
 from progress_exhaust.catalogue.answers import TooDeep, UnreadableAnswer
-from progress_exhaust.catalogue.transport import Answer, AnswerTooLarge, Call, CallFailed, Line, Timeouts
+from progress_exhaust.catalogue.transport import Answer, Call, CallFailed, Line, Timeouts
 from progress_exhaust.errors import CatalogueError
 from progress_exhaust.settings import CatalogueSettings
 
 Result = TypeVar("Result")
-
-FAILURES_THAT_OPEN = 5
-"""Calls in a row that failed, retries and all, after which further ones fail at once."""
-OPEN_S = 30.0
-"""Seconds after which the service is given another chance."""
 
 _CALLERS_FAULT = (400, 413, 422)
 """What the service answers where it does not like what is asked, or finds it too long."""
@@ -33,10 +28,21 @@ class NotFound(Exception):
     """The service answered 404."""
 
 
-class CallRefused(CatalogueError):
-    """The service has understood the call, and finds what it asks for wrong."""
+class CallGivenUp(CatalogueError):
+    """A call that came to nothing, tries and all.
 
-    transient = False
+    Attributes:
+        got: what came instead of an answer.
+        is_callers: whether the service has understood the call, and finds what it asks for wrong.
+        is_everyones: whether the cause has nothing to do with what was asked.
+    """
+
+    def __init__(self, sentence: str, got: str, failed: CallFailed) -> None:
+        super().__init__(sentence)
+        self.got = got
+        self.transient = failed.may_pass
+        self.is_callers = failed.is_callers
+        self.is_everyones = failed.is_everyones
 
 
 class Client:
@@ -45,7 +51,6 @@ class Client:
     Args:
         settings: bounds, tries and secrets.
         sleep: waits between two tries; None waits so that `close` ends it.
-        monotonic: a clock in seconds.
         random: gives numbers from 0 up to 1.
     """
 
@@ -53,20 +58,16 @@ class Client:
         self,
         settings: CatalogueSettings,
         sleep: Callable[[float], object] | None,
-        monotonic: Callable[[], float],
         random: Callable[[], float],
     ) -> None:
         self._settings = settings
         self._closing = threading.Event()
         self._sleep = sleep or self._closing.wait
-        self._monotonic = monotonic
         self._random = random
         self._lock = threading.Lock()
         self._tls: ssl.SSLContext | None = None
         self._idle: list[Line] = []
         self._busy: set[Line] = set()
-        self._failures_in_a_row = 0
-        self._closed_again_at = 0.0
 
     def ask(self, call: Call, doing: str, setting: str, read: Callable[[bytes], Result], tries: int) -> Result:
         """Call until there is an answer that can be read, and return what it says.
@@ -79,12 +80,11 @@ class Client:
             tries: most tries.
 
         Raises:
-            CatalogueError: the service failed; `CallRefused` where it says that the call is wrong.
+            CallGivenUp: the service failed, or says that the call is wrong.
             UnreadableAnswer: `read` did not understand any answer.
             AnswerTooLarge: the answer is over its bound.
             NotFound: HTTP 404.
         """
-        self._check_circuit(doing, setting)
         retrying = Retrying(
             stop=stop_after_attempt(tries),
             wait=self._pause_s,
@@ -95,19 +95,11 @@ class Client:
         try:
             result: Result = retrying(self._once, call, read)
         except CallFailed as error:
-            self._note(failed=not error.is_callers)
             tried = retrying.statistics["attempt_number"]
             times = f" after {tried} tries" if tried > 1 else ""
             remedy = error.remedy or f"check catalogue.{setting}"
             sentence = f"{doing}: {error}{times}, expected HTTP 200; {remedy} and try again"
-            if error.is_callers:
-                raise CallRefused(sentence) from None
-            raise fault(sentence, error.may_pass) from None
-        except (UnreadableAnswer, AnswerTooLarge, NotFound):
-            # The service is there, whatever it says.
-            self._note(failed=False)
-            raise
-        self._note(failed=False)
+            raise CallGivenUp(sentence, f"{error}{times}", error) from None
         return result
 
     def close(self) -> None:
@@ -137,7 +129,7 @@ class Client:
     def _line(self) -> Iterator[Line]:
         with self._lock:
             if self._closing.is_set():
-                raise CallFailed("client closed")
+                raise CallFailed("client closed", is_everyones=True)
             line = self._idle.pop() if self._idle else self._new_line()
             self._busy.add(line)
         keep = False
@@ -162,7 +154,7 @@ class Client:
                 self._tls = ssl.create_default_context(cafile=settings.ca_file or None)
             except OSError as error:
                 got = f"{settings.ca_file} can not be read ({error.strerror})"
-                raise CallFailed(got, may_pass=False, remedy="check catalogue.ca_file") from None
+                raise CallFailed(got, may_pass=False, remedy="check catalogue.ca_file", is_everyones=True) from None
         # As bytes, since a text that is not Latin-1 would fail with a message that quotes it.
         token = settings.token.get_secret_value().encode() if settings.token else b""
         headers = {"Authorization": b"Bearer " + token} if token else {}
@@ -187,21 +179,6 @@ class Client:
     def _rest(self, seconds: float) -> None:
         self._sleep(seconds)
 
-    def _check_circuit(self, doing: str, setting: str) -> None:
-        with self._lock:
-            is_open = self._failures_in_a_row >= FAILURES_THAT_OPEN and self._monotonic() < self._closed_again_at
-        if is_open:
-            raise fault(
-                f"{doing}: not tried, since the last {FAILURES_THAT_OPEN} calls failed; check catalogue.{setting} "
-                "and try again",
-                may_pass=True,
-            )
-
-    def _note(self, *, failed: bool) -> None:
-        with self._lock:
-            self._failures_in_a_row = self._failures_in_a_row + 1 if failed else 0
-            self._closed_again_at = self._monotonic() + OPEN_S
-
 
 def fault(sentence: str, may_pass: bool) -> CatalogueError:
     """Return the error for a service that failed."""
@@ -215,7 +192,8 @@ def _refusal(answer: Answer) -> CallFailed:
     if answer.status == 429 or answer.status >= 500:
         return CallFailed(status, retry_after_s=_retry_after_s(answer.headers))
     if answer.status in (401, 403):
-        return CallFailed(status, may_pass=False, remedy="check catalogue.token")
+        is_login = answer.status == 401
+        return CallFailed(status, may_pass=False, remedy="check catalogue.token", is_everyones=is_login)
     got = f"{status}, a redirect" if 300 <= answer.status < 400 else status
     return CallFailed(got, may_pass=False, is_callers=answer.status in _CALLERS_FAULT)
 

@@ -11,13 +11,14 @@ from progress_exhaust.catalogue.answers import TooDeep, UnreadableAnswer, parsed
 from progress_exhaust.catalogue.filters import (
     MOST_HITS,
     collections_in,
+    is_collection,
     matches,
     plain_filters,
     search_of,
     too_many_hits,
 )
 from progress_exhaust.catalogue.port import STATE_OF_STATUS, CollectionState, Found
-from progress_exhaust.errors import CatalogueError, NotMade
+from progress_exhaust.errors import CatalogueError, NotMade, StepFailed
 from progress_exhaust.ids import is_safe_id
 from progress_exhaust.settings import CatalogueSettings
 
@@ -49,13 +50,17 @@ class FilesCatalogue:
         """Return the root node in a collection's file.
 
         Raises:
-            NotMade: there is no file, it is too large or holds no tree, or the root is retired or was never live.
-            CatalogueError: the file can not be read.
+            NotMade: there is no file, it can not be read, is too large or holds no tree, or the root is retired or was
+                never live.
+            CatalogueError: the folder is not there.
         """
         if not is_safe_id(collection_id):
             raise refusals.unknown(collection_id)
         try:
             answer = parsed(self._body(collection_id))
+        except OSError as error:
+            self.check()
+            raise refusals.unavailable(collection_id, f"its file can not be read ({error.strerror})") from None
         except TooDeep as error:
             raise refusals.too_large(collection_id, str(error), "max_depth") from None
         except UnreadableAnswer as error:
@@ -75,7 +80,8 @@ class FilesCatalogue:
 
         Raises:
             RequestError: the search filters nothing, asks for more than values, or finds more than 10,000 nodes.
-            CatalogueError: the folder is not there, or a file in it can not be read.
+            StepFailed: a file can not be read, so that nobody can tell what is to be found.
+            CatalogueError: the folder is not there, or can not be listed.
         """
         filters = plain_filters(search_of(request))
         self.check()
@@ -104,7 +110,7 @@ class FilesCatalogue:
             ) from None
         for collection_id in (name.removesuffix(_SUFFIX) for name in names):
             root = self._root(collection_id) if is_safe_id(collection_id) else {}
-            if root.get("identifier") == collection_id and matches(root, filters):
+            if root.get("identifier") == collection_id and is_collection(root) and matches(root, filters):
                 status = root.get("status")
                 yield collection_id, "Live" if status is None else status if isinstance(status, str) else ""
 
@@ -114,13 +120,17 @@ class FilesCatalogue:
             tree = tree_in(parsed(self._body(collection_id)), collection_id)
         except (UnreadableAnswer, NotMade):
             return {}
+        except OSError as error:
+            raise StepFailed(
+                f"searching the catalogue file {self._file(collection_id)}: {error.strerror}; make it readable"
+            ) from None
         return {field: value for field, value in tree.items() if field != "children"} if isinstance(tree, dict) else {}
 
     def _has_file(self, collection_id: str) -> bool:
         try:
             return is_safe_id(collection_id) and self._file(collection_id).is_file()
-        except OSError as error:
-            raise self._unreadable(collection_id, error) from None
+        except OSError:
+            return True  # what is wrong with it shows when it is read
 
     def _body(self, collection_id: str) -> bytes:
         try:
@@ -129,20 +139,12 @@ class FilesCatalogue:
                 body = file.read(min(os.fstat(file.fileno()).st_size, self._max_tree_bytes + 1))
         except FileNotFoundError:
             raise refusals.unknown(collection_id) from None
-        except OSError as error:
-            raise self._unreadable(collection_id, error) from None
         if len(body) > self._max_tree_bytes:
             raise refusals.too_large(collection_id, f"more than {self._max_tree_bytes:,} bytes", "max_tree_bytes")
         return body
 
     def _file(self, collection_id: str) -> Path:
         return self._directory / f"{collection_id}{_SUFFIX}"
-
-    def _unreadable(self, collection_id: str, error: OSError) -> CatalogueError:
-        return _fault(
-            f"reading the catalogue file {self._file(collection_id)}: {error.strerror}",
-            "make it readable and try again",
-        )
 
 
 def _state_of(tree: object) -> CollectionState:

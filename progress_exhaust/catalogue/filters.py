@@ -16,6 +16,8 @@ MOST_HITS = 10_000
 _ABOUT_THE_ANSWER = frozenset({"fields", "limit", "offset", "sort_by", "facets"})
 """Parts of a search that say how its answer is to look: that is for us to say."""
 _TWIN = ".img"
+DEFAULT_VISIBILITY = "Default"
+"""Of what stands by itself; units of a collection have another."""
 _NOTHING: tuple[object, ...] = (None, "", [], {})
 
 
@@ -23,7 +25,8 @@ def search_of(request: Mapping[str, object]) -> dict[str, object]:
     """Return the search that a searchFilter means.
 
     Filters without a value are left out, as the service leaves them out. Where a status is not asked for, retired
-    collections are, too, so that they can be named; where a mimeType is not, it is that of collections.
+    collections are, too, so that they can be named; where a mimeType is not, it is that of collections; and where a
+    visibility is not, units of collections, which are indexed as well, are left out.
 
     Args:
         request: `{"request": {"filters": {…}, …}}`.
@@ -38,9 +41,19 @@ def search_of(request: Mapping[str, object]) -> dict[str, object]:
     )
     if not isinstance(search, dict) or not valued:
         raise RequestError("searchFilter has no value to filter by, expected at least one in request.filters")
-    defaults = {"status": list(STATE_OF_STATUS), "mimeType": COLLECTION_MIME_TYPE}
+    defaults = {
+        "status": list(STATE_OF_STATUS),
+        "mimeType": COLLECTION_MIME_TYPE,
+        "visibility": [DEFAULT_VISIBILITY],
+    }
     rest = {key: value for key, value in search.items() if key not in _ABOUT_THE_ANSWER}
     return {**rest, "filters": defaults | valued}
+
+
+def asks_by_default(search: Mapping[str, object]) -> bool:
+    """Whether a search that `search_of` has made is for what stands by itself."""
+    filters = search["filters"]
+    return isinstance(filters, dict) and filters["visibility"] == [DEFAULT_VISIBILITY]
 
 
 def plain_filters(search: Mapping[str, object]) -> dict[str, list[object]]:
@@ -61,12 +74,18 @@ def plain_filters(search: Mapping[str, object]) -> dict[str, list[object]]:
     return plain
 
 
+def is_collection(root: Mapping[str, object]) -> bool:
+    """Whether a root node is that of a collection; one without a mimeType counts as one."""
+    return root.get("mimeType") in (None, COLLECTION_MIME_TYPE)
+
+
 def matches(root: Mapping[str, object], filters: Mapping[str, list[object]]) -> bool:
     """Whether a root node has, for each field, one of its values; of a list any element.
 
-    A root without a status counts as live, and one without a mimeType as a collection.
+    A root without a status counts as live, one without a mimeType as a collection, and one without a visibility as
+    what is seen by default.
     """
-    node = {"status": "Live", "mimeType": COLLECTION_MIME_TYPE} | {
+    node = {"status": "Live", "mimeType": COLLECTION_MIME_TYPE, "visibility": DEFAULT_VISIBILITY} | {
         field: value for field, value in root.items() if value is not None
     }
     for field, wanted in filters.items():

@@ -23,6 +23,7 @@ class CollectionState(StrEnum):
     LIVE = "live"
     RETIRED = "retired"
     ABSENT = "absent"
+    UNAVAILABLE = "unavailable"  # it can not be told, while the catalogue answers otherwise
 
 
 STATE_OF_STATUS = {
@@ -65,23 +66,25 @@ class Catalogue(Protocol):
         """Return the root node of a collection, of whatever shape it came in.
 
         Raises:
-            NotMade: there is no such tree, it is retired, can not be read, or is over a bound.
+            NotMade: there is no such tree, it is retired, can not be read, can not be had while the catalogue answers
+                otherwise, or is over a bound.
             CatalogueError: the catalogue does not answer.
         """
 
     def search(self, request: Mapping[str, object]) -> list[Found]:
         """Return the collections that a searchFilter finds, all pages of them, in order of identifier.
 
-        Filters are kept as they are. Where they name no status, retired collections are found, too; where they name
-        no mimeType, only collections are. How many, which fields and what order the requester wants is ignored. What
-        was never live is left out, and so are ids that can not be part of a path.
+        Filters are kept as they are, but only collections are found. Where they name no status, retired ones are, too;
+        where they name no visibility, only those that stand by themselves are. How many, which fields and what order
+        the requester wants is ignored. What was never live is left out, and so are ids that can not be part of a path.
 
         Args:
             request: the search request, `{"request": {"filters": {…}}}`.
 
         Raises:
             RequestError: the search filters nothing, is not understood, or finds more than 10,000 nodes.
-            CatalogueError: the catalogue does not answer, or not in a way that can be trusted to be whole.
+            StepFailed: this search gets no answer that can be trusted to be whole, while the catalogue answers.
+            CatalogueError: the catalogue does not answer.
         """
 
     def check(self) -> None:
@@ -112,11 +115,15 @@ def layouts(
     return {
         collection_id: walked[collection_id]
         if collection_id in walked
-        else refusals.retired(collection_id)
-        if states[collection_id] is CollectionState.RETIRED
-        else refusals.unknown(collection_id)
+        else _refusal(collection_id, states[collection_id])
         for collection_id in asked
     }
+
+
+def _refusal(collection_id: str, state: CollectionState) -> NotMade:
+    if state is CollectionState.UNAVAILABLE:
+        return refusals.unavailable(collection_id, "nobody tells whether there is one")
+    return refusals.retired(collection_id) if state is CollectionState.RETIRED else refusals.unknown(collection_id)
 
 
 def _layout(catalogue: Catalogue, collection_id: str, rules: TreeRules) -> Layout | NotMade:

@@ -24,6 +24,16 @@ def retired(collection_id: str) -> NotMade:
     )
 
 
+def unavailable(collection_id: str, got: str) -> NotMade:
+    """The catalogue does not give this collection's tree, while it answers otherwise."""
+    return NotMade(
+        Reason.TREE_UNAVAILABLE,
+        collection_id,
+        f"tree of collection {shown(collection_id)}: {got}, while the catalogue answers otherwise; "
+        "look at this collection there and try again",
+    )
+
+
 def bad_tree(collection_id: str, got: str, expected: str) -> NotMade:
     """The catalogue's answer holds no tree of this collection."""
     return NotMade(

@@ -64,6 +64,7 @@ class CallFailed(Exception):
         retry_after_s: how long the service asks us to wait; None where it does not.
         remedy: what to look at; None where the address is to be looked at.
         is_callers: whether the service says that what was asked is wrong.
+        is_everyones: whether it has nothing to do with what was asked: a login, a certificate, an address.
     """
 
     def __init__(
@@ -74,10 +75,12 @@ class CallFailed(Exception):
         retry_after_s: float | None = None,
         remedy: str | None = None,
         is_callers: bool = False,
+        is_everyones: bool = False,
     ) -> None:
         super().__init__(got)
         self.may_pass = may_pass
         self.is_callers = is_callers
+        self.is_everyones = is_everyones
         self.retry_after_s = retry_after_s
         self.remedy = remedy
 
@@ -168,13 +171,16 @@ def _failure(error: Exception) -> CallFailed:
     root = _innermost(error)
     if isinstance(root, ssl.SSLCertVerificationError):
         return CallFailed(
-            f"TLS certificate refused ({root.verify_message})", may_pass=False, remedy="check catalogue.ca_file"
+            f"TLS certificate refused ({root.verify_message})",
+            may_pass=False,
+            remedy="check catalogue.ca_file",
+            is_everyones=True,
         )
     if isinstance(root, InvalidHeader):
         return CallFailed("an answer with headers that contradict each other")
     # Exceptions of requests about an address or a header are ValueErrors, too, and would come again.
     if isinstance(error, ValueError):
-        return CallFailed("an address or header that can not be sent", may_pass=False)
+        return CallFailed("an address or header that can not be sent", may_pass=False, is_everyones=True)
     if isinstance(root, TimeoutError) and not isinstance(error, requests.ConnectTimeout):
         return CallFailed("no answer in time")
     for kind, words in _WORDS:

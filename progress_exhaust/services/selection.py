@@ -139,7 +139,7 @@ def _layouts(collection_ids: set[str], catalogue: Catalogue, settings: Settings)
     safe = sorted(filter(is_safe_id, collection_ids))
     rules = TreeRules.of(settings.catalogue, settings.assessment)
     refused = {identifier: refusals.bad_id(identifier) for identifier in collection_ids if not is_safe_id(identifier)}
-    return layouts(catalogue, safe, rules, settings.catalogue.concurrency) | refused
+    return layouts(catalogue, safe, rules, settings.catalogue.trees_at_once) | refused
 
 
 def _batch(batch_no: int, same: Sequence[_BatchRow], known: Mapping[str, Layout | NotMade]) -> Batch:

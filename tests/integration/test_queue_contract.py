@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import pytest
 
-from progress_exhaust.errors import RequestError
+from progress_exhaust.errors import RequestError, RowLockedError
 from progress_exhaust.job_requests.memory import MemoryQueue, MemoryRow, MemoryTable
 from progress_exhaust.job_requests.model import (
     Claim,
@@ -42,6 +44,7 @@ class Bench(Protocol):
 
     keeps_processed: bool
     has_one_row_an_id: bool
+    has_key: bool
 
     def queue(self, requests: RequestSettings = REQUESTS) -> Queue: ...
 
@@ -51,10 +54,14 @@ class Bench(Protocol):
 
     def row(self, key: RequestKey = KEY) -> MemoryRow: ...
 
+    def locked(self, key: RequestKey = KEY) -> AbstractContextManager[object]:
+        """Somebody else's lock on a row."""
+
 
 class MemoryBench:
     keeps_processed = True
     has_one_row_an_id = False
+    has_key = True
 
     def __init__(self) -> None:
         self.table = MemoryTable()
@@ -73,6 +80,12 @@ class MemoryBench:
     def row(self, key: RequestKey = KEY) -> MemoryRow:
         return self.table.rows[key]
 
+    @contextmanager
+    def locked(self, key: RequestKey = KEY) -> Iterator[None]:
+        self.table.locked.add(key)
+        yield
+        self.table.locked.discard(key)
+
 
 COLUMNS = {
     "status": "status",
@@ -87,6 +100,7 @@ COLUMNS = {
     "execution_ms": "execution_time",
     "err_message": "err_message",
     "processed": "processed_batches",
+    "encryption_key": "encryption_key",
 }
 
 
@@ -95,6 +109,7 @@ class PostgresBench:
         self.database = database
         self.keeps_processed = shape.keeps_processed
         self.has_one_row_an_id = shape.key == ("request_id",)
+        self.has_key = "encryption_key" in shape.ddl
         self._stack = stack
 
     def queue(self, requests: RequestSettings = REQUESTS) -> Queue:
@@ -125,6 +140,16 @@ class PostgresBench:
             row[name] = row[name] and row[name].replace(tzinfo=UTC)
         row["urls"] = tuple(row["urls"]) if row["urls"] else None
         return MemoryRow(**row)
+
+    @contextmanager
+    def locked(self, key: RequestKey = KEY) -> Iterator[None]:
+        with self.database.server.connect(self.database.name) as session, session.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute(
+                "SELECT FROM job_request WHERE tag = %s AND request_id = %s FOR UPDATE", [key.tag, key.request_id]
+            )
+            yield
+            cursor.execute("ROLLBACK")
 
     def _columns(self, row: dict[str, Any]) -> dict[str, Any]:
         columns = {COLUMNS[name]: _as_column(value) for name, value in row.items()}
@@ -577,3 +602,193 @@ def test_claims_are_freed_with_the_connections(bench: Bench) -> None:
     claimed(queue)
     queue.close_connections()
     assert claimed(queue).was_orphan
+
+
+# --- rows that somebody else has locked -------------------------------------------------------------------------------
+
+
+def test_locked_row_is_passed_over_at_once_and_claimed_later(bench: Bench) -> None:
+    bench.put()
+    bench.put(RequestKey("t", "other") if not bench.has_one_row_an_id else RequestKey("t", "r-2"))
+    queue = bench.queue()
+    with bench.locked():
+        begin = time.monotonic()
+        assert queue.claim(KEY) is NotClaimed.LOCKED
+        assert time.monotonic() - begin < 1.0, "nobody waits"
+        other = next(due.key for due in queue.due() if due.key != KEY)
+        assert isinstance(queue.claim(other), Claim)
+    assert isinstance(queue.claim(KEY), Claim)
+
+
+def test_locked_row_that_is_not_due_is_not_due(bench: Bench) -> None:
+    bench.put(status="SUCCESS")
+    with bench.locked():
+        assert bench.queue().claim(KEY) is NotClaimed.NOT_DUE
+
+
+def test_locked_row_can_be_ended_by_asking_again(bench: Bench) -> None:
+    bench.put()
+    queue = bench.queue()
+    claim = claimed(queue)
+    with bench.locked():
+        assert queue.is_ours(claim)
+        queue.checkpoint({KEY: FILES})
+        with pytest.raises(RowLockedError):
+            queue.close(claim, ending())
+        with pytest.raises(RowLockedError):
+            queue.release(claim, FILES)
+    assert (bench.row().status, bench.row().urls) == ("PROCESSING", None)
+    assert queue.is_ours(claim)
+    assert queue.close(claim, ending())
+    assert bench.row().status == "SUCCESS"
+
+
+def test_checkpoint_notes_all_but_the_locked_rows(bench: Bench) -> None:
+    other = RequestKey("t", "r-2")
+    bench.put()
+    bench.put(other)
+    queue = bench.queue()
+    claimed(queue)
+    claimed(queue, other)
+    with bench.locked():
+        queue.checkpoint({KEY: FILES, other: FILES})
+        assert (bench.row().urls, bench.row(other).urls) == (None, FILES.urls)
+    queue.checkpoint({KEY: FILES})
+    assert bench.row().urls == FILES.urls
+
+
+# --- what is asked for is part of the fence ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"request_data": '{"batchId": "b-2"}'},
+        {"channel": "other"},
+        {"channel": None},
+        {"encryption_key": "another"},
+        {"encryption_key": None},
+    ],
+    ids=str,
+)
+def test_request_that_asks_for_something_else_meanwhile_is_not_ours_any_more(
+    bench: Bench, change: dict[str, Any]
+) -> None:
+    if "encryption_key" in change and not bench.has_key:
+        change = {"channel": "a third"}
+    bench.put(**({"encryption_key": "secret"} if bench.has_key else {}))
+    queue = bench.queue()
+    claim = claimed(queue)
+    assert claim.has_key is bench.has_key
+    assert queue.is_ours(claim)
+    bench.change(**change)
+    before = bench.row()
+    assert not queue.is_ours(claim)
+    queue.checkpoint({KEY: FILES})
+    assert not queue.release(claim, FILES)
+    assert not queue.close(claim, ending())
+    assert not queue.note_files_of_cancelled(claim, FILES)
+    assert bench.row() == before
+    assert not queue.listed()[0].is_alive
+
+
+@pytest.mark.parametrize("key", ["", None])
+def test_empty_key_asks_for_no_protection(bench: Bench, key: str | None) -> None:
+    bench.put(**({"encryption_key": key} if bench.has_key else {}))
+    assert not claimed(bench.queue()).has_key
+
+
+# --- ended once -------------------------------------------------------------------------------------------------------
+
+
+def all_ends(queue: Queue, claim: Claim) -> list[bool]:
+    return [
+        queue.close(claim, ending()),
+        queue.release(claim, NOTHING),
+        queue.release(claim, NOTHING, failed_try="again"),
+        queue.note_files_of_cancelled(claim, NOTHING),
+    ]
+
+
+@pytest.mark.parametrize("way", ["close", "release", "cancelled"])
+def test_claim_is_ended_once(bench: Bench, way: str) -> None:
+    bench.put()
+    queue = bench.queue()
+    claim = claimed(queue)
+    if way == "close":
+        assert queue.close(claim, ending())
+    elif way == "release":
+        assert queue.release(claim, FILES)
+    else:
+        queue.cancel(request_id="r-1", tag=None, now=NOON)
+        assert queue.note_files_of_cancelled(claim, FILES)
+    before = bench.row()
+    assert all_ends(queue, claim) == [False] * 4
+    assert bench.row() == before
+
+
+def test_of_eight_threads_one_ends_a_claim(bench: Bench) -> None:
+    bench.put()
+    queue = bench.queue()
+    claim = claimed(queue)
+    answers: list[bool] = []
+    together = threading.Barrier(8)
+
+    def end(number: int) -> None:
+        together.wait()
+        answers.append(queue.close(claim, ending()) if number % 2 else queue.release(claim, FILES))
+
+    threads = [threading.Thread(target=end, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answers) == [False] * 7 + [True]
+
+
+def test_cancelled_request_whose_end_was_refused_still_gets_its_files_listed(bench: Bench) -> None:
+    bench.put()
+    queue = bench.queue()
+    claim = claimed(queue)
+    queue.cancel(request_id="r-1", tag=None, now=NOON)
+    assert not queue.close(claim, ending())
+    assert queue.note_files_of_cancelled(claim, FILES)
+    assert (bench.row().status, bench.row().err_message, bench.row().urls) == ("FAILED", "Cancelled", FILES.urls)
+    assert not queue.listed()[0].is_alive
+
+
+# --- tries ------------------------------------------------------------------------------------------------------------
+
+
+def test_failed_try_is_counted_and_told(bench: Bench) -> None:
+    bench.put()
+    queue = bench.queue()
+    for number in (1, 2):
+        claim = claimed(queue)
+        assert (claim.was_orphan, claim.iteration) == (False, number - 1)
+        assert queue.release(claim, FILES, failed_try=f"Try {number} failed:\nno tree")
+        row = bench.row()
+        assert (row.status, row.iteration, row.completed_at) == ("SUBMITTED", number, None)
+        assert row.err_message == f"Try {number} failed: no tree"
+        assert row.urls == FILES.urls
+        assert [due.iteration for due in queue.due()] == [number]
+    claim = claimed(queue)
+    assert queue.close(claim, ending(Status.FAILED, NOTHING, err_message="Given up", is_failed_try=True))
+    assert (bench.row().status, bench.row().iteration, bench.row().err_message) == ("FAILED", 3, "Given up")
+
+
+def test_request_put_in_anew_is_due_without_its_earlier_tries(bench: Bench) -> None:
+    bench.put(status="SUBMITTED", iteration=3, completed_at=TEN)
+    [due] = bench.queue().due()
+    assert (due.iteration, due.is_suspect) == (0, False)
+
+
+def test_lists_that_are_not_told_stay_as_they_are(bench: Bench) -> None:
+    bench.put()
+    queue = bench.queue()
+    assert queue.release(claimed(queue), FILES)
+    kept = bench.row()
+    assert queue.release(claimed(queue), Delivered(None, None), failed_try="the search failed")
+    assert (bench.row().urls, bench.row().processed) == (kept.urls, kept.processed)
+    assert queue.close(claimed(queue), ending(Status.FAILED, Delivered(None, None), err_message="Given up"))
+    assert (bench.row().urls, bench.row().processed) == (kept.urls, kept.processed)

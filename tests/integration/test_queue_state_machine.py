@@ -162,7 +162,8 @@ class QueueMachine(RuleBasedStateMachine):
             assert found is NotClaimed.NOT_DUE
         elif row.status == "PROCESSING" and (row.iteration or 0) + 1 >= TRIES:
             assert found is NotClaimed.GAVE_UP
-            row.status, row.iteration, row.has_ended = "FAILED", (row.iteration or 0) + 1, True
+            row.status = "SUCCESS" if row.urls else "FAILED"
+            row.iteration, row.has_ended = (row.iteration or 0) + 1, True
             row.err_message = "Given up after 3 tries: its driver died"
         else:
             assert isinstance(found, Claim)

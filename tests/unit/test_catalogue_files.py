@@ -15,7 +15,7 @@ from progress_exhaust.catalogue.files import FilesCatalogue
 from progress_exhaust.catalogue.layout import Layout
 from progress_exhaust.catalogue.port import CollectionState, Found, layouts
 from progress_exhaust.catalogue.tree import TreeRules
-from progress_exhaust.errors import CatalogueError, NotMade, Reason, RequestError
+from progress_exhaust.errors import CatalogueError, NotMade, Reason, RequestError, StepFailed
 
 RULES = TreeRules(64, 100_000, ())
 
@@ -167,9 +167,10 @@ def test_folder_in_place_of_a_file_is_absent(tmp_path: Path) -> None:
     assert set(states.values()) == {CollectionState.ABSENT}
 
 
-def test_file_that_can_not_be_read_is_a_fault(tmp_path: Path) -> None:
+def test_file_that_can_not_be_read_costs_its_collection_alone(tmp_path: Path) -> None:
     (tmp_path / "do_1.json").mkdir()
-    with pytest.raises(CatalogueError, match=r"do_1\.json: Is a directory; make it readable"):
+    assert reason_of(tmp_path) is Reason.TREE_UNAVAILABLE
+    with pytest.raises(NotMade, match=r'tree of collection "do_1": its file can not be read \(Is a directory\)'):
         FilesCatalogue(tmp_path).tree("do_1")
 
 
@@ -245,7 +246,7 @@ def test_file_that_can_not_be_read_fails_a_search(tmp_path: Path, monkeypatch: p
 
     store(tmp_path, "do_1.json", answer("do_1", channel="a"))
     monkeypatch.setattr(Path, "open", refuse)  # rights do not stop root
-    with pytest.raises(CatalogueError, match=r"reading the catalogue file .*do_1\.json: Permission denied"):
+    with pytest.raises(StepFailed, match=r"searching the catalogue file .*do_1\.json: Permission denied"):
         FilesCatalogue(tmp_path).search(BY_CHANNEL)
 
 

@@ -23,7 +23,7 @@ from scripted_server import Handler, Reply, ScriptedServer, found, says, tree_of
 from progress_exhaust.catalogue.http import HttpCatalogue
 from progress_exhaust.catalogue.port import CollectionState, Found, layouts
 from progress_exhaust.catalogue.tree import TreeRules
-from progress_exhaust.errors import CatalogueError, NotMade, Reason, RequestError
+from progress_exhaust.errors import CatalogueError, NotMade, Reason, RequestError, StepFailed
 from progress_exhaust.settings import CatalogueSettings
 
 RULES = TreeRules(64, 100_000, ())
@@ -77,6 +77,24 @@ def not_made(call: Callable[[], object]) -> NotMade:
     return caught.value
 
 
+def asked(server: ScriptedServer, path: str) -> int:
+    """How many calls there were of this path, those of probes among them."""
+    return sum(seen.path.startswith(path) for seen in server.seen)
+
+
+class Alive:
+    """A service that answers searches, and trees by turns as it is told; the last reply answers all further calls."""
+
+    def __init__(self, *trees: Reply) -> None:
+        self._trees = list(trees)
+
+    def __call__(self, handler: Handler) -> None:
+        if handler.command == "POST":
+            found()(handler)
+        else:
+            (self._trees.pop(0) if len(self._trees) > 1 else self._trees[0])(handler)
+
+
 # --- what is asked -----------------------------------------------------------------------------------------------
 
 
@@ -103,7 +121,7 @@ def test_search_states_ids_status_limit_offset_and_order() -> None:
     assert seen.body == {
         "request": {
             "filters": {"identifier": ["do_1", "do_2"], "status": ["Live", "Unlisted", "Flagged", "Retired"]},
-            "fields": ["identifier", "status"],
+            "fields": ["identifier", "status", "mimeType", "visibility"],
             "limit": 100,
             "offset": 0,
             "sort_by": {"identifier": "asc"},
@@ -173,8 +191,9 @@ def test_trouble_that_may_pass_is_tried_again(reply: Reply) -> None:
 def test_trouble_that_stays_ends_a_search_after_five_tries(name: str) -> None:
     with ScriptedServer(TROUBLE[name]) as server, catalogue_at(server.url) as http:
         error = fault_of(lambda: http.states(["do_1"]))
-    assert len(server.seen) == 5
-    assert str(error).startswith('searching 1 collections from "do_1": ')
+    # An answer of the wrong form needs no probe: the service is there, and no search.
+    assert asked(server, "/search") == 5 + (0 if name in ("cut JSON", "server error in a 200") else 2)
+    assert str(error).startswith('searching 1 collection from "do_1": ')
     assert "catalogue.search_url" in str(error)
 
 
@@ -183,7 +202,7 @@ def test_trouble_that_stays_is_a_fault_of_the_service_and_not_of_the_collection(
     with ScriptedServer(TROUBLE[name]) as server, catalogue_at(server.url) as http:
         error = fault_of(lambda: http.tree("do_1"))
     assert error.transient
-    assert len(server.seen) == 5
+    assert (asked(server, "/tree"), asked(server, "/search")) == (5, 2)
 
 
 # urllib3 leaves such a connection to the garbage collector, which says so.
@@ -217,7 +236,7 @@ def test_gaps_double_up_to_a_cap_with_full_jitter() -> None:
     clock.random = lambda: next(shares)  # type: ignore[method-assign]
     with ScriptedServer(says(503)) as server, catalogue_at(server.url, clock, tries=8) as http:
         fault_of(lambda: http.tree("do_1"))
-    assert clock.slept == [0.0, 0.5, 2.0, 0.0, 4.0, 8.0, 0.0]
+    assert clock.slept[:7] == [0.0, 0.5, 2.0, 0.0, 4.0, 8.0, 0.0]
 
 
 @pytest.mark.parametrize(
@@ -269,7 +288,7 @@ def test_retry_after_is_honoured_up_to_the_setting(status: int, headers: dict[st
 def test_refusals_are_not_tried_again_and_redirects_not_followed(status: int, words: str) -> None:
     with ScriptedServer(says(status, Location="/elsewhere")) as server, catalogue_at(server.url) as http:
         error = fault_of(lambda: http.tree("do_1"))
-    assert [seen.path for seen in server.seen] == ["/tree/do_1"]
+    assert asked(server, "/tree") == 1
     assert words in str(error)
     assert not error.transient
 
@@ -290,7 +309,7 @@ def test_nobody_listens() -> None:
         with catalogue_at(f"http://127.0.0.1:{taken.getsockname()[1]}", clock) as http:
             error = fault_of(lambda: http.tree("do_1"))
     assert "no connection (Connection refused) after 5 tries" in str(error)
-    assert len(clock.slept) == 4
+    assert len(clock.slept) == 4 + 1
 
 
 @pytest.mark.parametrize(
@@ -320,32 +339,157 @@ def test_token_is_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
     assert TOKEN not in caplog.text
 
 
-# --- the circuit -------------------------------------------------------------------------------------------------
+# --- who is to blame -----------------------------------------------------------------------------------------------
+
+SICK: dict[str, Reply] = {name: reply for name, reply in TROUBLE.items() if name != "cut JSON"} | {
+    **{str(status): says(status, Location="/elsewhere") for status in (400, 403, 405, 410, 204, 301, 302, 307)}
+}
 
 
-def test_circuit_opens_after_five_failed_calls_and_gives_another_chance_later() -> None:
+@pytest.mark.parametrize("reply", SICK.values(), ids=SICK)
+def test_tree_that_can_not_be_had_while_the_service_answers_costs_that_collection_alone(reply: Reply) -> None:
+    def sick_or_well(handler: Handler) -> None:
+        (reply if handler.path.endswith("do_2") else tree_of({"identifier": handler.path[-4:]}))(handler)
+
+    hits = found(*(node(f"do_{number}") for number in range(4)))
+
+    def answer(handler: Handler) -> None:
+        (hits if handler.command == "POST" else sick_or_well)(handler)
+
+    with ScriptedServer(answer) as server, catalogue_at(server.url, concurrency=2) as http:
+        made = layouts(http, [f"do_{number}" for number in range(4)], RULES, 2)
+    refusal = made.pop("do_2")
+    assert isinstance(refusal, NotMade)
+    assert refusal.reason is Reason.TREE_UNAVAILABLE
+    assert str(refusal).startswith('tree of collection "do_2": ')
+    assert "\n" not in str(refusal)
+    assert TOKEN not in str(refusal)
+    assert [type(one).__name__ for one in made.values()] == ["Layout"] * 3
+
+
+def test_login_that_is_refused_is_never_charged_to_a_collection() -> None:
+    with ScriptedServer(Alive(says(401))) as server, catalogue_at(server.url) as http:
+        assert "check catalogue.token" in str(fault_of(lambda: http.tree("do_1")))
+
+
+def test_probe_fetches_the_last_tree_that_was_there() -> None:
+    replies = Alive(tree_of(TREE), says(503))
+    with ScriptedServer(replies) as server, catalogue_at(server.url, tries=1) as http:
+        http.tree("do_1")
+        assert "HTTP 503" in str(fault_of(lambda: http.tree("do_2")))
+    assert [seen.path for seen in server.seen] == ["/tree/do_1", "/tree/do_2", "/search", "/tree/do_1", "/tree/do_1"]
+
+
+def test_search_of_one_request_that_fails_while_the_service_answers_is_its_own_fault() -> None:
+    def answer(handler: Handler) -> None:
+        (says(500) if "channel" in handler.seen_body["request"]["filters"] else found())(handler)
+
+    with ScriptedServer(answer) as server, catalogue_at(server.url, tries=2) as http:
+        sentence = own_fault(lambda: http.search(BY_CHANNEL))
+    assert sentence.startswith("searching the collections of a request: HTTP 500 after 2 tries")
+
+
+def test_id_that_a_search_fails_for_is_found_by_halving() -> None:
+    def answer(handler: Handler) -> None:
+        ids = handler.seen_body["request"]["filters"]["identifier"]
+        (says(500) if "do_7" in ids else found(*(node(one) for one in ids)))(handler)
+
+    ids = [f"do_{number}" for number in range(10)]
+    with ScriptedServer(answer) as server, catalogue_at(server.url, tries=1) as http:
+        states = http.states(ids)
+        made = layouts(http, ["do_7"], RULES, 1)
+    assert states == dict.fromkeys(ids, LIVE) | {"do_7": CollectionState.UNAVAILABLE}
+    refusal = made["do_7"]
+    assert isinstance(refusal, NotMade)
+    assert refusal.reason is Reason.TREE_UNAVAILABLE
+
+
+def test_many_sick_collections_cost_few_probes_and_few_tries_each() -> None:
     clock = Clock()
-    with ScriptedServer(*[says(503)] * 6, tree_of(TREE)) as server, catalogue_at(server.url, clock, tries=1) as http:
-        for _ in range(5):
-            assert "HTTP 503" in str(fault_of(lambda: http.tree("do_1")))
-        error = fault_of(lambda: http.tree("do_1"))
-        assert "not tried, since the last 5 calls failed" in str(error)
-        assert error.transient
-        assert len(server.seen) == 5
-        clock.now += 30
-        assert "HTTP 503" in str(fault_of(lambda: http.tree("do_1")))
-        assert "not tried" in str(fault_of(lambda: http.tree("do_1")))
-        clock.now += 30
+    with ScriptedServer(Alive(says(500))) as server, catalogue_at(server.url, clock) as http:
+        for number in range(100):
+            assert not_made(lambda number=number: http.tree(f"do_{number}")).reason is Reason.TREE_UNAVAILABLE  # type: ignore[misc]
+    assert asked(server, "/tree") == 5 * 5 + 95 * 2
+    assert asked(server, "/search") <= 2 + clock.now / 5.0
+
+
+def test_outage_is_found_after_so_many_failures_and_the_service_is_believed_again_when_it_is_back() -> None:
+    clock = Clock()
+    is_down = threading.Event()
+    is_down.set()
+
+    def answer(handler: Handler) -> None:
+        (says(503) if is_down.is_set() else found() if handler.command == "POST" else tree_of(TREE))(handler)
+
+    with ScriptedServer(answer) as server, catalogue_at(server.url, clock, tries=1, down_after=2) as http:
+        for _ in range(2):
+            fault_of(lambda: http.tree("do_1"))
+        before = len(server.seen)
+        for _ in range(50):
+            assert "sign of life" in str(fault_of(lambda: http.tree("do_1")))
+        assert len(server.seen) - before <= 2, "one probe for all"
+        is_down.clear()
+        clock.now += 5
         assert http.tree("do_1") == TREE
         assert http.tree("do_1") == TREE
 
 
-def test_an_answer_of_any_kind_keeps_the_circuit_closed() -> None:
-    replies = [says(503)] * 4 + [says(404)] + [says(503)] * 4 + [tree_of(TREE)]
-    with ScriptedServer(*replies) as server, catalogue_at(server.url, tries=1) as http:
-        for status in (503, 503, 503, 503, 404, 503, 503, 503, 503):
-            (not_made if status == 404 else fault_of)(lambda: http.tree("do_1"))
-        assert http.tree("do_1") == TREE
+def test_threads_share_one_probe() -> None:
+    def answer(handler: Handler) -> None:
+        handler.rest(0.05)
+        Alive(says(500))(handler)
+
+    with ScriptedServer(answer) as server, catalogue_at(server.url, tries=1, concurrency=8) as http:
+        threads = [threading.Thread(target=lambda: not_made(lambda: http.tree("do_1"))) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert asked(server, "/search") == 1
+
+
+# --- lists, twins and units ----------------------------------------------------------------------------------------
+
+
+def test_hits_of_every_list_count_and_only_collections_are_kept() -> None:
+    reply = says(
+        200,
+        {
+            "responseCode": "OK",
+            "result": {
+                "count": 4,
+                "content": [
+                    {**node("do_1"), "mimeType": "application/vnd.ekstep.content-collection"},
+                    {**node("do_pdf"), "mimeType": "application/pdf"},
+                ],
+                "QuestionSet": [{**node("do_qs"), "mimeType": "application/vnd.sunbird.questionset"}],
+                "Event": [{**node("do_event"), "mimeType": None}],
+                "facets": [{"name": "board", "values": [{"name": "cbse", "count": 4}]}],
+                "ttl": 3,
+            },
+        },
+    )
+    with ScriptedServer(reply) as server, catalogue_at(server.url) as http:
+        assert http.search(BY_CHANNEL) == [Found("do_1", LIVE), Found("do_event", LIVE)]
+
+
+def test_units_are_not_found_unless_a_visibility_is_asked_for() -> None:
+    reply = found({**node("do_1"), "visibility": "Default"}, {**node("do_u"), "visibility": "Parent"}, node("do_2"))
+    with ScriptedServer(reply) as server, catalogue_at(server.url) as http:
+        assert http.search(BY_CHANNEL) == [Found("do_1", LIVE), Found("do_2", LIVE)]
+        asked_for = {"request": {"filters": {"channel": "a", "visibility": ["Parent", "Default"]}}}
+        assert http.search(asked_for) == [Found("do_1", LIVE), Found("do_2", LIVE), Found("do_u", LIVE)]
+
+
+@pytest.mark.parametrize("statuses", [("Live", "Live"), ("Live", "Draft"), ("Draft", "Live"), ("Retired", "Retired")])
+def test_twin_as_the_hundred_and_first_hit_is_the_same_hit(statuses: tuple[str, str]) -> None:
+    first = [node(f"do_{number:03}") for number in range(99)]
+    pages = found(*first, node("do_x", statuses[0]), count=101), found(node("do_x", statuses[1]), count=101)
+    with ScriptedServer(*pages) as server, catalogue_at(server.url) as http:
+        hits = http.search(BY_CHANNEL)
+    assert len(server.seen) == 2
+    assert hits[-1] == Found("do_x", RETIRED if "Retired" in statuses else LIVE)
+    assert len(hits) == 100
 
 
 # --- time --------------------------------------------------------------------------------------------------------
@@ -379,13 +523,12 @@ SLOW: dict[str, Reply] = {
 
 @pytest.mark.parametrize("reply", SLOW.values(), ids=SLOW)
 def test_call_ends_at_its_deadline(reply: Reply) -> None:
-    with ScriptedServer(reply) as server, catalogue_at(server.url, tries=1, total_timeout_s=0.4) as http:
+    with ScriptedServer(Alive(reply)) as server, catalogue_at(server.url, tries=1, total_timeout_s=0.4) as http:
         started = time.monotonic()
-        error = fault_of(lambda: http.tree("do_1"))
+        error = not_made(lambda: http.tree("do_1"))
         taken_s = time.monotonic() - started
     assert 0.4 <= taken_s < 2
     assert "no whole answer in 0.4 s" in str(error)
-    assert error.transient
 
 
 def test_slow_call_is_tried_again_on_a_new_connection() -> None:
@@ -396,9 +539,9 @@ def test_slow_call_is_tried_again_on_a_new_connection() -> None:
 
 def test_silence_ends_at_the_read_timeout() -> None:
     reply = SLOW["stops in its body"]
-    with ScriptedServer(reply) as server, catalogue_at(server.url, tries=1, read_timeout_s=0.2) as http:
+    with ScriptedServer(Alive(reply)) as server, catalogue_at(server.url, tries=1, read_timeout_s=0.2) as http:
         started = time.monotonic()
-        error = fault_of(lambda: http.tree("do_1"))
+        error = not_made(lambda: http.tree("do_1"))
     assert time.monotonic() - started < 2
     assert "no answer in time" in str(error)
 
@@ -423,7 +566,7 @@ def test_connection_that_is_not_taken_up_ends_at_the_connect_timeout(black_hole:
     with catalogue_at(black_hole, tries=1, connect_timeout_s=0.3) as http:
         started = time.monotonic()
         error = fault_of(lambda: http.tree("do_1"))
-    assert 0.3 <= time.monotonic() - started < 2
+    assert 0.3 <= time.monotonic() - started < 4, "the call, and a probe of two tries"
     assert "no connection in time" in str(error)
 
 
@@ -525,7 +668,6 @@ def test_endless_body_is_stopped_at_the_cap() -> None:
         {"responseCode": "OK", "result": {"count": True, "content": []}},
         {"responseCode": "OK", "result": {"count": -1, "content": []}},
         {"responseCode": "OK", "result": {"count": 1.5, "content": []}},
-        {"responseCode": "OK", "result": {"count": 1, "content": {}}},
         {"responseCode": "OK", "result": {"count": 1, "content": [7]}},
         {"responseCode": "OK", "result": {"count": 1, "content": [{"status": "Live"}]}},
         {"responseCode": "OK", "result": {"count": 1, "content": [{"identifier": 7, "status": "Live"}]}},
@@ -538,6 +680,13 @@ def test_search_answer_of_the_wrong_form_is_a_fault(answer: Any) -> None:
     with ScriptedServer(says(200, answer)) as server, catalogue_at(server.url, tries=2) as http:
         error = fault_of(lambda: http.states(["do_1"]))
     assert "catalogue.search_url" in str(error)
+
+
+@pytest.mark.parametrize("content", [{}, "do_1", 7, None], ids=repr)
+def test_search_that_finds_but_lists_nothing_is_not_whole(content: Any) -> None:
+    reply = says(200, {"responseCode": "OK", "result": {"count": 1, "content": content}})
+    with ScriptedServer(reply) as server, catalogue_at(server.url, tries=2) as http:
+        assert "pages that do not make one list" in str(fault_of(lambda: http.states(["do_1"])))
 
 
 def test_search_answer_too_deep_to_parse_is_a_fault() -> None:
@@ -638,7 +787,7 @@ MISFITS: dict[str, list[Reply]] = {
     "count shrinks": [found(*FIRST, count=150), found(*SECOND[:49], count=149)],
     "count grows": [found(*FIRST, count=150), found(*SECOND, node("do_x"), count=151)],
     "page comes again": [found(*FIRST, count=150), found(*FIRST[:50], count=150)],
-    "pages overlap": [found(*FIRST, count=150), found(FIRST[-1], *SECOND[:49], count=150)],
+    "pages overlap": [found(*FIRST, count=150), found(*FIRST[-2:], *SECOND[:48], count=150)],
     "second page is short": [found(*FIRST, count=150), found(*SECOND[:49], count=150)],
     "second page is empty": [found(*FIRST, count=150), found(count=150)],
     "second page is long": [found(*FIRST, count=150), found(*SECOND, node("do_x"), count=150)],
@@ -661,6 +810,13 @@ def test_pages_that_do_not_fit_twice_are_a_fault(pages: list[Reply]) -> None:
     assert "pages that do not make one list, twice" in str(error)
     assert error.transient
     assert len(server.seen) == 2 * len(pages)
+
+
+def own_fault(call: Callable[[], object]) -> str:
+    with pytest.raises(StepFailed) as caught:
+        call()
+    assert TOKEN not in repr(caught.value)
+    return str(caught.value)
 
 
 # --- a request's search --------------------------------------------------------------------------------------------
@@ -695,11 +851,12 @@ def test_search_of_a_request_is_asked_with_our_own_page_fields_and_order() -> No
             "filters": {
                 "status": ["Live", "Unlisted", "Flagged", "Retired"],
                 "mimeType": "application/vnd.ekstep.content-collection",
+                "visibility": ["Default"],
                 "leafNodesCount": {">": 3},
                 "medium": ["Hindi"],
             },
             "query": "maths",
-            "fields": ["identifier", "status"],
+            "fields": ["identifier", "status", "mimeType", "visibility"],
             "limit": 100,
             "offset": 0,
             "sort_by": {"identifier": "asc"},
@@ -707,8 +864,8 @@ def test_search_of_a_request_is_asked_with_our_own_page_fields_and_order() -> No
     }
 
 
-def test_status_and_mime_type_of_the_requester_are_kept() -> None:
-    filters = {"status": "Live", "mimeType": ["a/b"]}
+def test_status_visibility_and_mime_type_of_the_requester_are_kept() -> None:
+    filters = {"status": "Live", "mimeType": ["a/b"], "visibility": "Parent"}
     with ScriptedServer(found()) as server, catalogue_at(server.url) as http:
         assert http.search({"request": {"filters": filters}}) == []
     assert server.seen[0].body["request"]["filters"] == filters
@@ -763,9 +920,9 @@ def test_search_is_begun_anew_once_where_its_pages_do_not_fit(pages: list[Reply]
         assert http.search(BY_CHANNEL) == [Found(identifier, LIVE) for identifier in WANTED]
     assert len(server.seen) == len(pages) + 2
     with ScriptedServer(*pages, *pages) as server, catalogue_at(server.url) as http:
-        error = fault_of(lambda: http.search(BY_CHANNEL))
-    assert "searching the collections of a request: pages that do not make one list, twice" in str(error)
-    assert len(server.seen) == 2 * len(pages)
+        sentence = own_fault(lambda: http.search(BY_CHANNEL))
+    assert "searching the collections of a request: pages that do not make one list, twice" in sentence
+    assert len(server.seen) == 2 * len(pages) + 1, "the service itself is probed"
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
@@ -776,7 +933,7 @@ def test_filter_that_the_service_refuses_is_the_requesters_fault_and_not_tried_a
     assert len(server.seen) == 1
 
 
-def test_refused_filters_do_not_open_the_circuit() -> None:
+def test_refused_filters_bring_the_service_into_no_doubt() -> None:
     with ScriptedServer(*[says(400)] * 6, found(node("do_1"))) as server, catalogue_at(server.url) as http:
         for _ in range(6):
             requesters_fault(lambda: http.search(BY_CHANNEL))

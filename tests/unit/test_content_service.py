@@ -15,7 +15,10 @@ from typing import Any
 import pytest
 import requests
 
-from progress_exhaust.stack.content_service import ContentService
+from progress_exhaust.catalogue.http import HttpCatalogue
+from progress_exhaust.catalogue.port import CollectionState
+from progress_exhaust.settings import CatalogueSettings
+from progress_exhaust.stack.content_service import COLLECTION, ContentService
 
 ALL_STATUSES = ["Live", "Unlisted", "Flagged", "Retired"]
 
@@ -71,7 +74,7 @@ def test_asking_for_retired_nodes_gives_their_twins_too(service: ContentService)
     )
     assert result == {
         "count": 3,
-        "content": [{"identifier": "do_old"}, {"identifier": "do_old.img"}, {"identifier": "do_plain"}],
+        "content": [{"identifier": "do_old"}, {"identifier": "do_old"}, {"identifier": "do_plain"}],
     }
 
 
@@ -166,3 +169,49 @@ def test_command_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
         finally:
             os.kill(process.pid, signal.SIGTERM)
         assert process.wait(10) == 0
+
+
+def test_units_and_question_sets_are_hits_in_lists_by_object_type(tmp_path: Path) -> None:
+    unit = {"identifier": "do_unit", "mimeType": COLLECTION, "visibility": "Parent", "children": []}
+    questions = {"identifier": "do_qs", "objectType": "QuestionSet", "mimeType": "application/vnd.sunbird.questionset"}
+    nested = {"identifier": "do_nested", "mimeType": COLLECTION, "visibility": "Default", "children": [questions]}
+    store(tmp_path, "do_1", channel="c", children=[unit, nested, {"identifier": "do_leaf"}])
+    with ContentService(tmp_path) as service:
+        result = search(service, filters={"channel": "c"}, fields=["identifier", "visibility"])
+    assert result == {
+        "count": 3,
+        "content": [
+            {"identifier": "do_1", "visibility": "Default"},
+            {"identifier": "do_unit", "visibility": "Parent"},
+        ],
+        "QuestionSet": [{"identifier": "do_qs", "visibility": "Default"}],
+    }
+
+
+def test_collection_that_is_being_edited_has_a_twin_where_other_than_published_states_are_asked_for(
+    tmp_path: Path,
+) -> None:
+    store(tmp_path, "do_1")
+    with ContentService(tmp_path, edited=["do_1"]) as service:
+        twice = search(service, filters={"status": ["Live", "Draft"]}, fields=["identifier", "status"])
+        once = search(service, filters={"status": ["Live", "Unlisted"]})
+    assert twice["content"] == [
+        {"identifier": "do_1", "status": "Live"},
+        {"identifier": "do_1", "status": "Draft"},
+    ]
+    assert once["count"] == 1
+
+
+def test_search_of_a_request_reads_the_platforms_manners(tmp_path: Path) -> None:
+    """A hundred and twenty courses, of which some are being edited or retired, with units and question sets."""
+    for number in range(120):
+        unit = {"identifier": f"do_{number:03}_u", "mimeType": COLLECTION, "visibility": "Parent", "children": []}
+        questions = {"identifier": f"do_{number:03}_q", "objectType": "QuestionSet"}
+        status = "Retired" if number % 10 == 9 else "Live"
+        store(tmp_path, f"do_{number:03}", channel="c", status=status, children=[unit, questions])
+    with ContentService(tmp_path, edited=[f"do_{number:03}" for number in range(0, 120, 3)]) as service:
+        settings = CatalogueSettings(search_url=service.search_url, hierarchy_url=service.hierarchy_url)
+        with HttpCatalogue(settings) as http:
+            hits = http.search({"request": {"filters": {"channel": "c"}}})
+    assert [hit.collection_id for hit in hits] == [f"do_{number:03}" for number in range(120)]
+    assert sum(hit.state is CollectionState.RETIRED for hit in hits) == 12
