@@ -244,6 +244,7 @@ def run(arguments: list[str]) -> int:
     except Stopped as stopped:
         logs.error(sentence_of(stopped))
         if not stopped.is_clean:
+            _remove_private_folder()
             os._exit(stopped.exit_code)  # threads that did not end in time would be waited for
         return stopped.exit_code
     except BrokenPipeError:
@@ -254,6 +255,12 @@ def run(arguments: list[str]) -> int:
             traceback.print_exception(error)
         logs.error(sentence_of(error))
         return error.exit_code if isinstance(error, ProgressExhaustError) else 1
+
+
+def _remove_private_folder() -> None:
+    """Remove what is temporary, where anything has been made: no exit handler will."""
+    if (loaded := sys.modules.get("progress_exhaust.private")) is not None:
+        loaded.remove()
 
 
 def _require_one_way_to_ask(batches: list[str] | None, collections: list[str] | None, *, everything: bool) -> None:

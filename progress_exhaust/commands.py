@@ -13,13 +13,14 @@ from progress_exhaust.output.store import LocalStore
 from progress_exhaust.places import STAGING
 from progress_exhaust.queue_commands import open_queue
 from progress_exhaust.screens import Summary
-from progress_exhaust.services.doctor import Check, Openers, doctor
+from progress_exhaust.services.doctor import Check, Openers, State, doctor
 from progress_exhaust.services.export import export
 from progress_exhaust.services.plan import PlanOutcome, plan, private_stage
 from progress_exhaust.services.run import Event, Outcome, Run
 from progress_exhaust.services.sample_data import FileFormat, WorldSize, write_cassandra, write_snapshot
 from progress_exhaust.services.selection import Asked
 from progress_exhaust.settings import Settings
+from progress_exhaust.spark import encryption_of
 from progress_exhaust.tables.schemas import table_names
 
 
@@ -95,6 +96,7 @@ def check_all(command: Command) -> list[Check]:
             openers = Openers(
                 java=outside.java,
                 session=outside.session,
+                encryption=lambda: _encryption(command.settings, outside),
                 tables=outside.tables,
                 catalogue=outside.catalogue,
                 store=outside.store,
@@ -133,6 +135,12 @@ def make_sample_data(
         lambda error: summaries.sample_summary(rows, snapshot or "", catalogue, command.elapsed_s(), error),
         cancel=outside.cancel,
     )
+
+
+def _encryption(settings: Settings, outside: Outside) -> Check:
+    encryption = encryption_of(settings, outside.session().sparkContext.getConf())
+    state = State.OK if encryption.is_on else State.NOTE
+    return Check("encryption", state, f"{'on' if encryption.is_on else 'off'}: {encryption.why}", encryption.remedy)
 
 
 def _outside(command: Command) -> Outside:

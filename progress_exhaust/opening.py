@@ -12,6 +12,7 @@ from pyspark import SparkContext
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+from progress_exhaust import private
 from progress_exhaust.catalogue.files import FilesCatalogue
 from progress_exhaust.catalogue.http import HttpCatalogue
 from progress_exhaust.catalogue.port import Catalogue
@@ -82,13 +83,19 @@ class Outside:
 
         Raises:
             SettingsError: there is no Java, or no connector.
+            OutputError: there is no place for a private folder.
             ComputeError: Spark does not start.
         """
         if self._session is None:
             self.java()
             try:
                 has_collector = any("GC" in self._environment.get(name, "") for name in _JAVA_OPTIONS)
-                self._session = start_session(self._settings, debug=self._debug, has_collector=has_collector)
+                self._session = start_session(
+                    self._settings,
+                    debug=self._debug,
+                    has_collector=has_collector,
+                    private=private.of_this_process().make("spark"),
+                )
             except Py4JJavaError as error:
                 raise self._not_started(str(error.java_exception).splitlines()[0][:200]) from error
             except (Py4JError, PySparkException) as error:

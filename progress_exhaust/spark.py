@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -39,10 +43,14 @@ _RELIED_ON = {
     "spark.sql.maxPlanStringLength": "200000",
     "spark.ui.showConsoleProgress": "false",
 }
+_AGREES_BY_ITSELF = re.compile(r"local(\[[^\]]*\])?|yarn|k8s://.*")
+"""Masters with which Spark hands out a secret of its own making."""
 _NAMES_OF_COLUMNS = ("functions", "Column", "PythonUtils", "SparkSession", "SparkSession$", "org")
 
 
-def start_session(settings: Settings, *, debug: bool = False, has_collector: bool = False) -> SparkSession:
+def start_session(
+    settings: Settings, *, debug: bool = False, has_collector: bool = False, private: Path | None = None
+) -> SparkSession:
     """Start the session, or take the JVM that spark-submit has made, and whose arguments then win.
 
     Secrets are set in the running JVM, because the configuration given at its start stands in its arguments.
@@ -51,21 +59,32 @@ def start_session(settings: Settings, *, debug: bool = False, has_collector: boo
         settings: all settings.
         debug: whether Spark's own logging is wanted.
         has_collector: whether somebody has chosen a garbage collector for the JVM, which starts with one choice only.
+        private: a folder that only we can enter, for all that Spark keeps on disk; None leaves that to Spark.
 
     Raises:
-        SettingsError: the tables are in Cassandra and the connector is not on the class path.
+        SettingsError: the tables are in Cassandra and the connector is not on the class path, or encryption is asked
+            for where it can not be had.
     """
     at_start = SparkConf(loadDefaults=False)
-    for key, value in start_options(settings, debug=debug, has_collector=has_collector).items():
+    for key, value in start_options(
+        settings, debug=debug, has_collector=has_collector, private=private, environment=os.environ
+    ).items():
         at_start.set(key, value)
     # Unless asked for, what the JVM says of itself while it starts (jars it fetches, or can not) is not for the screen.
-    streams = {} if debug else {"stderr": subprocess.DEVNULL}
-    SparkContext._ensure_initialized(gateway=SparkContext._gateway or launch_gateway(at_start, streams))  # type: ignore[no-untyped-call]
-    running = SparkConf(_jvm=SparkContext._jvm)
+    # What it writes is for us alone; files that are published get their modes by themselves.
+    how: dict[str, Any] = {"umask": 0o077} | ({} if debug else {"stderr": subprocess.DEVNULL})
+    SparkContext._ensure_initialized(gateway=SparkContext._gateway or launch_gateway(at_start, how))  # type: ignore[no-untyped-call]
+    jvm: Any = SparkContext._jvm
+    if private is not None:
+        # Of a JVM that spark-submit has started, what is temporary from now on lies there, too.
+        jvm.java.lang.System.setProperty("java.io.tmpdir", str(private))
+    running = SparkConf(_jvm=jvm)
     for key, value in at_start.getAll():
         running.setIfMissing(key, value)
     for key, value in (_RELIED_ON | _secrets(settings)).items():
         running.set(key, value)
+    for key, value in encryption_of(settings, running).options().items():
+        running.setIfMissing(key, value)
     running.set("spark.sql.session.timeZone", settings.report.time_zone)
     context = SparkContext.getOrCreate(running)
     if not debug:
@@ -79,7 +98,64 @@ def start_session(settings: Settings, *, debug: bool = False, has_collector: boo
     return session
 
 
-def start_options(settings: Settings, *, debug: bool, has_collector: bool = False) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class Encryption:
+    """Whether Spark's processes prove who they are to each other, and encrypt what they send and spill.
+
+    Attributes:
+        is_on: whether they do.
+        why: in words.
+        remedy: how to turn it on; empty where it is on.
+    """
+
+    is_on: bool
+    why: str
+    remedy: str = ""
+
+    def options(self) -> dict[str, str]:
+        """Return the settings of Spark that say so."""
+        names = ("spark.authenticate", "spark.network.crypto.enabled", "spark.io.encryption.enabled")
+        return dict.fromkeys(names, "true") if self.is_on else {}
+
+
+def encryption_of(settings: Settings, running: SparkConf) -> Encryption:
+    """Return whether there is encryption: by itself wherever Spark's processes get a common secret without our doing.
+
+    Args:
+        settings: all settings.
+        running: of the JVM, in which spark-submit's own arguments stand, too.
+
+    Raises:
+        SettingsError: it is asked for where there is no common secret.
+    """
+    asked, master = settings.spark.encryption, running.get("spark.master", "") or ""
+    if asked == "off":
+        return Encryption(False, "the settings turn it off", "set spark.encryption = auto")
+    if _AGREES_BY_ITSELF.fullmatch(master):
+        has_service = running.get("spark.shuffle.service.enabled", "false") == "true"
+        if asked == "on" or not (has_service and master == "yarn"):
+            return Encryption(True, f"with master {master} Spark makes a secret by itself")
+        return Encryption(
+            False,
+            "the nodes' shuffle service would have to ask for the secret, too",
+            "configure it so, and set spark.encryption = on",
+        )
+    if running.contains("spark.authenticate.secret") or running.contains("spark.authenticate.secret.file"):
+        return Encryption(True, f"by the secret that is configured for master {master}")
+    remedy = "configure spark.authenticate.secret in all processes of the cluster"
+    if asked == "on":
+        raise SettingsError(f"spark.encryption: on, but master {master} has no common secret; {remedy}")
+    return Encryption(False, f"master {master} has no common secret", remedy)
+
+
+def start_options(
+    settings: Settings,
+    *,
+    debug: bool,
+    has_collector: bool = False,
+    private: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> dict[str, str]:
     """Return what Spark has to know before its JVM starts; no secret is among it. See `start_session`."""
     spark = settings.spark
     options = {
@@ -91,6 +167,10 @@ def start_options(settings: Settings, *, debug: bool, has_collector: bool = Fals
         "spark.sql.codegen.cache.maxEntries": "1000",
     }
     java_options = []
+    if private is not None:
+        if not (environment or {}).get("SPARK_LOCAL_DIRS"):  # which wins, and is somebody's own choice
+            options["spark.local.dir"] = str(private)
+        java_options.append(f'"-Djava.io.tmpdir={private}"')
     if spark.master.startswith("local"):
         options |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
         if not has_collector:

@@ -128,7 +128,7 @@ def remove_left_over(store: Store, keep_s: float, now: Callable[[], float]) -> l
     for name in store.list_names(STAGING):
         place = f"{STAGING}/{name}"
         text = store.read_text(f"{place}/{_OWNER}")
-        owner = _owner_of(text)
+        owner = owner_of(text)
         if owner is not None and is_gone(owner):
             is_left_over = True
         elif owner is not None and _is_visible(owner):
@@ -142,7 +142,8 @@ def remove_left_over(store: Store, keep_s: float, now: Callable[[], float]) -> l
     return removed
 
 
-def _owner_of(text: str | None) -> Owner | None:
+def owner_of(text: str | None) -> Owner | None:
+    """Return the owner that a note tells; None where it tells none."""
     try:
         return Owner(**json.loads(text)) if text else None
     except (ValueError, TypeError):

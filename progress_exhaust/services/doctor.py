@@ -66,6 +66,7 @@ class Openers:
     Attributes:
         java: finds Java; None where a JVM is there already.
         session: starts Spark, once.
+        encryption: tells whether Spark encrypts what it sends and spills, of a session that has started.
         tables: the input tables, of a session that has started.
         catalogue: the catalogue.
         store: the output place, of a session that has started.
@@ -74,6 +75,7 @@ class Openers:
 
     java: Callable[[], Path | None]
     session: Callable[[], SparkSession]
+    encryption: Callable[[], Check]
     tables: Callable[[], Tables]
     catalogue: Callable[[], Catalogue]
     store: Callable[[], Store]
@@ -94,6 +96,7 @@ def doctor(settings: Settings, openers: Openers, tell: Callable[[Check], None]) 
     spark = _check("spark", settings, lambda: _spark(openers))
     tell(spark)
     if spark.state is State.OK:
+        tell(openers.encryption())
         for check in _tables(openers, settings):
             tell(check)
     else:

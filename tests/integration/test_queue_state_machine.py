@@ -104,7 +104,7 @@ class QueueMachine(RuleBasedStateMachine):
             return
         driver.is_lost = False
         for key, claim in list(driver.held.items()):
-            if key not in self.locks and self.is_as_claimed(claim):
+            if key not in self.locks and (self.is_as_claimed(claim) or self.is_cancelled(claim)):
                 self.locks[key] = driver
             else:
                 del driver.held[key]
@@ -113,6 +113,12 @@ class QueueMachine(RuleBasedStateMachine):
     def is_as_claimed(self, claim: Claim) -> bool:
         row = self.rows[claim.key]
         return (row.status, row.iteration, row.submitted_at) == ("PROCESSING", claim.iteration, claim.submitted_at)
+
+    def is_cancelled(self, claim: Claim) -> bool:
+        """Whether it was as claimed until somebody took it back: its files are still to be listed."""
+        row = self.rows[claim.key]
+        was = (row.iteration, row.submitted_at) == (claim.iteration, claim.submitted_at)
+        return was and (row.status, row.err_message) == ("FAILED", "Cancelled")
 
     def let_go(self, driver: Driver, key: RequestKey) -> None:
         self.old_claims.append((driver, driver.held.pop(key)))
