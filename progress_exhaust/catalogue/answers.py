@@ -66,15 +66,31 @@ def parsed(body: bytes) -> object:
         UnreadableAnswer: it is something else.
     """
     try:
-        return json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
-    except RecursionError:
-        raise TooDeep("JSON nested too deep to parse") from None
+        text = body.decode("utf-8")
     except UnicodeDecodeError:
         raise UnreadableAnswer(f"{len(body):,} bytes that are not UTF-8") from None
+    try:
+        return parsed_text(text)
+    except TooDeep:
+        raise
+    except UnreadableAnswer as error:
+        raise UnreadableAnswer(f"{len(body):,} bytes, {error}") from None
+
+
+def parsed_text(text: str) -> object:
+    """Parse a whole text as strict JSON: without NaN, infinities, or anything before or after it.
+
+    Raises:
+        UnreadableAnswer: it is something else.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise TooDeep("JSON nested too deep to parse") from None
     except ValueError as error:
-        # The position helps to tell a cut body from a wrong one; the body itself may hold anything.
-        place = f", not JSON at character {error.pos:,}" if isinstance(error, json.JSONDecodeError) else ", not JSON"
-        raise UnreadableAnswer(f"{len(body):,} bytes{place}") from None
+        # The position helps to tell a cut text from a wrong one; the text itself may hold anything.
+        place = f" at character {error.pos:,}" if isinstance(error, json.JSONDecodeError) else ""
+        raise UnreadableAnswer(f"not JSON{place}") from None
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from progress_exhaust.catalogue.node import COLLECTION_MIME_TYPE
 from progress_exhaust.catalogue.port import STATE_OF_STATUS, CollectionState, Found
 from progress_exhaust.catalogue.text import shown
-from progress_exhaust.catalogue.tree import COLLECTION_MIME_TYPE
 from progress_exhaust.errors import RequestError
 from progress_exhaust.ids import is_safe_id
 

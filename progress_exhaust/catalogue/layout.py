@@ -11,11 +11,12 @@ from enum import StrEnum
 
 
 class TreeWarning(StrEnum):
-    """What was left out of a tree, and why; counted in the manifest."""
+    """What was left out of a tree or cut, and why; counted in the manifest."""
 
     CHILD_NOT_AN_OBJECT = "child_not_an_object"
     CHILD_WITHOUT_IDENTIFIER = "child_without_identifier"
     CYCLE = "cycle"
+    LEVEL_CUT = "level_cut"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,8 @@ class NestedCollection:
     Attributes:
         identifier: its id, as in the tree.
         name: its human name; empty where the tree has no text for it.
-        level: position paths of all its places, in tree order, joined by ``"; "``, e.g. ``1.2; 3``.
+        level: position paths of all its places, in tree order, joined by ``"; "``, e.g. ``1.2; 3``; one that is too
+            long for a cell is cut, and ends in ``…``.
         leaves: distinct ids of its mandatory leaves over all its places, in tree order.
     """
 
@@ -61,7 +63,7 @@ class Layout:
         leaves: distinct ids of the root's mandatory leaves, in tree order.
         nested: nested collections in tree order (two columns each).
         assessments: assessments in tree order (one column each, after all of `nested`).
-        warnings: how many nodes were left out, by reason.
+        warnings: how many nodes were left out and how many levels are cut, by reason.
     """
 
     collection_id: str

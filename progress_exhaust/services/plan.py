@@ -64,7 +64,7 @@ class PlannedCollection:
         leaves: mandatory leaves its Progress is counted over.
         nested: nested collections.
         assessments: assessments.
-        warnings: nodes of its tree left out, by reason.
+        warnings: what was left out of its tree or cut, by reason.
         batches: reports of it.
         rows: enrolments of them that would become a row.
         rows_dropped: enrolments that would not.

@@ -398,11 +398,90 @@ def _(name: str) -> BatchCase:
     return BatchCase(one_batch(name, tree=tree), {f"n{n} - Level": [str(n)] for n in (1, 2, 3, 4)})
 
 
+@case("tree-children-missing")
+def _(name: str) -> BatchCase:
+    done, optional = f"do-{name}-a", {"relationalMetadata": {"optional": True}}
+    thin = [
+        collection("thin", [], leafNodes=[done, "b", "", None, 7, done]),
+        collection("thin-optional", [], leafNodes=[done, "c", "d", "e"], **optional) | {"children": None},
+        collection("full", [leaf("b")], leafNodes=[done]),
+    ]
+    # Below the root everything that the optional one lists is optional: b alone is left.
+    cells = {"Progress": ["0"], "thin - Progress": ["50"], "thin-optional - Progress": ["25"], "full - Progress": ["0"]}
+    return BatchCase(one_batch(name, tree=collection(f"do-{name}", thin)), cells)
+
+
+@case("tree-mime-type-missing")
+def _(name: str) -> BatchCase:
+    without: dict[str, Any] = {"trackable": {"enabled": "Yes"}, "name": "x"}
+    nodes = [
+        {**without, "identifier": "unit", "trackable": None, "children": [leaf(f"do-{name}-a")]},
+        {**without, "identifier": "course", "mimeType": None, "children": [leaf(f"do-{name}-a"), leaf("b"), leaf("c")]},
+        {**without, "identifier": "empty", "children": []},
+        {**without, "identifier": "leaf"},
+        {**without, "identifier": "set", "objectType": "QuestionSet", "children": [leaf("d")]},
+    ]
+    cells = {"Progress": ["20"], "course - Progress": ["33"], "course - Level": ["2"], "empty - Level": ["3"]}
+    return BatchCase(one_batch(name, tree=collection(f"do-{name}", nodes)), cells)
+
+
+@case("tree-optional-in-one-place")
+def _(name: str) -> BatchCase:
+    done, optional = f"do-{name}-a", {"relationalMetadata": {"optional": True}}
+    nodes = [
+        collection("mandatory", [leaf(done), leaf("b")]),
+        collection("optional", [leaf(done, **optional), leaf("c")]),
+        collection("both", [leaf(done), leaf("d"), collection("inner", [leaf(done)], **optional)]),
+    ]
+    cells = {
+        "Progress": ["0"],
+        "mandatory - Progress": ["50"],
+        "optional - Progress": ["0"],
+        "both - Progress": ["0"],
+        "inner - Progress": ["100"],
+    }
+    return BatchCase(one_batch(name, tree=collection(f"do-{name}", nodes)), cells)
+
+
+@case("tree-object-as-text")
+def _(name: str) -> BatchCase:
+    by_type: dict[str, Any] = {"contentType": "Course", "visibility": "Default"}
+    nodes = [
+        collection("no", [leaf("a")], trackable='{"enabled": "No"}', **by_type),
+        collection("false", [leaf("a", relationalMetadata='{"optional": true}')], trackable='{"enabled": false}'),
+        collection("yes", [leaf("b")], trackable=' {"enabled": "YES"}\n', contentType="CourseUnit"),
+        collection("silent", [leaf(f"do-{name}-a")], trackable="{}", **by_type),
+    ]
+    cells = {"Progress": ["50"], "yes - Level": ["3"], "silent - Level": ["4"]}
+    return BatchCase(one_batch(name, tree=collection(f"do-{name}", nodes)), cells)
+
+
+@case("tree-text-no-object")
+def _(name: str) -> BatchCase:
+    texts = ['{"K": V', '{"K": V} x', '{"K": V, "x": NaN}', '["K", V]', '"K"', "", '{"K": V, "x": ' + "[" * 5_000]
+    trackable = [text.replace("K", "enabled").replace("V", '"No"') for text in texts]
+    optional = [text.replace("K", "optional").replace("V", "true") for text in texts]
+    nodes = [collection(f"n{n}", [leaf("a")], trackable=text) for n, text in enumerate(trackable)]
+    nodes += [leaf(f"l{n}", relationalMetadata=text) for n, text in enumerate(optional)]
+    nodes += [leaf(f"do-{name}-a")]
+    levels = {f"n{n} - Level": [str(n + 1)] for n in range(len(texts))}
+    # One of nine leaves: a, l0 to l6, and the one that is done.
+    return BatchCase(one_batch(name, tree=collection(f"do-{name}", nodes)), {"Progress": ["11"], **levels})
+
+
+@case("tree-level-too-long")
+def _(name: str) -> BatchCase:
+    places = [collection("again", [leaf(f"do-{name}-a")]) for _ in range(6_000)]
+    whole = "; ".join(str(n) for n in range(1, 6_001))
+    cells = {"Progress": ["100"], "again - Progress": ["100"], "again - Level": [whole[:31_999] + "…"]}
+    return BatchCase(one_batch(name, tree=collection(f"do-{name}", places)), cells, counted=1)
+
+
 @case("tree-trackable-not-an-object")
 def _(name: str) -> BatchCase:
     nodes = [
         collection("by-type", [leaf("a")], trackable="No"),
-        collection("by-type-too", [leaf("a")], trackable={"enabled": False}),
+        collection("by-type-too", [leaf("a")], trackable={"enabled": 0}),
         collection("unit", [leaf("a")], trackable=["Yes"], contentType="CourseUnit"),
         collection("part", [leaf("a")], trackable=None, visibility="Parent"),
         collection("last", [leaf("a")]),
@@ -496,9 +575,14 @@ def _(name: str) -> BatchCase:
 
 def chain(root: str, depth: int) -> bytes:
     """Write the tree of one leaf at a depth, the root at 0; no serialiser is asked to go so deep."""
+    return deep(root, depth, json.dumps(leaf("a")))
+
+
+def deep(root: str, depth: int, last: str) -> bytes:
+    """Write a tree of collections one below the other, with the JSON of one entry at a depth."""
     node = '{{"identifier":"{}","mimeType":"{}","children":['
     nodes = [node.format(root, COLLECTION_TYPE), *(node.format(f"c{n}", COLLECTION_TYPE) for n in range(1, depth))]
-    return ('{"result":{"content":' + "".join(nodes) + json.dumps(leaf("a")) + "]}" * depth + "}}").encode()
+    return ('{"result":{"content":' + "".join(nodes) + last + "]}" * depth + "}}").encode()
 
 
 def wide(root: str, nodes: int) -> bytes:
@@ -506,9 +590,21 @@ def wide(root: str, nodes: int) -> bytes:
     return json.dumps(answer(collection(root, ({"identifier": f"n{n}"} for n in range(nodes - 1))))).encode()
 
 
+def wide_and_empty(root: str, nodes: int) -> bytes:
+    """Write the tree of a root whose children are null."""
+    return json.dumps(answer(collection(root, []) | {"children": [None] * (nodes - 1)})).encode()
+
+
+def wide_and_thin(root: str, nodes: int) -> bytes:
+    """Write the tree of a root that only lists its leaves."""
+    return json.dumps(answer(collection(root, [], leafNodes=["a"] * (nodes - 1)))).encode()
+
+
 @case("tree-too-deep")
 def _(name: str) -> BatchCase:
-    return of_trees(name, [chain("<id>", DEEPEST + 1)])
+    thin = json.dumps(collection("thin", [], leafNodes=["a"]))
+    depth = DEEPEST + 1
+    return of_trees(name, [chain("<id>", depth), deep("<id>", depth, "null"), deep("<id>", depth - 1, thin)])
 
 
 @case("tree-10000-deep")
@@ -518,7 +614,7 @@ def _(name: str) -> BatchCase:
 
 @case("tree-100001-nodes")
 def _(name: str) -> BatchCase:
-    return of_trees(name, [wide("<id>", 100_001)])
+    return of_trees(name, [write("<id>", 100_001) for write in (wide, wide_and_empty, wide_and_thin)])
 
 
 @case("tree-too-many-bytes")

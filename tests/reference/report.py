@@ -43,8 +43,8 @@ class ExpectedReport:
         cells: the cells of the rows in their order, before guard and quoting.
         dropped: rows not kept by reason, `no_key`, `inactive` and `other_organisation`, each there even if 0.
         guarded_cells: cells that the formula guard changed, those of the header too.
-        warnings: `unreadable_enrolment_date` (kept rows), `cycle` and `unusable_child` (places of the tree), each
-            there even if 0.
+        warnings: `unreadable_enrolment_date` (kept rows), `cycle` and `unusable_child` (places of the tree),
+            `level_cut` (nested collections), each there even if 0.
         not_made: why there is no file, else nothing: `bad_id`, `unknown_batch`, `ambiguous_batch`,
             `unknown_collection`, `bad_tree`, `retired_collection`, `tree_too_large` or `doubled_key`; where several
             hold, the first in this order.
@@ -129,6 +129,7 @@ def expected_report(
             "unreadable_enrolment_date": sum(has_unreadable_date(row) for row in kept),
             "cycle": walk.cycles,
             "unusable_child": walk.unusable_children,
+            "level_cut": layout.levels_cut,
         },
     )
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 from typing import Any
 
 COLLECTION_TYPE = "application/vnd.ekstep.content-collection"
 QUESTION_SET_TYPE = "application/vnd.sunbird.questionset"
+LONGEST_LEVEL = 32_000
 
 
 class TreeTooLargeError(Exception):
@@ -39,6 +41,16 @@ class Walk:
     cycles: int = 0
     unusable_children: int = 0
 
+    def count(self, nodes: int, depth: int) -> None:
+        """Count nodes that stand at a depth.
+
+        Raises:
+            TreeTooLargeError: they are too deep, or there are too many by now.
+        """
+        self.nodes += nodes
+        if self.nodes > self.max_nodes or (nodes and depth > self.max_depth):
+            raise TreeTooLargeError
+
 
 def read_tree(root: dict[str, Any], walk: Walk) -> Node:
     """Read a tree from its root, leaving out unusable children and cycles.
@@ -51,13 +63,17 @@ def read_tree(root: dict[str, Any], walk: Walk) -> Node:
 
 def read_children(parent: dict[str, Any], level: str, path: list[str], walk: Walk) -> list[Node]:
     """Read what stands below a collection; `path` holds the identifiers from the root down to it, both included."""
+    listed = parent.get("children")
+    listed = listed if isinstance(listed, list) else []
+    walk.count(len(listed), depth=len(path))
+    usable = [child for child in listed if isinstance(child, dict) and is_filled_text(child.get("identifier"))]
+    walk.unusable_children += len(listed) - len(usable)
+    if not usable:
+        return thin_leaves(parent, depth=len(path), walk=walk)
     children: list[Node] = []
     position = 0
-    for child in ordered_children(parent, walk):
-        walk.nodes += 1
-        if len(path) > walk.max_depth or walk.nodes > walk.max_nodes:
-            raise TreeTooLargeError
-        if child.get("mimeType") != COLLECTION_TYPE:
+    for child in in_order(usable):
+        if not is_collection(child):
             children.append(Node(child, False))
         elif child["identifier"] in path:
             walk.cycles += 1
@@ -69,15 +85,41 @@ def read_children(parent: dict[str, Any], level: str, path: list[str], walk: Wal
     return children
 
 
-def ordered_children(parent: dict[str, Any], walk: Walk) -> list[dict[str, Any]]:
-    """Return the usable children, by `index` where each of them has a number there, else as they stand."""
-    listed = parent.get("children")
-    listed = listed if isinstance(listed, list) else []
-    usable = [child for child in listed if isinstance(child, dict) and is_filled_text(child.get("identifier"))]
-    walk.unusable_children += len(listed) - len(usable)
-    if all(is_number(child.get("index")) for child in usable):
-        usable.sort(key=lambda child: child["index"])
-    return usable
+def thin_leaves(parent: dict[str, Any], depth: int, walk: Walk) -> list[Node]:
+    """Return the leaves of a collection that has no child and only lists their ids."""
+    listed = parent.get("leafNodes")
+    texts = [entry for entry in listed if is_filled_text(entry)] if isinstance(listed, list) else []
+    walk.count(len(texts), depth)
+    return [Node({"identifier": text}, False) for text in texts]
+
+
+def in_order(children: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return usable children by `index` where each of them has a number there, else as they stand."""
+    if all(is_number(child.get("index")) for child in children):
+        return sorted(children, key=lambda child: child["index"])
+    return children
+
+
+def is_collection(child: dict[str, Any]) -> bool:
+    """Tell whether a node below the root is a collection node."""
+    if child.get("mimeType") is not None:
+        return bool(child["mimeType"] == COLLECTION_TYPE)
+    return isinstance(child.get("children"), list) and child.get("objectType") != "QuestionSet"
+
+
+def as_object(value: object) -> dict[str, Any]:
+    """Return an object, or what a text of JSON holds where that is one; else an object without fields."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value, parse_constant=refuse_constant)
+        except (ValueError, RecursionError):
+            return {}
+    return value if isinstance(value, dict) else {}
+
+
+def refuse_constant(name: str) -> None:
+    """Refuse NaN and the infinities, which are no JSON."""
+    raise ValueError(name)
 
 
 def is_filled_text(value: object) -> bool:
@@ -102,29 +144,34 @@ def is_nested_collection(node: Node) -> bool:
     """Tell whether a place below the root is a trackable collection."""
     if not node.is_collection:
         return False
-    trackable = node.fields.get("trackable")
-    if isinstance(trackable, dict) and isinstance(trackable.get("enabled"), str):
-        return str(trackable["enabled"]) == "Yes"
+    enabled = as_object(node.fields.get("trackable")).get("enabled")
+    if isinstance(enabled, str):
+        return enabled.lower() == "yes"
+    if isinstance(enabled, bool):
+        return enabled
     return node.fields.get("contentType") == "Course" and node.fields.get("visibility") != "Parent"
 
 
 def is_optional(node: Node) -> bool:
     """Tell whether a place carries the optional mark itself."""
-    metadata = node.fields.get("relationalMetadata")
-    mark = metadata.get("optional") if isinstance(metadata, dict) else None
+    mark = as_object(node.fields.get("relationalMetadata")).get("optional")
     return mark is True or (isinstance(mark, str) and mark.lower() == "true")
 
 
-def mandatory_leaves(node: Node) -> set[str]:
-    """Return the leaves below a place that no mark below it makes optional."""
+def mandatory_leaves(places: list[Node]) -> set[str]:
+    """Return the leaves below the places of a collection that are optional at none of theirs."""
+    every = {node.identifier for place in places for node in everything_below(place) if not node.is_collection}
+    return every - set().union(*(optional_leaves(place) for place in places))
+
+
+def optional_leaves(node: Node) -> set[str]:
+    """Return the leaves below a place that a mark below it makes optional somewhere."""
     leaves: set[str] = set()
     for child in node.children:
-        if is_optional(child):
-            continue
-        if child.is_collection:
-            leaves |= mandatory_leaves(child)
+        if not is_optional(child):
+            leaves |= optional_leaves(child)
         else:
-            leaves.add(child.identifier)
+            leaves |= {below.identifier for below in [child, *everything_below(child)] if not below.is_collection}
     return leaves
 
 
@@ -152,6 +199,7 @@ class Layout:
     leaves: set[str]
     leaves_by_nested: dict[str, set[str]]
     level_by_nested: dict[str, str]
+    levels_cut: int
     assessments: list[str]
     self_assessments: set[str]
 
@@ -163,20 +211,25 @@ def layout_of(root: Node, question_set_categories: tuple[str, ...]) -> Layout:
     for node in below:
         if is_nested_collection(node):
             places.setdefault(node.identifier, []).append(node)
+    levels = {nested: "; ".join(node.level for node in nodes) for nested, nodes in places.items()}
     name = root.fields.get("name")
     return Layout(
         collection_id=root.identifier,
         collection_name=without_lone_surrogates(name) if isinstance(name, str) else "",
-        leaves=mandatory_leaves(root),
-        leaves_by_nested={
-            nested: set().union(*(mandatory_leaves(node) for node in nodes)) for nested, nodes in places.items()
-        },
-        level_by_nested={nested: "; ".join(node.level for node in nodes) for nested, nodes in places.items()},
+        leaves=mandatory_leaves([root]),
+        leaves_by_nested={nested: mandatory_leaves(nodes) for nested, nodes in places.items()},
+        level_by_nested={nested: fitting(level) for nested, level in levels.items()},
+        levels_cut=sum(fitting(level) != level for level in levels.values()),
         assessments=list(
             dict.fromkeys(node.identifier for node in below if is_assessment(node, question_set_categories))
         ),
         self_assessments={node.identifier for node in below if is_self_assess(node)},
     )
+
+
+def fitting(level: str) -> str:
+    """Return a level, cut where it is too long for a cell."""
+    return level if len(level) <= LONGEST_LEVEL else level[: LONGEST_LEVEL - 1] + "…"
 
 
 def without_lone_surrogates(text: str) -> str:

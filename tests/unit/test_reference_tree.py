@@ -24,7 +24,7 @@ OPTIONAL = {"relationalMetadata": {"optional": True}}
 
 
 def layout(*children: Any) -> Layout:
-    return layout_of(read_tree(course("root", *children), Walk(64, 1000)), ("Practice Question Set",))
+    return layout_of(read_tree(course("root", *children), Walk(64, 20_000)), ("Practice Question Set",))
 
 
 def test_levels_count_all_collections_among_their_siblings() -> None:
@@ -57,8 +57,45 @@ def test_optional_collection_leaves_its_parent_but_keeps_its_own_leaves() -> Non
     assert made.leaves_by_nested == {"a": {"x"}, "b": {"y"}}
 
 
-def test_leaf_optional_in_one_place_and_mandatory_in_another_is_mandatory() -> None:
-    assert layout(node("x", **OPTIONAL), node("unit", node("x"))).leaves == {"x"}
+def test_leaf_optional_in_one_place_and_mandatory_in_another_is_optional_within_what_holds_both() -> None:
+    made = layout(course("a", node("x"), node("y")), node("unit", course("b", node("x")), node("z"), **OPTIONAL))
+    assert made.leaves == {"y"}
+    assert made.leaves_by_nested == {"a": {"x", "y"}, "b": {"x"}}
+
+
+def test_leaf_optional_in_one_place_of_a_collection_is_so_in_the_other_one() -> None:
+    made = layout(course("a", node("x"), node("y")), course("a", node("x", **OPTIONAL), **OPTIONAL))
+    assert made.leaves_by_nested == {"a": {"y"}}
+
+
+def test_node_without_mime_type_that_has_a_list_of_children_is_a_collection() -> None:
+    bare = {"identifier": "a", "trackable": {"enabled": "Yes"}}
+    made = layout(
+        {**bare, "children": [node("x")]},
+        {**bare, "identifier": "b", "mimeType": None, "children": []},
+        {**bare, "identifier": "leaf", "children": {}},
+        {**bare, "identifier": "set", "objectType": "QuestionSet", "children": [node("y")]},
+        {**bare, "identifier": "odd", "mimeType": 5, "children": [node("y")]},
+    )
+    assert made.level_by_nested == {"a": "1", "b": "2"}
+    assert made.leaves == {"x", "leaf", "set", "odd"}
+
+
+def test_collection_without_a_child_has_the_leaves_it_lists() -> None:
+    def thin(identifier: str, *children: Any, **fields: Any) -> dict[str, Any]:
+        return course(identifier, None, *children, leafNodes=["x", "", 5, None, "y", "x"], **fields)
+
+    made = layout(thin("a", **OPTIONAL), thin("b", node("z")), thin("c", course("root", node("z"))))
+    assert made.leaves == {"z"}
+    assert made.leaves_by_nested == {"a": {"x", "y"}, "b": {"z"}, "c": set()}
+    assert layout({"identifier": "leaf", "leafNodes": ["x"]}).leaves == {"leaf"}
+
+
+def test_level_that_is_too_long_is_cut() -> None:
+    made = layout(node("u1", *(course("a", node("x")) for _ in range(5_000))), course("b", node("x")))
+    assert made.level_by_nested["a"][:25] == "1.1; 1.2; 1.3; 1.4; 1.5; "
+    assert (len(made.level_by_nested["a"]), made.level_by_nested["a"][-1]) == (32_000, "…")
+    assert (made.level_by_nested["b"], made.levels_cut) == ("2", 1)
 
 
 @pytest.mark.parametrize("mark", [True, "true", "TRUE", "tRue"])
@@ -69,6 +106,26 @@ def test_optional_marks(mark: object) -> None:
 @pytest.mark.parametrize("mark", [False, "false", 1, "1", " true", None, [True], {"optional": True}])
 def test_what_only_looks_like_an_optional_mark(mark: object) -> None:
     assert layout(node("x", relationalMetadata={"optional": mark})).leaves == {"x"}
+
+
+@pytest.mark.parametrize(
+    ("text", "is_read"),
+    [
+        ('{"optional": true}', True),
+        (' {"x": [], "optional": "TRUE"}\n', True),
+        ('{"optional": true} x', False),
+        ('{"optional": true, "x": NaN}', False),
+        ("{'optional': true}", False),
+        ('[{"optional": true}]', False),
+        ('"{\\"optional\\": true}"', False),
+        ("", False),
+        ('{"optional": true, "x": ' + "[" * 5_000 + "]" * 5_000 + "}", False),
+    ],
+)
+def test_object_may_be_text_of_one(text: str, is_read: bool) -> None:
+    assert layout(node("x", relationalMetadata=text)).leaves == (set() if is_read else {"x"})
+    enabled = text.replace("optional", "enabled").replace("TRUE", "YES")
+    assert set(layout(node("a", node("x"), trackable=enabled)).level_by_nested) == ({"a"} if is_read else set())
 
 
 def test_children_stand_by_index_only_if_each_has_a_number() -> None:
@@ -100,7 +157,14 @@ def test_what_stands_below_a_leaf_is_not_looked_at() -> None:
     ("fields", "is_nested"),
     [
         ({"trackable": {"enabled": "Yes"}}, True),
-        ({"trackable": {"enabled": "yes"}}, False),
+        ({"trackable": {"enabled": "yes"}}, True),
+        ({"trackable": {"enabled": "YES"}, "visibility": "Parent"}, True),
+        ({"trackable": {"enabled": "NO"}, "contentType": "Course"}, False),
+        ({"trackable": {"enabled": ""}, "contentType": "Course"}, False),
+        ({"trackable": {"enabled": True}}, True),
+        ({"trackable": {"enabled": False}, "contentType": "Course"}, False),
+        ({"trackable": {"enabled": 1}, "contentType": "Course"}, True),
+        ({"trackable": '{"enabled": "No"}', "contentType": "Course"}, False),
         ({"trackable": {"enabled": "No"}, "contentType": "Course"}, False),
         ({"trackable": {"enabled": True}, "contentType": "Course"}, True),
         ({"trackable": "Yes", "contentType": "Course", "visibility": "Default"}, True),
@@ -150,3 +214,18 @@ def test_tree_over_a_cap_is_refused() -> None:
     read_tree(course("root", node("x"), node("y")), Walk(64, 3))
     with pytest.raises(TreeTooLargeError):
         read_tree(course("root", node("x"), node("y")), Walk(64, 2))
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        pytest.param({"children": [None, {}, node("root", node("x"))]}, id="children left out"),
+        pytest.param({"leafNodes": ["x", "x", "x"]}, id="leaves that are only listed"),
+    ],
+)
+def test_what_is_left_out_or_only_listed_counts_as_nodes(last: dict[str, Any]) -> None:
+    tree = course("root", {"identifier": "unit", "mimeType": COLLECTION_TYPE, **last})
+    read_tree(tree, Walk(2, 5))
+    for walk in (Walk(2, 4), Walk(1, 5)):
+        with pytest.raises(TreeTooLargeError):
+            read_tree(tree, walk)

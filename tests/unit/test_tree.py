@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+import tracemalloc
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -194,10 +195,23 @@ def test_children_that_are_not_a_list_count_as_none(children: Any) -> None:
     [
         pytest.param({"trackable": {"enabled": "Yes"}, "contentType": "TextBook"}, True, id="yes whatever its type"),
         pytest.param({"trackable": {"enabled": "Yes"}, "visibility": "Parent"}, True, id="yes whatever its visibility"),
+        pytest.param({"trackable": {"enabled": "yes"}, "contentType": "TextBook"}, True, id="yes in any case"),
+        pytest.param({"trackable": {"enabled": "YES"}, "contentType": "TextBook"}, True, id="yes in capitals"),
         pytest.param({"trackable": {"enabled": "No"}}, False, id="no"),
-        pytest.param({"trackable": {"enabled": "yes"}}, False, id="case matters"),
+        pytest.param({"trackable": {"enabled": "NO"}}, False, id="no in capitals"),
+        pytest.param({"trackable": {"enabled": " Yes"}}, False, id="yes and a blank is another text"),
+        pytest.param({"trackable": {"enabled": "true"}}, False, id="text of true is another text"),
         pytest.param({"trackable": {"enabled": ""}}, False, id="empty text is text"),
-        pytest.param({"trackable": {"enabled": True}}, True, id="enabled not text: by type"),
+        pytest.param({"trackable": {"enabled": True}, "contentType": "TextBook"}, True, id="true"),
+        pytest.param({"trackable": {"enabled": False}}, False, id="false"),
+        pytest.param({"trackable": {"enabled": None}}, True, id="enabled null: by type"),
+        pytest.param({"trackable": {"enabled": 1}}, True, id="enabled a number: by type"),
+        pytest.param({"trackable": {"enabled": 0}}, True, id="enabled zero: by type"),
+        pytest.param({"trackable": {"enabled": ["No"]}}, True, id="enabled a list: by type"),
+        pytest.param({"trackable": {"Enabled": "No"}}, True, id="another key: by type"),
+        pytest.param({"trackable": '{"enabled":"yes"}', "contentType": "TextBook"}, True, id="text of an object"),
+        pytest.param({"trackable": '{"enabled":false}'}, False, id="text of an object that says false"),
+        pytest.param({"trackable": '{"enabled":null}'}, True, id="text of an object that says nothing: by type"),
         pytest.param({"trackable": {}}, True, id="enabled missing: by type"),
         pytest.param({"trackable": "Yes"}, True, id="trackable not an object: by type"),
         pytest.param({"trackable": None}, True, id="trackable null: by type"),
@@ -217,6 +231,105 @@ def test_root_is_a_collection_whatever_its_fields_and_never_nested() -> None:
     layout = walked(leaf("a"), mimeType="video/mp4", trackable={"enabled": "Yes"}, **optional())
     assert layout.leaves == ("a",)
     assert layout.nested == ()
+
+
+def bare(identifier: str, /, **fields: Any) -> Node:
+    """Make a node without mimeType."""
+    return {"identifier": identifier, "trackable": {"enabled": "Yes"}, **fields}
+
+
+@pytest.mark.parametrize(
+    ("node", "kind"),
+    [
+        pytest.param(bare("n", children=[leaf("a")]), "collection", id="children"),
+        pytest.param(bare("n", children=[leaf("a")], mimeType=None), "collection", id="mimeType null"),
+        pytest.param(bare("n", children=[]), "collection", id="no child"),
+        pytest.param(bare("n", children=[None, {}]), "collection", id="children left out"),
+        pytest.param(bare("n", children=[leaf("a")], objectType="Content"), "collection", id="another object type"),
+        pytest.param(
+            bare("n", children=[leaf("a")], objectType=["QuestionSet"]), "collection", id="object type a list"
+        ),
+        pytest.param(bare("n"), "leaf", id="no children"),
+        pytest.param(bare("n", children=None), "leaf", id="children null"),
+        pytest.param(bare("n", children={"0": leaf("a")}), "leaf", id="children an object"),
+        pytest.param(bare("n", children="[]"), "leaf", id="children a text"),
+        pytest.param(bare("n", leafNodes=["a"]), "leaf", id="leafNodes alone"),
+        pytest.param(bare("n", children=[leaf("a")], mimeType=""), "leaf", id="mimeType empty"),
+        pytest.param(bare("n", children=[leaf("a")], mimeType=7), "leaf", id="mimeType a number"),
+        pytest.param(bare("n", children=[leaf("a")], mimeType="video/mp4"), "leaf", id="another mimeType"),
+        pytest.param(bare("n", children=[leaf("a")], objectType="QuestionSet"), "leaf", id="question set"),
+        pytest.param(
+            bare("n", children=[leaf("a")], mimeType="application/vnd.sunbird.questionset"),
+            "leaf",
+            id="question set by mimeType",
+        ),
+    ],
+)
+def test_node_without_mime_type_is_a_collection_if_it_has_a_list_of_children(node: Node, kind: str) -> None:
+    layout = walked(node, course("c"))
+    assert levels(layout) == ({"n": "1", "c": "2"} if kind == "collection" else {"c": "1"})
+    assert ("n" in layout.leaves) == (kind == "leaf")
+
+
+def test_question_set_without_mime_type_keeps_its_column() -> None:
+    practice = {"objectType": "QuestionSet", "primaryCategory": "Practice Question Set"}
+    layout = walked(bare("q", children=[leaf("a", contentType="SelfAssess")], **practice))
+    assert (scores(layout), layout.leaves) == (["q"], ("q",))
+
+
+def test_node_without_mime_type_can_be_a_cycle() -> None:
+    layout = walked(course("c", bare("c", children=[leaf("lost")]), bare("do_root", children=[]), leaf("a")))
+    assert (layout.leaves, layout.warnings) == (("a",), {TreeWarning.CYCLE: 2})
+
+
+@pytest.mark.parametrize(
+    ("fields", "leaves"),
+    [
+        pytest.param({}, ("x", "y"), id="empty children"),
+        pytest.param({"children": None}, ("x", "y"), id="children null"),
+        pytest.param({"children": [None, "z", {}, {"identifier": ""}]}, ("x", "y"), id="children left out"),
+        pytest.param({"children": [leaf("z")]}, ("z",), id="a child"),
+        pytest.param({"children": [unit("u")]}, (), id="a child without leaves"),
+        pytest.param({"children": [unit("do_root", leaf("z"))]}, (), id="a child left out as a cycle"),
+        pytest.param(
+            {"leafNodes": ["x", "", None, 7, ["z"], {"identifier": "z"}, True, "x", "y"]}, ("x", "y"), id="odd"
+        ),
+        pytest.param({"leafNodes": []}, (), id="none"),
+        pytest.param({"leafNodes": None}, (), id="null"),
+        pytest.param({"leafNodes": "x"}, (), id="a text"),
+        pytest.param({"leafNodes": '["x"]'}, (), id="a text of a list"),
+        pytest.param({"leafNodes": {"x": 1}}, (), id="an object"),
+        pytest.param({"leafNodes": ["do_root", "c", "\ud800"]}, ("do_root", "c", "\ufffd"), id="ids like others"),
+    ],
+)
+def test_collection_without_a_valid_child_has_the_leaves_it_lists(fields: Node, leaves: tuple[str, ...]) -> None:
+    thin = {"leafNodes": ["x", "y"]} | fields
+    layout = walked(course("c", **thin))
+    assert nested_leaves(layout) == {"c": leaves}
+    assert layout.leaves == leaves
+    assert layout.assessments == ()
+    assert walked(**{"children": []} | thin).leaves == leaves
+
+
+def test_leaf_does_not_have_the_leaves_it_lists() -> None:
+    assert walked(leaf("a", leafNodes=["x"])).leaves == ("a",)
+
+
+def test_marks_hold_for_leaves_that_are_only_listed() -> None:
+    layout = walked(
+        unit("u", course("outer", course("thin", leafNodes=["a", "b"], **optional()), leaf("c")), **optional()),
+        course("beside", leafNodes=["a", "d", "e"]),
+        unit("v", leaf("d", **optional())),
+        leaf("f"),
+    )
+    assert layout.leaves == ("e", "f")
+    assert nested_leaves(layout) == {"outer": ("c",), "thin": ("a", "b"), "beside": ("a", "d", "e")}
+
+
+def test_leaves_only_listed_and_leaves_placed_are_one() -> None:
+    layout = walked(course("c", leafNodes=["a", "q"]), course("d", leaf("q", contentType="SelfAssess", name="Q")))
+    assert layout.leaves == ("a", "q")
+    assert layout.assessments == (Assessment("q", "Q", True),)
 
 
 def test_what_stands_below_a_leaf_is_not_walked() -> None:
@@ -250,7 +363,45 @@ def test_which_marks_make_a_leaf_optional(mark: Any, is_optional: bool) -> None:
     assert walked(leaf("a", **optional(mark))).leaves == (() if is_optional else ("a",))
 
 
-@pytest.mark.parametrize("metadata", [None, "optional", True, ["optional"], {}], ids=repr)
+TEXTS_OF_AN_OBJECT = [
+    '{"KEY": VALUE}',
+    ' \n{"a": [1], "KEY": VALUE}\t',
+    '{"KEY": 5, "KEY": VALUE}',
+    '{"b": "\ud800", "KEY": VALUE}',
+]
+NO_TEXTS_OF_AN_OBJECT = [
+    "",
+    "KEY",
+    "VALUE",
+    '{"KEY": VALUE',
+    '{"KEY": VALUE} x',
+    '{"KEY": VALUE}{"KEY": VALUE}',
+    '{"KEY": VALUE, "a": NaN}',
+    '{"KEY": VALUE, "a": -Infinity}',
+    '{"KEY": VALUE, "a": ' + "9" * 5_000 + "}",
+    '{"KEY": VALUE,}',
+    "{'KEY': VALUE}",
+    '\ufeff{"KEY": VALUE}',
+    '[{"KEY": VALUE}]',
+    '"{\\"KEY\\": VALUE}"',
+    '{"KEY": VALUE, "a": ' + "[" * 5_000 + "]" * 5_000 + "}",
+    '{"a":' * 100_000,
+]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "is_read"),
+    [(text, True) for text in TEXTS_OF_AN_OBJECT] + [(text, False) for text in NO_TEXTS_OF_AN_OBJECT],
+    ids=lambda value: repr(value)[:40],
+)
+def test_text_counts_as_the_object_that_all_of_it_is_in_strict_json(pattern: str, is_read: bool) -> None:
+    marked = pattern.replace("KEY", "optional").replace("VALUE", "true")
+    assert walked(leaf("a", relationalMetadata=marked)).leaves == (() if is_read else ("a",))
+    trackable = pattern.replace("KEY", "enabled").replace("VALUE", '"No"')
+    assert levels(walked(course("c", trackable=trackable))) == ({} if is_read else {"c": "1"})
+
+
+@pytest.mark.parametrize("metadata", [None, "optional", True, ["optional"], {}, "true", [{"optional": True}]], ids=repr)
 def test_other_metadata_does_not_make_a_leaf_optional(metadata: Any) -> None:
     assert walked(leaf("a", relationalMetadata=metadata)).leaves == ("a",)
 
@@ -273,10 +424,56 @@ def test_mark_between_two_collections_counts_for_the_outer_one_alone() -> None:
     assert nested_leaves(layout) == {"c": ("b",), "d": ("a",)}
 
 
-def test_leaf_optional_in_one_place_and_mandatory_in_another_is_mandatory() -> None:
-    layout = walked(leaf("a", **optional()), leaf("b"), course("c", leaf("a")), course("d", leaf("a", **optional())))
-    assert layout.leaves == ("b", "a")
-    assert nested_leaves(layout) == {"c": ("a",), "d": ()}
+@pytest.mark.parametrize("turn", [1, -1], ids=["marked first", "marked last"])
+def test_leaf_optional_in_one_place_is_optional_within_each_collection_around_that_place(turn: int) -> None:
+    marked, plain = course("c", leaf("a", **optional()), leaf("b")), course("d", leaf("a"), leaf("c"))
+    layout = walked(course("outer", *[unit("u", marked), plain][::turn]), course("beside", leaf("a")))
+    assert set(layout.leaves) == {"b", "c"}
+    assert {key: set(leaves) for key, leaves in nested_leaves(layout).items()} == {
+        "outer": {"b", "c"},
+        "c": {"b"},
+        "d": {"a", "c"},
+        "beside": {"a"},
+    }
+
+
+def test_leaf_twice_in_one_unit_marked_once_is_optional() -> None:
+    assert walked(leaf("a"), leaf("b"), leaf("a", **optional())).leaves == ("b",)
+
+
+def test_leaf_below_an_optional_unit_is_optional_beside_it_too() -> None:
+    layout = walked(course("c", leaf("a"), unit("u", unit("v", leaf("a"), leaf("b")), **optional()), leaf("d")))
+    assert nested_leaves(layout) == {"c": ("d",)}
+
+
+def test_leaf_optional_in_one_place_of_a_collection_is_optional_in_its_other_ones() -> None:
+    layout = walked(
+        unit("u", course("c", leaf("a"), leaf("b"))),
+        unit("v", course("c", leaf("a", **optional()), leaf("d"))),
+    )
+    assert nested_leaves(layout) == {"c": ("b", "d")}
+    assert layout.leaves == ("b", "d")
+
+
+def test_mark_in_a_place_that_is_not_trackable_does_not_count_for_the_others() -> None:
+    layout = walked(
+        course("c", leaf("a"), leaf("b")),
+        course("c", leaf("a", **optional()), trackable={"enabled": "No"}),
+    )
+    assert nested_leaves(layout) == {"c": ("a", "b")}
+    assert layout.leaves == ("b",)
+
+
+def test_marks_outside_a_collection_at_it_and_above_it_do_not_count_for_it() -> None:
+    layout = walked(
+        leaf("a", **optional()),
+        unit("u", unit("v", course("c", leaf("a"), course("d", leaf("a")), **optional())), **optional()),
+        unit("w", leaf("a"), **optional()),
+        leaf("b"),
+        **optional(),
+    )
+    assert layout.leaves == ("b",)
+    assert nested_leaves(layout) == {"c": ("a",), "d": ("a",)}
 
 
 def test_collection_placed_twice_has_one_pair_both_levels_and_all_leaves() -> None:
@@ -289,7 +486,8 @@ def test_collection_placed_twice_has_one_pair_both_levels_and_all_leaves() -> No
         NestedCollection("c", "first", "1.1; 3.2", ("a", "b")),
         NestedCollection("d", "", "2", ("x",)),
     )
-    assert layout.leaves == ("a", "x")
+    # Its second place is in an optional unit, and that makes both of its leaves optional for the root.
+    assert layout.leaves == ("x",)
 
 
 def test_place_that_is_not_trackable_adds_neither_level_nor_leaves() -> None:
@@ -424,11 +622,11 @@ def test_leaf_count_and_status_of_nodes_are_never_used(count: Any) -> None:
     assert nested_leaves(layout) == {"c": ("a",)}
 
 
-def chain(depth: int) -> Node:
-    """A root with collections below it down to the level `depth`."""
-    node = unit(f"n{depth}")
+def chain(depth: int, *last: Node, kind: Callable[..., Node] = unit) -> Node:
+    """A root with collections below it down to the level `depth`, and what stands below the last one."""
+    node = kind(f"n{depth}", *last)
     for level in range(depth - 1, 0, -1):
-        node = unit(f"n{level}", node)
+        node = kind(f"n{level}", node)
     return root(node)
 
 
@@ -461,6 +659,89 @@ def test_node_cap_is_inclusive_and_counts_the_root() -> None:
     error = refusal(root(*(leaf(f"l{n}") for n in range(100_000))))
     assert error.reason is Reason.TREE_TOO_LARGE
     assert "more than 100,000 nodes" in str(error)
+
+
+LEFT_OUT = [None, 7, "x", [], {}, leaf(""), unit("do_root"), unit("u")]
+"""Children that are left out below a unit `u`: by shape, for want of an identifier, as cycles."""
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"children": LEFT_OUT}, id="children left out"),
+        pytest.param({"leafNodes": ["x"] * 8}, id="leaves that are only listed"),
+        pytest.param({"children": [None] * 4, "leafNodes": [*"abcd", "", 7, None]}, id="both"),
+    ],
+)
+def test_what_is_left_out_or_only_listed_counts_for_both_bounds(fields: Node) -> None:
+    tree = root(unit("u", **fields))
+    layout_of(tree, "do_root", TreeRules(2, 10, ()))
+    assert "more than 9 nodes" in str(refusal(tree, TreeRules(2, 9, ())))
+    assert "nodes below level 1" in str(refusal(tree, TreeRules(1, 10, ())))
+
+
+def test_node_cap_holds_for_children_that_are_left_out() -> None:
+    assert walked(*[None] * 99_999).warnings == {TreeWarning.CHILD_NOT_AN_OBJECT: 99_999}
+    assert refusal(root(*[None] * 100_000)).reason is Reason.TREE_TOO_LARGE
+    assert refusal(root(leafNodes=["x"] * 100_000)).reason is Reason.TREE_TOO_LARGE
+
+
+def every_place_but(left_out: set[int], places: int, *first: Node) -> list[Node]:
+    """Make `places` siblings: units at the positions left out, the nodes given first, and else the course `c`."""
+    others = iter(first)
+    return [unit("u") if n in left_out else next(others, course("c")) for n in range(1, places + 1)]
+
+
+@pytest.mark.parametrize(
+    ("siblings", "length"),
+    [
+        # 9 digits at 1 to 9, 180 to 99, 2,700 to 999, then 4 a place; and 2 characters between two places.
+        pytest.param(every_place_but(set(), 5_518), 31_999, id="one less"),
+        pytest.param(every_place_but({1, 10, 11}, 5_520), 32_000, id="just fits"),
+        pytest.param(every_place_but(set(), 5_518, unit("v", course("c"))), 32_001, id="one more"),
+    ],
+)
+def test_level_has_at_most_32_000_characters(siblings: list[Node], length: int) -> None:
+    layout = walked(*siblings)
+    places = [str(n) for n, node in enumerate(siblings, start=1) if node["identifier"] == "c"]
+    whole = "; ".join((["1.1"] if length > 32_000 else []) + places)
+    assert len(whole) == length
+    assert levels(layout) == {"c": whole if length <= 32_000 else whole[:31_999] + "…"}
+    assert layout.warnings == ({} if length <= 32_000 else {TreeWarning.LEVEL_CUT: 1})
+
+
+def test_levels_that_are_cut_are_counted_once_a_collection() -> None:
+    layout = walked(*[course(f"c{n % 3}") for n in range(20_000)], *[course("d")] * 9)
+    assert layout.warnings == {TreeWarning.LEVEL_CUT: 3}
+    assert {key: len(level) for key, level in levels(layout).items()} == {
+        "c0": 32_000,
+        "c1": 32_000,
+        "c2": 32_000,
+        "d": 9 * 5 + 8 * 2,
+    }
+
+
+def test_many_deep_places_of_one_collection_cost_neither_time_nor_memory() -> None:
+    places = [course("c") for _ in range(99_900)]  # together 14 million characters of level
+    tree = chain(62, *places)
+    tracemalloc.start()
+    started = time.process_time()
+    layout = layout_of(tree, "do_root", RULES)
+    took, (_, peak) = time.process_time() - started, tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    one = "1." * 62
+    assert levels(layout)["c"][:300] == f"{one}1; {one}2; {one}3; "[:300]
+    assert (len(levels(layout)["c"]), layout.warnings) == (32_000, {TreeWarning.LEVEL_CUT: 1})
+    assert peak < 30_000_000  # measured: 18 million, most of it the list of siblings; 40 with all levels kept
+    assert took < 20  # measured: 2 s under tracemalloc
+
+
+def test_every_node_trackable_down_to_the_last_level_is_quick() -> None:
+    chains = [chain(63, leaf(f"l{n}", **(optional() if n % 2 else {})), kind=course) for n in range(1_560)]
+    started = time.process_time()
+    layout = walked(*(child for tree in chains for child in tree["children"]))
+    assert time.process_time() - started < 8  # measured: 1 s
+    assert {nested.leaves for nested in layout.nested} == {tuple(f"l{n}" for n in range(0, 1_560, 2))}
 
 
 def test_many_nodes_below_many_collections_are_quick() -> None:
@@ -507,13 +788,16 @@ JUNK = st.recursive(
     max_leaves=30,
 )
 FIELDS: dict[str, st.SearchStrategy[Any]] = {
-    "trackable": st.sampled_from([{"enabled": "Yes"}, {"enabled": "Yes"}, {"enabled": "No"}, {}, None]),
+    "trackable": st.sampled_from([{"enabled": "Yes"}, {"enabled": "yes"}, {"enabled": True}, '{"enabled": "YES"}'])
+    | st.sampled_from([{"enabled": "No"}, {"enabled": False}, '{"enabled": false}', '{"enabled": tru', {}, None]),
     "contentType": st.sampled_from(["Course", "SelfAssess", "Resource"]),
     "visibility": st.sampled_from(["Default", "Parent"]),
-    "relationalMetadata": st.sampled_from([{"optional": True}, {"optional": "True"}, {"optional": False}, None]),
+    "relationalMetadata": st.sampled_from([{"optional": True}, {"optional": "True"}, '{"optional": true}'])
+    | st.sampled_from([{"optional": False}, '{"optional": "no"}', '{"optional": true', None]),
     "index": st.sampled_from([1, 2, 2, 3.5, "1", True]),
     "primaryCategory": st.sampled_from(["Course Assessment", "Practice Question Set", "Survey"]),
     "objectType": st.sampled_from(["QuestionSet", "Content"]),
+    "leafNodes": st.lists(st.sampled_from(["a", "b", "x", "y", "", 7]), max_size=3),
 }
 LEAVES = st.fixed_dictionaries(
     {"identifier": st.sampled_from("abcvwxyz"), "mimeType": st.sampled_from(["video/mp4", None])}, optional=FIELDS
@@ -524,8 +808,8 @@ def collections(children: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.fixed_dictionaries(
         {
             "identifier": st.sampled_from(["do_root", *"abcde"]),
-            "mimeType": st.just(COLLECTION),
-            "children": st.lists(children, min_size=1, max_size=4),
+            "mimeType": st.sampled_from([COLLECTION, COLLECTION, None]),
+            "children": st.lists(children, max_size=4),
             "trackable": FIELDS["trackable"],
         },
         optional={key: values for key, values in FIELDS.items() if key != "trackable"},
@@ -563,18 +847,33 @@ Spot = tuple[tuple[Node, int], ...]
 """All nodes from the root down to one node, each with its position."""
 
 
+def holds_others(node: Node) -> bool:
+    match node:
+        case {"mimeType": str(mime_type)}:
+            return mime_type == COLLECTION
+        case {"objectType": "QuestionSet"}:
+            return False
+        case {"children": list()}:
+            return True
+    return False
+
+
 def spots(above: Spot) -> Iterator[Spot]:
     """Every node of the tree in pre-order, each with the way to it."""
     node = above[-1][0]
-    if len(above) > 1 and node["mimeType"] != COLLECTION:
+    if len(above) > 1 and not holds_others(node):
         return
     children = [child for child in node.get("children") or [] if isinstance(child, dict) and child.get("identifier")]
+    if not children:
+        for text in node.get("leafNodes") or []:
+            if isinstance(text, str) and text:
+                yield (*above, ({"identifier": text}, 0))
     if all(type(child.get("index")) in (int, float) for child in children):
         children = sorted(children, key=lambda child: child["index"])
     path_ids = {other["identifier"] for other, _ in above}
     position = 0
     for child in children:
-        is_collection = child["mimeType"] == COLLECTION
+        is_collection = holds_others(child)
         if is_collection and child["identifier"] in path_ids:
             continue
         position += is_collection
@@ -585,19 +884,23 @@ def spots(above: Spot) -> Iterator[Spot]:
 
 def reference_layout(tree: Node, found: Layout) -> Layout:
     everything = list(spots(((tree, 0),)))
-    leaf_spots = [spot for spot in everything if spot[-1][0]["mimeType"] != COLLECTION]
+    leaf_spots = [spot for spot in everything if not holds_others(spot[-1][0])]
 
     def trackable(node: Node) -> bool:
         match node.get("trackable"):
-            case {"enabled": str(text)}:
-                return text == "Yes"
+            case {"enabled": "Yes" | "yes" | True} | '{"enabled": "YES"}':
+                return True
+            case {"enabled": "No" | False} | '{"enabled": false}':
+                return False
         return node.get("contentType") == "Course" and node.get("visibility", "Default") != "Parent"
 
     def marked(node: Node) -> bool:
-        return str((node.get("relationalMetadata") or {}).get("optional")).lower() == "true"
+        return node.get("relationalMetadata") in ({"optional": True}, {"optional": "True"}, '{"optional": true}')
 
-    def mandatory_within(depth: int, spot: Spot) -> bool:
-        return not any(marked(node) for node, _ in spot[depth + 1 :])
+    def mandatory(places: list[Spot]) -> tuple[str, ...]:
+        below = [(len(at), spot) for at in places for spot in leaf_spots if ways(spot)[: len(at)] == ways(at)]
+        optional = {spot[-1][0]["identifier"] for depth, spot in below if any(marked(node) for node, _ in spot[depth:])}
+        return distinct([spot[-1][0]["identifier"] for _, spot in below if spot[-1][0]["identifier"] not in optional])
 
     def ways(spot: Spot) -> tuple[int, ...]:
         return tuple(position for _, position in spot)
@@ -607,18 +910,12 @@ def reference_layout(tree: Node, found: Layout) -> Layout:
 
     places: dict[str, list[Spot]] = {}
     for spot in everything:
-        if spot[-1][0]["mimeType"] == COLLECTION and trackable(spot[-1][0]):
+        if holds_others(spot[-1][0]) and trackable(spot[-1][0]):
             places.setdefault(spot[-1][0]["identifier"], []).append(spot)
     nested = []
     for identifier, own in places.items():
-        leaves = [
-            spot[-1][0]["identifier"]
-            for place in own
-            for spot in leaf_spots
-            if ways(spot)[: len(place)] == ways(place) and mandatory_within(len(place) - 1, spot)
-        ]
         level = "; ".join(".".join(str(position) for _, position in place[1:]) for place in own)
-        nested.append(NestedCollection(identifier, "", level, distinct(leaves)))
+        nested.append(NestedCollection(identifier, "", level, mandatory(own)))
     self_assess = {
         spot[-1][0]["identifier"]
         for spot in leaf_spots
@@ -638,7 +935,7 @@ def reference_layout(tree: Node, found: Layout) -> Layout:
         "do_root",
         "",
         "",
-        distinct([spot[-1][0]["identifier"] for spot in leaf_spots if mandatory_within(0, spot)]),
+        mandatory([((tree, 0),)]),
         tuple(nested),
         tuple(Assessment(identifier, "", identifier in self_assess) for identifier in distinct(assessments)),
         found.warnings,

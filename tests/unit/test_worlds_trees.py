@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.reference.csv_text import guarded
-from tests.reference.tree import Node, everything_below, is_nested_collection, is_optional
+from tests.reference.tree import Node, everything_below, is_nested_collection, is_optional, optional_leaves
 from tests.worlds.census import ENOUGH, SEEDS, Seen, seen
 from tests.worlds.trees import COLLECTION_TYPE, QUESTION_SET_TYPE
 
@@ -43,6 +43,43 @@ def is_self_assess_set(node: Node) -> bool:
 def marked(one: Seen) -> list[Node]:
     metadata = [(node, node.fields.get("relationalMetadata")) for node in one.places]
     return [node for node, value in metadata if isinstance(value, dict) and "optional" in value]
+
+
+def is_thin(node: Node) -> bool:
+    """Tell whether a collection has the leaves that it lists; any other leaf has more than an id."""
+    return any(set(child.fields) == {"identifier"} for child in node.children)
+
+
+def left_mandatory(node: Node) -> set[str]:
+    """Give the leaves that stand below a node with no mark on their way."""
+    plain = [child for child in node.children if not is_optional(child)]
+    return set().union(*(left_mandatory(child) if child.is_collection else {child.identifier} for child in plain))
+
+
+def places_of(root: Node) -> list[list[Node]]:
+    """Give the places of each nested collection."""
+    nested = [node for node in everything_below(root) if is_nested_collection(node)]
+    return [[node for node in nested if node.identifier == key] for key in nested_ids(root)]
+
+
+def optional_elsewhere(places: list[Node]) -> int:
+    """Count the leaves that one place of a collection leaves mandatory, and only another one makes optional."""
+    mandatory, optional = [left_mandatory(node) for node in places], [optional_leaves(node) for node in places]
+    return sum(
+        leaf not in optional[here] and any(leaf in there for there in optional)
+        for here, leaves in enumerate(mandatory)
+        for leaf in leaves
+    )
+
+
+def enabled_of(one: Seen) -> list[Any]:
+    trackable = [value for value in field_values(one, "trackable") if isinstance(value, dict)]
+    return [value["enabled"] for value in trackable if "enabled" in value]
+
+
+def has_listed_ids(node: Node) -> bool:
+    listed = node.fields.get("leafNodes")
+    return isinstance(listed, list) and any(isinstance(entry, str) and entry for entry in listed)
 
 
 TREES: dict[str, Callable[[Seen], int]] = {
@@ -81,6 +118,19 @@ TREES: dict[str, Callable[[Seen], int]] = {
         for r in s.roots
         for leaf in {n.identifier for n in everything_below(r) if not n.is_collection}
     ),
+    "leaf optional in one place alone": lambda s: sum(len(left_mandatory(r) & optional_leaves(r)) for r in s.roots),
+    "leaf optional in one place alone of a nested collection": lambda s: sum(
+        len(left_mandatory(n) & optional_leaves(n)) for n in s.places if is_nested_collection(n)
+    ),
+    "leaf optional in another place of its collection": lambda s: sum(
+        optional_elsewhere(places) for r in s.roots for places in places_of(r)
+    ),
+    "optional in text": lambda s: sum(
+        is_optional(n) for n in s.places if isinstance(n.fields.get("relationalMetadata"), str)
+    ),
+    "optional in text looked like": lambda s: sum(
+        not is_optional(n) for n in s.places if isinstance(n.fields.get("relationalMetadata"), str)
+    ),
     "optional root": lambda s: sum(is_optional(r) for r in s.roots),
     "cycle": lambda s: sum(r.warnings["cycle"] > 0 for r in s.made()),
     "unusable child": lambda s: sum(r.warnings["unusable_child"] > 0 for r in s.made()),
@@ -101,7 +151,7 @@ TREES: dict[str, Callable[[Seen], int]] = {
     "children reordered": lambda s: sum(
         [c.fields for c in n.children] != [c for c in n.fields["children"] if any(c is d.fields for d in n.children)]
         for n in [*s.roots, *s.places]
-        if n.children
+        if n.children and not is_thin(n)
     ),
     "nested by trackable": lambda s: sum(
         is_nested_collection(n) and isinstance(n.fields.get("trackable"), dict) for n in s.places
@@ -109,6 +159,23 @@ TREES: dict[str, Callable[[Seen], int]] = {
     "nested by content type": lambda s: sum(
         is_nested_collection(n) and not isinstance(n.fields.get("trackable"), dict) for n in s.places
     ),
+    "nested by text of an object": lambda s: sum(
+        is_nested_collection(n) and n.fields.get("contentType") != "Course"
+        for n in s.places
+        if isinstance(n.fields.get("trackable"), str)
+    ),
+    "not nested by text of an object": lambda s: sum(
+        n.fields.get("contentType") == "Course" and n.fields.get("visibility") != "Parent"
+        for n in s.places
+        if isinstance(n.fields.get("trackable"), str) and n.is_collection and not is_nested_collection(n)
+    ),
+    "nested by type for want of an object in a text": lambda s: sum(
+        is_nested_collection(n) for n in s.places if n.fields.get("trackable") in ("No", '{"enabled": "No"')
+    ),
+    "enabled yes in other cases": lambda s: sum(value in ("yes", "YES") for value in enabled_of(s)),
+    "enabled another text": lambda s: sum(value in ("NO", "true", "") for value in enabled_of(s)),
+    "enabled true": lambda s: sum(value is True for value in enabled_of(s)),
+    "enabled false": lambda s: sum(value is False for value in enabled_of(s)),
     "trackable of a wrong type": lambda s: sum(not isinstance(v, dict) for v in field_values(s, "trackable")),
     "enabled of a wrong type": lambda s: sum(
         isinstance(v, dict) and not isinstance(v.get("enabled"), str) for v in field_values(s, "trackable")
@@ -119,6 +186,45 @@ TREES: dict[str, Callable[[Seen], int]] = {
     "MIME type of a wrong type": lambda s: sum(not isinstance(v, str) for v in field_values(s, "mimeType")),
     "object type of a wrong type": lambda s: sum(not isinstance(v, str) for v in field_values(s, "objectType")),
     "MIME type absent": lambda s: sum("mimeType" not in n.fields for n in s.places),
+    "collection without MIME type": lambda s: sum(
+        n.is_collection and n.fields.get("mimeType") is None and bool(n.children) for n in s.places
+    ),
+    "nested collection without MIME type": lambda s: sum(
+        is_nested_collection(n) and n.fields.get("mimeType") is None for n in s.places
+    ),
+    "collection without MIME type and child": lambda s: sum(
+        n.is_collection and n.fields.get("mimeType") is None and n.fields["children"] == [] for n in s.places
+    ),
+    "question set without MIME type, with children": lambda s: sum(
+        not n.is_collection and n.fields.get("mimeType") is None and isinstance(n.fields.get("children"), list)
+        for n in s.places
+    ),
+    "thin collection": lambda s: sum(map(is_thin, s.places)),
+    "thin nested collection": lambda s: sum(is_thin(n) and is_nested_collection(n) for n in s.places),
+    "thin optional collection": lambda s: sum(is_thin(n) and is_optional(n) for n in s.places),
+    "thin root": lambda s: sum(map(is_thin, s.roots)),
+    "thin collection whose children are left out": lambda s: sum(
+        is_thin(n) and bool(n.fields["children"]) for n in s.places
+    ),
+    "leaf that is listed and placed": lambda s: sum(
+        len({len(n.fields) == 1 for n in everything_below(r) if n.identifier == leaf}) > 1
+        for r in s.roots
+        for leaf in {n.identifier for n in everything_below(r) if not n.is_collection}
+    ),
+    "listed leaves beside children": lambda s: sum(
+        has_listed_ids(n) and bool(n.children) and not is_thin(n) for n in [*s.roots, *s.places]
+    ),
+    "listed leaves beside a cycle alone": lambda s: sum(
+        has_listed_ids(n) and n.is_collection and not n.children for n in [*s.roots, *s.places]
+    ),
+    "listed leaves that are no list": lambda s: sum(not isinstance(v, list) for v in field_values(s, "leafNodes")),
+    "listed leaves that are no ids": lambda s: sum(
+        not isinstance(entry, str) or not entry
+        for v in field_values(s, "leafNodes")
+        for entry in (v if isinstance(v, list) else [])
+    ),
+    "level too long": lambda s: sum(r.warnings["level_cut"] > 0 for r in s.made()),
+    "level long and not too long": lambda s: sum(10_000 < len(c) < 32_000 for c in s.cells(" - Level")),
     "self-assess by type": lambda s: sum(n.fields.get("contentType") == "SelfAssess" for n in s.places),
     "self-assess by category": lambda s: sum(n.fields.get("primaryCategory") == "Course Assessment" for n in s.places),
     "question set by object type": lambda s: sum(n.fields.get("objectType") == "QuestionSet" for n in s.places),

@@ -207,10 +207,11 @@ class WorldMaker:
 
 
 def identifiers_in(value: Any) -> list[str]:
-    """Return all identifiers that are texts, wherever they stand in a hierarchy answer."""
+    """Return all identifiers that are texts, wherever they stand in a hierarchy answer, those only listed too."""
     if isinstance(value, list):
         return [one for inner in value for one in identifiers_in(inner)]
     if not isinstance(value, dict):
         return []
-    own = [value["identifier"]] if isinstance(value.get("identifier"), str) and value["identifier"] else []
+    listed = value["leafNodes"] if isinstance(value.get("leafNodes"), list) else []
+    own = [one for one in (value.get("identifier"), *listed) if isinstance(one, str) and one]
     return own + [one for inner in value.values() for one in identifiers_in(inner)]

@@ -33,6 +33,49 @@ NESTED_IDS = ("nc_1", "nc_12", "nc_1.2", "nc_`t", "nc_B", "nc_b", "@nc_f", 'nc_"
 UNIT_IDS = ("un_1", "un_2", "un_12")
 WRONG_TYPES: tuple[Any, ...] = (None, 7, 1.5, True, False, [], ["Yes"], {}, {"enabled": "Yes"}, "")
 OPTIONAL_MARKS: tuple[Any, ...] = (True, "true", "TRUE", "True", "tRuE")
+TEXTS_OF_OPTIONAL = ('{"optional": true}', ' {"optional":"True"} ')
+TEXTS_OF_NOTHING = (
+    "true",
+    '{"optional": false}',
+    '{"optional": true',
+    '{"optional": true} {}',
+    '[{"optional": true}]',
+    '{"optional": true, "weight": NaN}',
+    '{"optional": true, "deep": ' + "[" * 5_000 + "]" * 5_000 + "}",
+)
+YES: tuple[Any, ...] = (
+    {"enabled": "yes"},
+    {"enabled": "YES"},
+    {"enabled": True},
+    '{"enabled": "Yes"}',
+    '{"enabled": true}',
+)
+NO: tuple[Any, ...] = (
+    {"enabled": "No"},
+    {"enabled": "NO"},
+    {"enabled": "true"},
+    {"enabled": ""},
+    {"enabled": False},
+    '{"enabled": "No"}',
+    '{"enabled": false}',
+)
+NEITHER: tuple[Any, ...] = (
+    None,
+    {},
+    {"enabled": None},
+    {"enabled": 1},
+    {"enabled": 0},
+    "Yes",
+    "No",
+    ["Yes"],
+    True,
+    False,
+    "{}",
+    '{"enabled": null}',
+    *('{"enabled": "No"',) * 3,
+    '["enabled", "Yes"]',
+    '"{\\"enabled\\": \\"Yes\\"}"',
+)
 NOT_OPTIONAL_MARKS: tuple[Any, ...] = (False, "false", "yes", 1, "1", None, [], {}, " true", "")
 LEAF_TYPES = ("application/pdf", "video/mp4", "application/vnd.ekstep.ecml-archive", None, 5)
 QUESTION_SET_CATEGORIES: tuple[Any, ...] = (
@@ -71,6 +114,8 @@ class TreeMaker:
         if chance(rng, 0.3):
             root["leafNodesCount"] = rng.choice((-1, 0, 3, 1.5, "4", None, 10**12))
         root["children"] = self.children([collection_id])
+        if chance(rng, 0.3 if root["children"] else 0.8):
+            root["leafNodes"] = self.listed_leaves()
         return root
 
     def children(self, path: list[str]) -> Any:
@@ -79,6 +124,9 @@ class TreeMaker:
         if len(path) > 1 and chance(rng, 0.06):
             return rng.choice((None, "children", {}, 3, {"0": {"identifier": "do_1"}}))
         below: list[Any] = []
+        if len(path) > 1 and chance(rng, 0.12):
+            cycle = {"identifier": rng.choice(path), "mimeType": COLLECTION_TYPE, "children": [self.leaf()]}
+            return rng.choice(([], [], [self.unusable_child()], [self.unusable_child(), cycle]))
         for _ in range(rng.randint(1, 5)):
             if self.nodes_left <= 0:
                 break
@@ -98,6 +146,8 @@ class TreeMaker:
         elif kind < 0.5 and self.placed:
             node = dict(rng.choice(self.placed))
             self.mark(node)
+            if chance(rng, 0.4):
+                node["children"] = self.children([*path, node["identifier"]])
         elif kind < 0.57:
             node = {"identifier": rng.choice(path), "mimeType": COLLECTION_TYPE, "trackable": {"enabled": "Yes"}}
             node["children"] = [self.leaf()]
@@ -109,16 +159,36 @@ class TreeMaker:
             }
             node["visibility"] = "Parent"
             self.untrack(node)
-            self.mark(node)
-            node["children"] = self.children([*path, node["identifier"]])
-            self.placed.append(node)
+            self.finish(node, path)
         else:
             node = {"identifier": rng.choice(self.nested_ids), "mimeType": COLLECTION_TYPE, "contentType": "Course"}
             self.track(node)
-            self.mark(node)
-            node["children"] = self.children([*path, node["identifier"]])
-            self.placed.append(node)
+            self.finish(node, path)
         return node
+
+    def finish(self, node: dict[str, Any], path: list[str]) -> None:
+        """Give a collection its mark and what stands below it; some lack the mimeType, or list their leaves."""
+        rng = self.rng
+        self.mark(node)
+        node["children"] = self.children([*path, node["identifier"]])
+        if chance(rng, 0.1):
+            node.update(rng.choice(({"mimeType": None}, {"mimeType": ""}, {"mimeType": None, "objectType": "Content"})))
+        elif chance(rng, 0.1 if node["children"] else 0.4):
+            del node["mimeType"]
+        is_small = not isinstance(node["children"], list) or len(node["children"]) < 3
+        if chance(rng, 0.5 if is_small else 0.12):
+            node["leafNodes"] = self.listed_leaves()
+        self.placed.append(node)
+
+    def listed_leaves(self) -> Any:
+        """Make the list of ids that a collection has beside its children, or nearly one."""
+        rng = self.rng
+        if chance(rng, 0.1):
+            return rng.choice((None, "do_1", {"do_1": 1}, 3, '["do_1"]'))
+        listed: list[Any] = rng.choices(self.leaf_ids, k=rng.randint(0, 4))
+        if chance(rng, 0.3):
+            listed.insert(rng.randint(0, len(listed)), rng.choice(("", None, 5, ["do_1"], {"identifier": "do_1"})))
+        return listed
 
     def untrack(self, node: dict[str, Any]) -> None:
         """Make a collection one that is not trackable."""
@@ -126,13 +196,11 @@ class TreeMaker:
             self.rng.choice(
                 (
                     {},
-                    {"trackable": {"enabled": "No"}},
-                    {"trackable": {"enabled": "yes"}},
-                    {"trackable": {"enabled": True}},
-                    {"trackable": "Yes"},
+                    {"trackable": self.rng.choice(NO)},
+                    {"trackable": self.rng.choice(NEITHER)},
                     {"contentType": "Course"},
-                    {"contentType": "Course", "trackable": {}, "visibility": "Parent"},
-                    {"contentType": "Course", "trackable": {"enabled": "No"}, "visibility": "Default"},
+                    {"contentType": "Course", "trackable": self.rng.choice(NEITHER), "visibility": "Parent"},
+                    {"contentType": "Course", "trackable": self.rng.choice(NO), "visibility": "Default"},
                     {"contentType": "course", "visibility": "Default"},
                 )
             )
@@ -142,12 +210,12 @@ class TreeMaker:
         """Make a collection trackable, by one of the two ways, or nearly so."""
         rng = self.rng
         if chance(rng, 0.6):
-            node["trackable"] = {"enabled": "Yes"}
+            node["trackable"] = rng.choice(YES) if chance(rng, 0.5) else {"enabled": "Yes"}
             node["visibility"] = rng.choice(("Default", "Parent", None, 3))
             node["contentType"] = rng.choice(("Course", "TextBook", None, 4))
         else:
             if chance(rng, 0.7):
-                node["trackable"] = rng.choice((None, {}, {"enabled": None}, {"enabled": 1}, "Yes", ["Yes"], True))
+                node["trackable"] = rng.choice(NEITHER)
             if chance(rng, 0.8):
                 node["visibility"] = rng.choice(("Default", None, "parent", 3, "Parent"))
 
@@ -167,6 +235,8 @@ class TreeMaker:
         elif kind < 7:
             if chance(rng, 0.5):
                 node["objectType"] = "QuestionSet"
+                if chance(rng, 0.4):
+                    node.pop("mimeType", None)
             else:
                 node["mimeType"] = QUESTION_SET_TYPE
             node["primaryCategory"] = rng.choice(QUESTION_SET_CATEGORIES)
@@ -193,8 +263,10 @@ class TreeMaker:
         elif kind < 0.34:
             node["relationalMetadata"] = {"optional": rng.choice(NOT_OPTIONAL_MARKS)}
         elif kind < 0.38:
-            node["relationalMetadata"] = rng.choice((None, True, "true", '{"optional": true}', [{"optional": True}]))
+            node["relationalMetadata"] = rng.choice((None, True, [{"optional": True}], *TEXTS_OF_NOTHING))
         elif kind < 0.4:
+            node["relationalMetadata"] = rng.choice(TEXTS_OF_OPTIONAL)
+        elif kind < 0.42:
             node["optional"] = True
 
     def unusable_child(self) -> Any:
@@ -234,15 +306,33 @@ def chain_tree(collection_id: str, depth: int) -> dict[str, Any]:
     return {"identifier": collection_id, "name": "Deep", "mimeType": COLLECTION_TYPE, "children": [node]}
 
 
+def crowded_tree(rng: Random, collection_id: str) -> dict[str, Any]:
+    """Make a tree in which one collection has so many deep places that its level is too long for a cell, or nearly."""
+    places = rng.choice((150, 250, 300, 400))  # of some 129 characters each; 32,000 fit
+    node = chain_tree("un_chain_0", DEEPEST_ALLOWED - 1)
+    deepest = node
+    while deepest["children"][0].get("children"):
+        deepest = deepest["children"][0]
+    often: dict[str, Any] = {"identifier": "nc_1", "mimeType": COLLECTION_TYPE, "trackable": {"enabled": "Yes"}}
+    deepest["children"] = [{**often, "children": []} for _ in range(places)]
+    leaf = {"identifier": "do_1", "mimeType": "application/pdf"}
+    last = {**often, "identifier": "nc_B", "children": [leaf]}
+    return {**chain_tree(collection_id, 1), "children": [*node["children"], {**often, "children": [leaf]}, last]}
+
+
 def random_answer(rng: Random, collection_id: str, other_collections: list[str]) -> Any:
     """Make the body of a hierarchy answer: a good tree mostly, else one that can not be used."""
     root = TreeMaker(rng, other_collections).root(collection_id)
-    if chance(rng, 0.83):
+    if chance(rng, 0.8):
         return answer(root)
     if chance(rng, 0.3):
-        return answer(chain_tree(collection_id, DEEPEST_ALLOWED + rng.choice((0, 0, 1, 6))))
+        return answer(chain_tree(collection_id, DEEPEST_ALLOWED + rng.choice((0, 0, 0, 1, 6))))
+    if chance(rng, 0.22):
+        return answer(crowded_tree(rng, collection_id))
     if chance(rng, 0.5):
-        return answer({**root, "status": rng.choice(("Retired", "Retired", "Retired", "Draft", "Live ", "retired"))})
+        return answer(
+            {**root, "status": rng.choice(("Retired", "Retired", "Retired", "Retired", "Draft", "Live ", "retired"))}
+        )
     return rng.choice(
         (
             None,
