@@ -39,6 +39,9 @@ _RELIED_ON = {
     "spark.sql.maxPlanStringLength": "200000",
     "spark.ui.showConsoleProgress": "false",
 }
+_EXECUTOR_OPTIONS = "spark.executor.extraJavaOptions"
+_IN_UTC = "-Duser.timezone=UTC"
+"""Spark moves old instants by the rules of the JVM's zone; only text is shaped by that of the session."""
 _NAMES_OF_COLUMNS = ("functions", "Column", "PythonUtils", "SparkSession", "SparkSession$", "org")
 
 
@@ -66,6 +69,7 @@ def start_session(settings: Settings, *, debug: bool = False, has_collector: boo
         running.setIfMissing(key, value)
     for key, value in (_RELIED_ON | _secrets(settings)).items():
         running.set(key, value)
+    _work_in_utc(SparkContext._jvm, running)
     running.set("spark.sql.session.timeZone", settings.report.time_zone)
     context = SparkContext.getOrCreate(running)
     if not debug:
@@ -90,7 +94,7 @@ def start_options(settings: Settings, *, debug: bool, has_collector: bool = Fals
         # The classes generated for one run are over 200; of a smaller cache each run compiles all of them anew.
         "spark.sql.codegen.cache.maxEntries": "1000",
     }
-    java_options = []
+    java_options = [_IN_UTC]
     if spark.master.startswith("local"):
         options |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
         if not has_collector:
@@ -98,8 +102,7 @@ def start_options(settings: Settings, *, debug: bool, has_collector: bool = Fals
     if not debug:
         quiet = resources.files("progress_exhaust") / "log4j2-quiet.properties"
         java_options.append(f"-Dlog4j2.configurationFile={Path(str(quiet)).as_uri()}")
-    if java_options:
-        options["spark.driver.extraJavaOptions"] = " ".join(java_options)
+    options["spark.driver.extraJavaOptions"] = " ".join(java_options)
     if settings.source.kind is SourceKind.CASSANDRA:
         options |= connector_options(settings.cassandra)
         options["spark.sql.extensions"] = CONNECTOR_EXTENSIONS
@@ -115,6 +118,14 @@ def start_options(settings: Settings, *, debug: bool, has_collector: bool = Fals
             if spark.jar_cache:
                 options["spark.jars.ivy"] = spark.jar_cache
     return options
+
+
+def _work_in_utc(jvm: Any, running: SparkConf) -> None:
+    """Let driver and executors work in UTC, whatever the zone of their machines; whoever has started the JVM."""
+    zones = jvm.java.util.TimeZone
+    zones.setDefault(zones.getTimeZone("UTC"))
+    # Of an option that is given twice the last counts.
+    running.set(_EXECUTOR_OPTIONS, f"{running.get(_EXECUTOR_OPTIONS, '')} {_IN_UTC}".strip())
 
 
 def _keep_names(jvm: Any) -> None:
