@@ -27,9 +27,9 @@ def _place(tables: Mapping[str, str]) -> str:
     return f"""
         WITH named AS (
             SELECT * FROM {tables["location"]} WHERE id <> '' AND name <> '' AND type IN ('state', 'district')
-        ), states AS (SELECT id, cell(guarded(name)) AS name FROM named WHERE type = 'state')
+        ), states AS (SELECT id, text_cell(name) AS name FROM named WHERE type = 'state')
         SELECT n.id, s.id AS state_id, s.name AS state,
-               CASE WHEN n.type = 'district' THEN cell(guarded(n.name)) END AS district
+               CASE WHEN n.type = 'district' THEN text_cell(n.name) END AS district
         FROM named n LEFT JOIN states s ON s.id = CASE WHEN n.type = 'state' THEN n.id ELSE n.parentid END
     """
 
@@ -101,7 +101,7 @@ _LOCATED = """
 
 _LEARNER = """
     SELECT p.user_id,
-           concat(cell(guarded(p.user_id)), ',', cell(guarded(k.user_name)), ',', l.state, ',', l.district) AS cells
+           concat(text_cell(p.user_id), ',', text_cell(k.user_name), ',', l.state, ',', l.district) AS cells
     FROM (SELECT DISTINCT user_id FROM enrolment) p
     LEFT JOIN known k USING (user_id)
     LEFT JOIN address a ON a.profilelocation IS NOT DISTINCT FROM k.profilelocation

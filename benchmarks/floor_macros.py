@@ -4,10 +4,12 @@ from __future__ import annotations
 
 _SKIPPED = r"\x{00}-\x{09}\x{0b}\x{0c}\x{0e}-\x{20}\x{a0}\x{200b}-\x{200f}\x{2060}\x{feff}"
 _TRIGGERS = r"=+\-@|%\x{ff1d}\x{ff0b}\x{ff0d}\x{ff20}"
+_CONTROL = r"[\x{00}-\x{08}\x{0b}\x{0c}\x{0e}-\x{1f}\x{7f}]"
 _FORMULA_LINE = rf"(^|[\r\n])([{_SKIPPED}]*[{_TRIGGERS}])"
 _LEGACY = r"[0-9]{4}-[0-9]{2}-[0-9]{2} ([01][0-9]|2[0-3])(:[0-5][0-9]){2}:[0-9]{3}[+-]((0[0-9]|1[0-7])[0-5][0-9]|1800)"
 
 CELLS = (
+    f"CREATE TEMP MACRO readable(t) AS regexp_replace(t, '{_CONTROL}', '\N{REPLACEMENT CHARACTER}', 'g')",
     rf"CREATE TEMP MACRO guarded(t) AS regexp_replace(t, '{_FORMULA_LINE}', '\1''\2', 'g')",
     # Looking for four characters one by one is several times as fast as one regular expression.
     """
@@ -15,12 +17,16 @@ CELLS = (
         CASE WHEN contains(t, ',') OR contains(t, '"') OR contains(t, chr(10)) OR contains(t, chr(13))
              THEN '"' || replace(t, '"', '""') || '"' ELSE coalesce(t, '') END
     """,
-    "CREATE TEMP MACRO cells(texts) AS array_to_string(list_transform(texts, lambda t: cell(guarded(t))), ',')",
+    "CREATE TEMP MACRO text_cell(t) AS cell(guarded(readable(t)))",
+    "CREATE TEMP MACRO cells(texts) AS array_to_string(list_transform(texts, lambda t: text_cell(t)), ',')",
 )
-"""Guard and quotes; a null is a blank cell."""
+"""Control characters, guard and quotes; a null is a blank cell."""
 
 INSTANTS = (
-    "CREATE TEMP MACRO instant_text(t) AS strftime(t, '%Y-%m-%d %H:%M:%S:%g+0000')",
+    """
+    CREATE TEMP MACRO instant_text(t) AS
+        CASE WHEN year(t) BETWEEN 1 AND 9999 THEN strftime(t, '%Y-%m-%d %H:%M:%S:%g+0000') END
+    """,
     rf"""
     CREATE TEMP MACRO legacy_instant(t) AS
         CASE WHEN regexp_full_match(t, '{_LEGACY}') AND NOT starts_with(t, '0000') THEN
@@ -55,6 +61,14 @@ NUMBERS = (
     """,
 )
 
+CERTIFICATES = (
+    """
+    CREATE TEMP MACRO has_entry(certificates) AS
+        coalesce(list_bool_or(list_transform(certificates, lambda m: len(map_keys(m)) > 0)), false)
+    """,
+)
+"""Whether a map of a list has an entry."""
+
 LOCATION_IDS = (
     # The engine's JSON takes a comma at the end, NaN and infinities; outside of texts these show.
     r"""
@@ -83,5 +97,5 @@ LOCATION_IDS = (
 )
 """A text that can not be read gives null, and so does an empty list of elements; an id may be null."""
 
-MACROS = CELLS + INSTANTS + NUMBERS + LOCATION_IDS
+MACROS = CELLS + INSTANTS + NUMBERS + CERTIFICATES + LOCATION_IDS
 """In the order in which they build on each other."""

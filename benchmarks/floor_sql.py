@@ -60,8 +60,10 @@ def _enrolment(tables: Mapping[str, str]) -> str:
                CASE WHEN e.enrolled_date IS NULL THEN legacy_instant(e.enrolleddate) ELSE e.enrolled_date END
                    AS enrolled_at,
                e.completedon AS completed_at,
-               coalesce(len(e.certificates) > 0, false) OR coalesce(len(e.issued_certificates) > 0, false)
-                   AS is_certified
+               has_entry(e.certificates) OR has_entry(e.issued_certificates) AS is_certified,
+               CASE WHEN e.completionpercentage IS NOT NULL THEN least(greatest(e.completionpercentage, 0), 100) END
+                   AS noted_percent,
+               CAST(e.progress AS DOUBLE) AS noted_leaves
         FROM {tables["user_enrolments"]} e
         JOIN batch b ON e.batchid = b.batch_id AND e.courseid = b.collection_id
         WHERE e.active AND e.userid <> ''
@@ -193,7 +195,9 @@ def _refused(tables: Mapping[str, str]) -> str:
 
 def _lines(tables: Mapping[str, str], positions: range, assessments: range) -> str:
     """The lines of all files, with their ends; key (batch_no, user_id)."""
-    completed = "CASE WHEN d.row_key IS NULL THEN greatest(coalesce(r.r{0}, 0), 0) ELSE d.done{0} END AS completed{0}"
+    completed = "CASE WHEN d.row_key IS NULL THEN greatest(coalesce({1}, 0), 0) ELSE d.done{0} END AS completed{0}"
+    own = completed.format(0, "r.r0, e.noted_leaves")
+    nested = _more(positions[1:], completed.format("{0}", "r.r{0}"))
     counting = "CASE WHEN w.counts{0} THEN c{0} END AS m{0}"
     total = (
         f"CASE WHEN coalesce({_each(assessments, 'm{0}')}) IS NOT NULL "
@@ -212,7 +216,7 @@ def _lines(tables: Mapping[str, str], positions: range, assessments: range) -> s
             FROM {tables["certificate_failures"]} f JOIN batch b ON b.batch_id = f.batchid
         ), numbers AS (
             SELECT e.*, w.* EXCLUDE (collection_no), f.first_cells, l.cells, x.has_failed,
-                   {_each(positions, completed)}
+                   d.row_key IS NULL AND r.r0 IS NULL AS is_untold, {own} {nested}
                    {_more(assessments, "cents(coalesce(s.s{0}, r.t{0})) AS c{0}, " + counting)}
             FROM enrolment e
             JOIN wide w USING (collection_no)
@@ -225,7 +229,9 @@ def _lines(tables: Mapping[str, str], positions: range, assessments: range) -> s
         )
         SELECT batch_no, user_id, concat(
             first_cells, ',', cells, ',', instant_text(enrolled_at), ',', instant_text(completed_at), ',',
-            CASE WHEN completed_at IS NULL THEN percent(completed0, leaves0) ELSE 100 END, ',',
+            CASE WHEN completed_at IS NOT NULL THEN 100
+                 WHEN is_untold AND leaves0 > 0 AND noted_percent IS NOT NULL THEN noted_percent
+                 ELSE percent(completed0, leaves0) END, ',',
             CASE WHEN is_certified THEN 'Issued' WHEN has_failed THEN 'Failed' END, ',',
             {f"cents_text({total})" if assessments else "''"}
             {_more(positions[1:], "glue{0}, percent(completed{0}, leaves{0})")}, after_nested

@@ -21,6 +21,8 @@ TABLES = {
             "enrolleddate": "VARCHAR",
             "completedon": "TIMESTAMP",
             "contentstatus": "MAP(VARCHAR, INTEGER)",
+            "progress": "INTEGER",
+            "completionpercentage": "INTEGER",
             "certificates": "MAP(VARCHAR, VARCHAR)[]",
             "issued_certificates": "MAP(VARCHAR, VARCHAR)[]",
         },

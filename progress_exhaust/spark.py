@@ -45,6 +45,9 @@ _RELIED_ON = {
 }
 _AGREES_BY_ITSELF = re.compile(r"local(\[[^\]]*\])?|yarn|k8s://.*")
 """Masters with which Spark hands out a secret of its own making."""
+_EXECUTOR_OPTIONS = "spark.executor.extraJavaOptions"
+_IN_UTC = "-Duser.timezone=UTC"
+"""Spark moves old instants by the rules of the JVM's zone; only text is shaped by that of the session."""
 _NAMES_OF_COLUMNS = ("functions", "Column", "PythonUtils", "SparkSession", "SparkSession$", "org")
 
 
@@ -85,6 +88,7 @@ def start_session(
         running.set(key, value)
     for key, value in encryption_of(settings, running).options().items():
         running.setIfMissing(key, value)
+    _work_in_utc(SparkContext._jvm, running)
     running.set("spark.sql.session.timeZone", settings.report.time_zone)
     context = SparkContext.getOrCreate(running)
     if not debug:
@@ -166,7 +170,7 @@ def start_options(
         # The classes generated for one run are over 200; of a smaller cache each run compiles all of them anew.
         "spark.sql.codegen.cache.maxEntries": "1000",
     }
-    java_options = []
+    java_options = [_IN_UTC]
     if private is not None:
         if not (environment or {}).get("SPARK_LOCAL_DIRS"):  # which wins, and is somebody's own choice
             options["spark.local.dir"] = str(private)
@@ -178,8 +182,7 @@ def start_options(
     if not debug:
         quiet = resources.files("progress_exhaust") / "log4j2-quiet.properties"
         java_options.append(f"-Dlog4j2.configurationFile={Path(str(quiet)).as_uri()}")
-    if java_options:
-        options["spark.driver.extraJavaOptions"] = " ".join(java_options)
+    options["spark.driver.extraJavaOptions"] = " ".join(java_options)
     if settings.source.kind is SourceKind.CASSANDRA:
         options |= connector_options(settings.cassandra)
         options["spark.sql.extensions"] = CONNECTOR_EXTENSIONS
@@ -195,6 +198,14 @@ def start_options(
             if spark.jar_cache:
                 options["spark.jars.ivy"] = spark.jar_cache
     return options
+
+
+def _work_in_utc(jvm: Any, running: SparkConf) -> None:
+    """Let driver and executors work in UTC, whatever the zone of their machines; whoever has started the JVM."""
+    zones = jvm.java.util.TimeZone
+    zones.setDefault(zones.getTimeZone("UTC"))
+    # Of an option that is given twice the last counts.
+    running.set(_EXECUTOR_OPTIONS, f"{running.get(_EXECUTOR_OPTIONS, '')} {_IN_UTC}".strip())
 
 
 def _keep_names(jvm: Any) -> None:

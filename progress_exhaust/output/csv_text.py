@@ -2,9 +2,10 @@
 
 Spark's CSV writer is not used: it trims cells, and escapes quotes by backslashes.
 
-A cell is quoted if and only if it holds a comma, a quote, CR or LF. The formula guard puts a `'` in front of each line
-of a cell that a spreadsheet would run: whose first character that is not blank or invisible is a trigger. The two
-sides are held together by a test that feeds both the same texts.
+A cell is quoted if and only if it holds a comma, a quote, CR or LF. Control characters, with which not every program
+can read a file, are replaced before all else. The formula guard puts a `'` in front of each line of a cell that a
+spreadsheet would run: whose first character that is not blank or invisible is a trigger. The two sides are held
+together by a test that feeds both the same texts.
 """
 
 from __future__ import annotations
@@ -22,7 +23,47 @@ _FORMULA_START = f"[{_SKIPPED}]*[{_TRIGGERS}]"
 _FORMULA_LINE = rf"(^|[\r\n])({_FORMULA_START})"
 _FORMULA_LINE_PYTHON = re.compile(_FORMULA_LINE)
 _NEEDS_QUOTES = '[,"\r\n]'
-_BETWEEN_TEXTS = "\x01"
+_CONTROL = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f"  # TAB, LF and CR are text
+_CONTROL_PYTHON = re.compile(f"[{_CONTROL}]")
+# Halves of surrogate pairs can be in a text of Python's; none of Spark's, which are UTF-8, has one.
+_UNSHOWABLE_PYTHON = re.compile(f"[{_CONTROL}\ud800-\udfff]")
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+_ODD = f'[{_CONTROL},"\r\n]'
+# Of ASCII, for a text of nothing else is looked through fastest; in a text itself it costs a second look at most.
+_BETWEEN_TEXTS = "~"
+
+
+def without_control(text: Column) -> Column:
+    """Replace each control character but TAB, LF and CR; null stays null.
+
+    >>> texts = spark.sql("VALUES ('a' || chr(1) || 'b'), ('a b') AS texts(text)")
+    >>> texts.select(without_control(F.col("text")).alias("text")).show()
+    +----+
+    |text|
+    +----+
+    | a�b|
+    | a b|
+    +----+
+    <BLANKLINE>
+    """
+    return F.regexp_replace(text, f"[{_CONTROL}]", _REPLACEMENT)
+
+
+def has_control(text: Column) -> Column:
+    """Whether `without_control` would change the text; false for null.
+
+    >>> texts = spark.sql("VALUES (1, 'a' || chr(127)), (2, 'a' || chr(9)), (3, null) AS texts(number, text)")
+    >>> texts.select("number", has_control(F.col("text")).alias("has_control")).show()
+    +------+-----------+
+    |number|has_control|
+    +------+-----------+
+    |     1|       true|
+    |     2|      false|
+    |     3|      false|
+    +------+-----------+
+    <BLANKLINE>
+    """
+    return F.coalesce(text.rlike(f"[{_CONTROL}]"), F.lit(False))
 
 
 def guarded(text: Column) -> Column:
@@ -96,8 +137,26 @@ def are_plain(texts: Sequence[Column], *, formula_guard: bool) -> Column:
     <BLANKLINE>
     """
     # A later line of a text needs no look: its line end is odd already.
-    odd = f"{_NEEDS_QUOTES}|(^|{_BETWEEN_TEXTS}){_FORMULA_START}" if formula_guard else _NEEDS_QUOTES
+    odd = f"{_ODD}|(^|{_BETWEEN_TEXTS}){_FORMULA_START}" if formula_guard else _ODD
     return ~F.concat_ws(_BETWEEN_TEXTS, *texts).rlike(odd)
+
+
+def without_control_text(text: str) -> str:
+    r"""Replace each control character but TAB, LF and CR, and each half of a surrogate pair; as `without_control`.
+
+    >>> without_control_text("a\x00b\tc\ud800") == "a\ufffdb\tc\ufffd"
+    True
+    """
+    return _UNSHOWABLE_PYTHON.sub(_REPLACEMENT, text)
+
+
+def has_control_text(text: str) -> bool:
+    r"""Whether the text has a control character to replace; halves of surrogate pairs are none. As `has_control`.
+
+    >>> has_control_text("a\x00b"), has_control_text("a\tb\ud800")
+    (True, False)
+    """
+    return _CONTROL_PYTHON.search(text) is not None
 
 
 def guarded_text(text: str) -> str:

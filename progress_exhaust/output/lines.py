@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from progress_exhaust.output.csv_text import are_plain, cell, guarded, needs_guard
+from progress_exhaust.output.csv_text import are_plain, cell, guarded, has_control, needs_guard, without_control
 
 LINE_COLUMNS = ("report_no", "part", "kind", "user_id", "value")
 NOTES = "notes"
 """What the part of a report is called that holds its notes."""
+GUARDED_NOTE, CONTROL_NOTE, DOUBLED_NOTE = "guarded", "control", "doubled"
 
 _GUARDED = ("user_id", "user_name", "state", "district")
 _UNGUARDED = ("enrolment_date", "completion_date", "progress", "certificate_status", "total_score")
@@ -21,7 +24,8 @@ def report_lines(rows: DataFrame, reports: DataFrame, *, formula_guard: bool) ->
 
     Grain: line. Columns: report_no, part (`<report_no>.<slice>`, the place it is staged at, or `<report_no>.notes`),
     kind (0 the header, 1 a row), user_id, value (the line's text). Sorted by (part, kind, user_id) within a report, the
-    values are the file. A note is `guarded=<cells>` or `doubled=<tables>`, one for each row that needs it.
+    values are the file. A note is `guarded=<cells>`, `control=<cells>` (those in which a control character is replaced)
+    or `doubled=<tables>`, one for each row that needs it.
 
     Args:
         rows: `report.rows.learner_rows`.
@@ -29,8 +33,9 @@ def report_lines(rows: DataFrame, reports: DataFrame, *, formula_guard: bool) ->
         formula_guard: whether cells are made inert.
     """
     texts = [F.col(name) for name in _GUARDED]
-    guards = sum((needs_guard(text).cast("int") for text in texts), F.lit(0)) if formula_guard else F.lit(0)
-    made_safe = [cell(guarded(text) if formula_guard else text) for text in texts]
+    readable = [without_control(text) for text in texts]
+    guards = _how_many(needs_guard(text) for text in readable) if formula_guard else F.lit(0)
+    made_safe = [cell(guarded(text) if formula_guard else text) for text in readable]
     is_plain = F.col("is_plain")
     cells = [
         *(F.when(is_plain, _or_blank(text)).otherwise(safe) for text, safe in zip(texts, made_safe, strict=True)),
@@ -44,6 +49,7 @@ def report_lines(rows: DataFrame, reports: DataFrame, *, formula_guard: bool) ->
         F.size(F.filter("slice_starts", lambda start: start <= F.col("user_id"))).alias("slice_no"),
         F.concat_ws(",", F.col("first_cells"), *cells, dynamic).alias("text"),
         F.when(is_plain, 0).otherwise(guards).alias("guards"),
+        F.when(is_plain, 0).otherwise(_how_many(has_control(text) for text in texts)).alias("controls"),
         "doubled",
     )
     entries = texts_made.select("report_no", "user_id", F.explode(_line_and_notes()).alias("line"))
@@ -57,6 +63,10 @@ def in_file_order(lines: DataFrame, tasks: int) -> DataFrame:
     return lines.repartition(tasks, "part").sortWithinPartitions("part", "kind", "user_id").select("part", "value")
 
 
+def _how_many(conditions: Iterable[Column]) -> Column:
+    return sum((condition.cast("int") for condition in conditions), F.lit(0))
+
+
 def _or_blank(text: Column) -> Column:
     return F.coalesce(text, F.lit(""))
 
@@ -64,12 +74,15 @@ def _or_blank(text: Column) -> Column:
 def _line_and_notes() -> Column:
     part = F.concat_ws(".", F.col("report_no"), F.lpad(F.col("slice_no").cast("string"), 6, "0"))
     notes_part = F.concat_ws(".", F.col("report_no"), F.lit(NOTES))
-    guarded_note = F.struct(notes_part.alias("part"), F.concat(F.lit("guarded="), F.col("guards")).alias("value"))
-    doubled_note = F.struct(notes_part.alias("part"), F.concat(F.lit("doubled="), F.col("doubled")).alias("value"))
+
+    def note(name: str, value: Column) -> Column:
+        return F.struct(notes_part.alias("part"), F.concat(F.lit(f"{name}="), value).alias("value"))
+
     return F.array(
         F.struct(part.alias("part"), F.col("text").alias("value")),
-        F.when(F.col("guards") > 0, guarded_note),
-        F.when(F.col("doubled").isNotNull(), doubled_note),
+        F.when(F.col("guards") > 0, note(GUARDED_NOTE, F.col("guards"))),
+        F.when(F.col("controls") > 0, note(CONTROL_NOTE, F.col("controls"))),
+        F.when(F.col("doubled").isNotNull(), note(DOUBLED_NOTE, F.col("doubled"))),
     )
 
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from progress_exhaust.report.values import legacy_instant
+from progress_exhaust.report.values import is_out_of_range, legacy_instant
 
 NO_KEY = "no_key"
 INACTIVE = "inactive"
 OTHER_ORGANISATION = "other_organisation"
 DATE_UNREADABLE = "enrolment_date_unreadable"
+OUT_OF_RANGE = "instant_out_of_range"
 
 _COMPLETED = 2
 
@@ -21,14 +22,16 @@ _COMPLETED = 2
 class Counts:
     """What becomes of the enrolments of a batch, as one report shows it.
 
-    `other_organisation` are those that would be kept, but are not for the report's audience; `uncounted` are those of
-    the batch, among the kept, whose progress the activity counters tell.
+    `other_organisation` are those that would be kept, but are not for the report's audience; `out_of_range` are the
+    instants of those kept that no cell can show; `uncounted` are those of the batch, among the kept, whose progress the
+    activity counters tell, or the enrolment's own numbers.
     """
 
     kept: int = 0
     no_key: int = 0
     inactive: int = 0
     dates_unreadable: int = 0
+    out_of_range: int = 0
     other_organisation: int = 0
     uncounted: int = 0
 
@@ -40,8 +43,10 @@ def wanted_enrolments(enrolments: DataFrame, batches: DataFrame, leaves: DataFra
     be counted). Key: (batch_no, user_id) among rows to keep, unless the table holds a key twice.
 
     Adds: batch_no, collection_id, user_id, dropped (null, `no_key` or `inactive`), enrolled_at, completed_at,
-    date_unreadable, has_certificate, completed (leaves with status 2 that are mandatory today: the collection's own
-    first, then each nested collection's; null where contentstatus is null or empty).
+    date_unreadable, out_of_range (how many of the two instants no cell can show), has_certificate, completed (leaves
+    with status 2 that are mandatory today: the collection's own first, then each nested collection's; null where
+    contentstatus is null or empty), noted_percent and noted_leaves (the enrolment's own numbers, of any size and sign;
+    null where there are none).
 
     Args:
         enrolments: `user_enrolments`.
@@ -64,21 +69,26 @@ def wanted_enrolments(enrolments: DataFrame, batches: DataFrame, leaves: DataFra
         enrolled_at.alias("enrolled_at"),
         F.col("completedon").alias("completed_at"),
         (has_legacy_date & enrolled_at.isNull()).alias("date_unreadable"),
-        (_has_any("certificates") | _has_any("issued_certificates")).alias("has_certificate"),
+        (is_out_of_range(enrolled_at).cast("int") + is_out_of_range(F.col("completedon")).cast("int")).alias(
+            "out_of_range"
+        ),
+        (_has_entry("certificates") | _has_entry("issued_certificates")).alias("has_certificate"),
         _completed_leaves().alias("completed"),
+        F.col("completionpercentage").alias("noted_percent"),
+        F.col("progress").alias("noted_leaves"),
     )
 
 
 def is_uncounted() -> Column:
-    """Whether no leaves are counted for an enrolment, so that its progress is what the activity counters tell."""
+    """Whether no leaves are counted for an enrolment: its progress is what counters tell, or its own numbers."""
     return F.col("completed").isNull()
 
 
 def counts_per_batch(enrolments: DataFrame) -> DataFrame:
     """Count what becomes of the enrolments.
 
-    Grain and key: batch_no. Adds kept, no_key, inactive, enrolment_date_unreadable (of rows kept), uncounted (of rows
-    kept: those without completed leaves, whose progress the activity counters tell).
+    Grain and key: batch_no. Adds kept, no_key, inactive, enrolment_date_unreadable (of rows kept),
+    instant_out_of_range (of rows kept: instants), uncounted (of rows kept: `is_uncounted`).
     """
     is_kept = F.col("dropped").isNull()
     return enrolments.groupBy("batch_no").agg(
@@ -86,6 +96,7 @@ def counts_per_batch(enrolments: DataFrame) -> DataFrame:
         F.count_if(F.col("dropped") == NO_KEY).alias(NO_KEY),
         F.count_if(F.col("dropped") == INACTIVE).alias(INACTIVE),
         F.count_if(is_kept & F.col("date_unreadable")).alias(DATE_UNREADABLE),
+        F.coalesce(F.sum(F.when(is_kept, F.col("out_of_range"))), F.lit(0)).alias(OUT_OF_RANGE),
         F.count_if(is_kept & is_uncounted()).alias("uncounted"),
     )
 
@@ -112,8 +123,9 @@ def _completed_leaves() -> Column:
     return F.when(F.size("contentstatus") > 0, F.concat(F.array(own), nested))
 
 
-def _has_any(name: str) -> Column:
-    return F.coalesce(F.size(F.col(name)) > 0, F.lit(False))
+def _has_entry(name: str) -> Column:
+    """Whether a map of the list has an entry."""
+    return F.coalesce(F.exists(name, lambda certificate: F.size(certificate) > 0), F.lit(False))
 
 
 def _is_blank(name: str) -> Column:

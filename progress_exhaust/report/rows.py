@@ -65,7 +65,11 @@ def learner_rows(frames: LearnerFrames, reports: DataFrame) -> DataFrame:
         .withColumn("percents", _percents())
         .withColumn("scores", _shown_scores())
     )
-    progress = F.when(F.col("completed_at").isNotNull(), "100").otherwise(F.get("percents", F.lit(0)))
+    progress = (
+        F.when(F.col("completed_at").isNotNull(), "100")
+        .when(_is_noted_percent_shown(), _noted_percent().cast("string"))
+        .otherwise(F.get("percents", F.lit(0)))
+    )
     return with_numbers.select(
         "report_no",
         "slice_starts",
@@ -84,21 +88,40 @@ def learner_rows(frames: LearnerFrames, reports: DataFrame) -> DataFrame:
     )
 
 
+def _is_noted_percent_shown() -> Column:
+    """Whether neither leaves nor a counter of the collection itself tell the progress, and the enrolment notes one."""
+    is_untold = is_uncounted() & _counter(F.lit(0)).isNull()
+    return is_untold & F.col("noted_percent").isNotNull() & (F.get("leaf_counts", F.lit(0)) > 0)
+
+
+def _noted_percent() -> Column:
+    return F.least(F.greatest(F.col("noted_percent"), F.lit(0)), F.lit(100))
+
+
 def _percents() -> Column:
     """Percents completed as their cells show them: of the collection itself, then of its nested ones."""
     return F.zip_with(_completed(), "leaf_counts", lambda done, of: completion_percent(done, of).cast("string"))
 
 
 def _completed() -> Column:
-    """Completed leaves by position, as counted from the enrolment, else as the activity rows have them; never null."""
+    """Completed leaves by position: as counted from the enrolment, else as the activity rows have them; never null.
+
+    Where no activity row has those of the collection itself, the enrolment's own number is taken.
+    """
 
     def recorded(position: Column) -> Column:
-        counter = F.get(F.filter("activity_completed", lambda row: row["position"] == position), F.lit(0))
-        return F.greatest(F.coalesce(counter["completed"], F.lit(0.0)), F.lit(0.0))
+        noted = F.when(position == 0, F.col("noted_leaves"))
+        return F.greatest(F.coalesce(_counter(position), noted.cast("double"), F.lit(0.0)), F.lit(0.0))
 
     positions = F.sequence(F.lit(0), F.size("leaf_counts") - 1)
     counted = F.col("completed").cast("array<double>")
     return F.coalesce(counted, F.transform(positions, recorded))
+
+
+def _counter(position: Column) -> Column:
+    """Completed leaves as the activity row of a position has them; null where it has no number, or there is none."""
+    rows = F.filter("activity_completed", lambda row: row["position"] == position)
+    return F.get(rows, F.lit(0))["completed"]
 
 
 def _shown_scores() -> Column:

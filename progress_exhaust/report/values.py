@@ -9,6 +9,7 @@ INSTANT_PATTERN = "yyyy-MM-dd HH:mm:ss:SSSZ"
 
 _LEGACY_INSTANT = r"\A(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2}):(\d{3})([+-]\d{2})(\d{2})\z"
 _TOO_LARGE = 1e15
+_FIRST_YEAR, _LAST_YEAR = 1, 9999
 
 
 def is_number(value: Column) -> Column:
@@ -107,18 +108,38 @@ def completion_percent(completed: Column, leaves: Column) -> Column:
 
 
 def instant_text(instant: Column) -> Column:
-    """Return a timestamp in the session's time zone, milliseconds cut.
+    """Return a timestamp in the session's time zone, milliseconds cut; null where `is_out_of_range`.
 
-    >>> instants = spark.sql("VALUES (timestamp '2020-08-25T13:45:54.150999Z') AS instants(instant)")
+    >>> texts = [f"(timestamp '{text}Z')" for text in ("2020-08-25T13:45:54.150999", "+10000-01-01T00:00:00")]
+    >>> instants = spark.sql(f"VALUES {', '.join(texts)} AS instants(instant)")
     >>> instants.select(instant_text(F.col("instant")).alias("text")).show(truncate=False)
     +----------------------------+
     |text                        |
     +----------------------------+
     |2020-08-25 13:45:54:150+0000|
+    |NULL                        |
     +----------------------------+
     <BLANKLINE>
     """
-    return F.date_format(instant, INSTANT_PATTERN)
+    return F.when(~is_out_of_range(instant), F.date_format(instant, INSTANT_PATTERN))
+
+
+def is_out_of_range(instant: Column) -> Column:
+    """Whether a timestamp lies in no year from 0001 to 9999 of the session's time zone; false for null.
+
+    >>> texts = [f"(timestamp '{text}Z')" for text in ("2020-08-25T13:45:54", "0000-12-31T23:59:59.999")]
+    >>> instants = spark.sql(f"VALUES {', '.join(texts)}, (null) AS instants(instant)")
+    >>> instants.select("instant", is_out_of_range(F.col("instant")).alias("is_out_of_range")).show(truncate=False)
+    +-----------------------+---------------+
+    |instant                |is_out_of_range|
+    +-----------------------+---------------+
+    |2020-08-25 13:45:54    |false          |
+    |0000-12-31 23:59:59.999|true           |
+    |NULL                   |false          |
+    +-----------------------+---------------+
+    <BLANKLINE>
+    """
+    return F.coalesce(~F.year(instant).between(_FIRST_YEAR, _LAST_YEAR), F.lit(False))
 
 
 def legacy_instant(text: Column) -> Column:

@@ -11,15 +11,23 @@ from pathlib import Path
 from progress_exhaust.catalogue.layout import Layout
 from progress_exhaust.errors import NotMade, OutputError, Reason
 from progress_exhaust.output.digest import Digest, digest_of
-from progress_exhaust.output.lines import NOTES
+from progress_exhaust.output.lines import CONTROL_NOTE, DOUBLED_NOTE, GUARDED_NOTE, NOTES
 from progress_exhaust.output.manifest import Column, MadeFile
 from progress_exhaust.output.store import Store
-from progress_exhaust.report.enrolments import DATE_UNREADABLE, INACTIVE, NO_KEY, OTHER_ORGANISATION, Counts
+from progress_exhaust.report.enrolments import (
+    DATE_UNREADABLE,
+    INACTIVE,
+    NO_KEY,
+    OTHER_ORGANISATION,
+    OUT_OF_RANGE,
+    Counts,
+)
 from progress_exhaust.report.profiles import columns_of
 from progress_exhaust.report.wanted import Report
 from progress_exhaust.services.report_plan import fixed_texts
 from progress_exhaust.settings import OutputSettings
 
+CONTROL_CHARACTERS = "control_characters"
 _PART = "part="
 
 
@@ -59,6 +67,7 @@ class CheckedReport:
         digest: what one read of the file told.
         counts: what was counted of its enrolments before anything was joined.
         guarded_cells: cells made inert, the header's included.
+        control_characters: cells in which a control character was replaced, the header's included.
     """
 
     report: Report
@@ -66,6 +75,7 @@ class CheckedReport:
     digest: Digest
     counts: Counts
     guarded_cells: int
+    control_characters: int
 
     def publish(self, store: Store, path: str, *, staged: str = "") -> MadeFile:
         """Move the file, or a staged copy of it, to its place.
@@ -94,7 +104,14 @@ class CheckedReport:
             rows_dropped=_counted(
                 {NO_KEY: counts.no_key, INACTIVE: counts.inactive, OTHER_ORGANISATION: counts.other_organisation}
             ),
-            warnings=_counted({DATE_UNREADABLE: counts.dates_unreadable} | dict(layout.warnings)),
+            warnings=_counted(
+                {
+                    DATE_UNREADABLE: counts.dates_unreadable,
+                    OUT_OF_RANGE: counts.out_of_range,
+                    CONTROL_CHARACTERS: self.control_characters,
+                }
+                | dict(layout.warnings)
+            ),
             guarded_cells=self.guarded_cells,
         )
 
@@ -132,8 +149,14 @@ def check_report(
     if digest.records != counts.kept + 1:
         raise _miscounted(batch.batch_id, f"{digest.records - 1} rows", counts.kept)
     texts = fixed_texts(report, formula_guard=settings.formula_guard)
-    guarded_cells = notes.guarded + texts.guarded_in_header + texts.guarded_in_row * counts.kept
-    return CheckedReport(report, staged, digest, counts, guarded_cells)
+    return CheckedReport(
+        report,
+        staged,
+        digest,
+        counts,
+        guarded_cells=notes.guarded + texts.guarded_in_header + texts.guarded_in_row * counts.kept,
+        control_characters=notes.control + texts.control_in_header + texts.control_in_row * counts.kept,
+    )
 
 
 def described_columns(layout: Layout) -> list[Column]:
@@ -158,22 +181,24 @@ def _miscounted(batch_id: str, got: str, expected: int) -> NotMade:
 @dataclass(frozen=True)
 class _Notes:
     guarded: int
+    control: int
     doubled: frozenset[str]
     doubled_rows: int
 
 
 def _read_notes(store: Store, paths: Iterable[str]) -> _Notes:
-    guarded = doubled_rows = 0
-    doubled: Counter[str] = Counter()
+    cells: Counter[str] = Counter()
+    doubled: set[str] = set()
+    doubled_rows = 0
     for path in paths:
         for line in (store.read_text(path) or "").splitlines():
             name, _, value = line.partition("=")
-            if name == "guarded":
-                guarded += int(value)
-            else:
+            if name == DOUBLED_NOTE:
                 doubled_rows += 1
                 doubled.update(value.split(" "))
-    return _Notes(guarded, frozenset(doubled), doubled_rows)
+            else:
+                cells[name] += int(value)
+    return _Notes(cells[GUARDED_NOTE], cells[CONTROL_NOTE], frozenset(doubled), doubled_rows)
 
 
 def _whole(store: Store, slices: Sequence[str]) -> str:

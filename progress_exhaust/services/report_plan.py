@@ -11,11 +11,18 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from progress_exhaust.errors import SourceError
-from progress_exhaust.output.csv_text import guarded_text, line_text
+from progress_exhaust.output.csv_text import guarded_text, has_control_text, line_text, without_control_text
 from progress_exhaust.output.lines import report_lines
 from progress_exhaust.report import wanted
 from progress_exhaust.report.activity import activity_per_learner, wanted_activity
-from progress_exhaust.report.enrolments import Counts, counts_per_batch, is_uncounted, wanted_enrolments
+from progress_exhaust.report.enrolments import (
+    DATE_UNREADABLE,
+    OUT_OF_RANGE,
+    Counts,
+    counts_per_batch,
+    is_uncounted,
+    wanted_enrolments,
+)
 from progress_exhaust.report.learners import known_learners, located_learners, organisation_places
 from progress_exhaust.report.locations import DISTRICT, STATE, Location, dictionary
 from progress_exhaust.report.profiles import columns_of
@@ -116,7 +123,8 @@ class ReportPlan:
                 kept=row["kept"],
                 no_key=row["no_key"],
                 inactive=row["inactive"],
-                dates_unreadable=row["enrolment_date_unreadable"],
+                dates_unreadable=row[DATE_UNREADABLE],
+                out_of_range=row[OUT_OF_RANGE],
                 uncounted=row["uncounted"],
             )
             for row in counts_per_batch(enrolments).collect()
@@ -142,14 +150,20 @@ class ReportPlan:
             audiences, on=["batch_no", "audience"], how="inner"
         )
         counted = permitted.groupBy("report_no").agg(
-            F.count(F.lit(1)).alias("kept"), F.count_if("date_unreadable").alias("dates_unreadable")
+            F.count(F.lit(1)).alias("kept"),
+            F.count_if("date_unreadable").alias(DATE_UNREADABLE),
+            F.sum("out_of_range").alias(OUT_OF_RANGE),
         )
-        found = {row["report_no"]: (row["kept"], row["dates_unreadable"]) for row in counted.collect()}
+        found = {row["report_no"]: (row["kept"], row[DATE_UNREADABLE], row[OUT_OF_RANGE]) for row in counted.collect()}
         for report in narrowed:
             whole = of_batch[report.report_no]
-            kept, dates_unreadable = found.get(report.report_no, (0, 0))
+            kept, dates_unreadable, out_of_range = found.get(report.report_no, (0, 0, 0))
             of_batch[report.report_no] = replace(
-                whole, kept=kept, dates_unreadable=dates_unreadable, other_organisation=whole.kept - kept
+                whole,
+                kept=kept,
+                dates_unreadable=dates_unreadable,
+                out_of_range=out_of_range,
+                other_organisation=whole.kept - kept,
             )
         return of_batch
 
@@ -259,12 +273,16 @@ class FixedTexts:
         header: the header line.
         guarded_in_row: how many of the first cells were made inert.
         guarded_in_header: how many cells of the header were.
+        control_in_row: how many of the first cells had a control character.
+        control_in_header: how many cells of the header had one.
     """
 
     first_cells: str
     header: str
     guarded_in_row: int
     guarded_in_header: int
+    control_in_row: int
+    control_in_header: int
 
 
 def fixed_texts(report: Report, *, formula_guard: bool) -> FixedTexts:
@@ -272,13 +290,22 @@ def fixed_texts(report: Report, *, formula_guard: bool) -> FixedTexts:
     layout = report.batch.layout
     first = [layout.collection_id, layout.name, report.batch.batch_id, report.batch.name]
     headers = [column.header for column in columns_of(layout)]
-    if not formula_guard:
-        return FixedTexts(line_text(first), line_text(headers), 0, 0)
-    first_guarded = [guarded_text(text) for text in first]
-    headers_guarded = [guarded_text(text) for text in headers]
-    return FixedTexts(
-        line_text(first_guarded),
-        line_text(headers_guarded),
-        sum(before != after for before, after in zip(first, first_guarded, strict=True)),
-        sum(before != after for before, after in zip(headers, headers_guarded, strict=True)),
+    row, header = (_fixed_line(texts, formula_guard=formula_guard) for texts in (first, headers))
+    return FixedTexts(row.text, header.text, row.guarded, header.guarded, row.control, header.control)
+
+
+@dataclass(frozen=True, slots=True)
+class _FixedLine:
+    text: str
+    guarded: int
+    control: int
+
+
+def _fixed_line(texts: Sequence[str], *, formula_guard: bool) -> _FixedLine:
+    readable = [without_control_text(text) for text in texts]
+    shown = [guarded_text(text) for text in readable] if formula_guard else readable
+    return _FixedLine(
+        text=line_text(shown),
+        guarded=sum(before != after for before, after in zip(readable, shown, strict=True)),
+        control=sum(has_control_text(text) for text in texts),
     )

@@ -187,6 +187,8 @@ class WorldFrames:
             enrolleddate=F.when(odd == 0, legacy).when(odd == 1, unreadable),
             completedon=self._learning.completed_at(),
             contentstatus=F.when(odd == 4, F.map_concat(contents, gone)).when(odd != 2, contents),
+            progress=F.lit(None),  # leaves and counters tell it
+            completionpercentage=F.lit(None),
             certificates=F.when(self._is_certified() & is_old, certificate),
             issued_certificates=F.when(self._is_certified() & ~is_old, certificate),
         )

@@ -18,7 +18,8 @@ FLAG = T.BooleanType()
 INSTANT = T.TimestampType()
 NUMBER = T.DoubleType()
 TEXTS = T.ArrayType(TEXT)
-COUNTS = T.MapType(TEXT, T.IntegerType())
+COUNT = T.IntegerType()
+COUNTS = T.MapType(TEXT, COUNT)
 NUMBERS = T.MapType(TEXT, NUMBER)
 CERTIFICATES = T.ArrayType(T.MapType(TEXT, TEXT))
 
@@ -68,6 +69,8 @@ USER_ENROLMENTS = _table(
     enrolleddate=TEXT,
     completedon=INSTANT,
     contentstatus=COUNTS,
+    progress=COUNT,
+    completionpercentage=COUNT,
     certificates=CERTIFICATES,
     issued_certificates=CERTIFICATES,
 )

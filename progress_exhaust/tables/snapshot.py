@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from progress_exhaust.errors import DataShapeError, SourceError
-from progress_exhaust.json_text import is_one_value
+from progress_exhaust.json_text import is_one_value, without_halves
 from progress_exhaust.settings import ReadBy, Settings
 from progress_exhaust.tables.reading import Reading
 from progress_exhaust.tables.schemas import TEXTS, Table, empty, table_names
@@ -126,7 +126,8 @@ class SnapshotTables:
             raise SourceError(f"reading file {file}: {_first_line(error)}; make it readable and try again") from None
 
     def _json_lines(self, table: Table, folder: str) -> DataFrame:
-        lines = self._spark.read.option("pathGlobFilter", "*.jsonl").option("lineSep", "\n").text(folder)
+        read = self._spark.read.option("pathGlobFilter", "*.jsonl").option("lineSep", "\n").text(folder)
+        lines = read.select(without_halves(F.col("value")).alias("value"))
         parsed = F.from_json(
             F.col("value"),
             T.StructType([*(_as_parsed(field) for field in table.columns), T.StructField(_MISFIT, T.StringType())]),

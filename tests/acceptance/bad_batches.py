@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 from tests.builders import (
@@ -218,6 +219,28 @@ def _(name: str) -> BatchCase:
     return BatchCase(one_batch(name, rows), {"Enrolment Date": ["", ""]})
 
 
+@case("date-out-of-range")
+def _(name: str) -> BatchCase:
+    before, after = timezone(timedelta(hours=5)), timezone(-timedelta(hours=5))
+    year_0, year_10000 = datetime(1, 1, 1, 4, tzinfo=before), datetime(9999, 12, 31, 20, tzinfo=after)
+    columns: list[Row] = [
+        {"enrolled_date": year_0, "enrolleddate": "2020-08-25 13:45:54:150+0000"},
+        {"enrolled_date": None, "enrolleddate": "0001-01-01 00:00:00:000+0001"},
+        {"enrolled_date": None, "enrolleddate": "9999-12-31 23:59:59:999-0001"},
+        {"enrolled_date": None, "completedon": year_10000},
+        {"enrolled_date": year_10000, "completedon": year_0},
+        {"enrolled_date": datetime(1, 1, 1, tzinfo=UTC)},
+        {"enrolled_date": datetime(9999, 12, 31, 23, 59, 59, 999_000, UTC)},
+    ]
+    rows = learners(name, columns, lambda n, of: enrolled(name, n, **of))
+    cells = {
+        "Enrolment Date": [""] * 5 + ["0001-01-01 00:00:00:000+0000", "9999-12-31 23:59:59:999+0000"],
+        "Completion Date": [""] * 7,
+        "Progress": ["33", "33", "33", "100", "100", "33", "33"],
+    }
+    return BatchCase(one_batch(name, rows, users=[]), cells, counted=6)
+
+
 @case("location-not-json")
 def _(name: str) -> BatchCase:
     texts = ["", "Kerala", f'[{{"id":"{name}-state-1"}}', f"[{{'id':'{name}-state-1'}}]", "[NaN]", "\0", "[" * 300]
@@ -273,6 +296,24 @@ def _(name: str) -> BatchCase:
 def _(name: str) -> BatchCase:
     counters = [activity(f"{name}-1", name, f"do-{name}", {"completedCount": -3.0})]
     return BatchCase(one_batch(name, [enrolled(name, contentstatus={})], activity=counters), {"Progress": ["0"]})
+
+
+@case("noted-progress-out-of-bounds")
+def _(name: str) -> BatchCase:
+    numbers = [(-1, 2), (101, None), (2**31 - 1, 0), (None, -1), (None, 4), (None, None)]
+    rows = learners(
+        name,
+        numbers,
+        lambda n, noted: enrolled(name, n, contentstatus=None, completionpercentage=noted[0], progress=noted[1]),
+    )
+    return BatchCase(one_batch(name, rows, users=[]), {"Progress": ["0", "100", "100", "0", "100", "0"]})
+
+
+@case("certificate-without-entry")
+def _(name: str) -> BatchCase:
+    lists: list[Any] = [[None], [{}], [None, {}, {}], []]
+    rows = learners(name, lists, lambda n, of: enrolled(name, n, certificates=of, issued_certificates=of[::-1]))
+    return BatchCase(one_batch(name, rows, users=[]), {"Certificate Status": [""] * len(lists)})
 
 
 @case("score-unusable")
@@ -331,6 +372,49 @@ def _(name: str) -> BatchCase:
         "'\uff20quiz - Score": [""],
     }
     return BatchCase(world, cells, counted=6 + 3)
+
+
+@case("control-character")
+def _(name: str) -> BatchCase:
+    place, learner = f"do-{name}", f"{name}\x7f1"
+    world = one_batch(
+        name,
+        [enrolled(name) | {"userid": learner}, enrolled(name, 2)],
+        collection(place, [collection("nes\x1fted", [leaf("a"), assessment("quiz\x00")])], name="co\x01u\x02rse"),
+        [
+            user(learner, firstname="\x00=1", lastname="two\tand\nthree", locationids=[f"{name}-d"]),
+            user(f"{name}-2", firstname=" \x08 ", lastname=None),
+        ],
+        batches=[batch(name, place, name="batch\x0b")],
+        location=[
+            {"id": f"{name}-s", "type": "state", "name": "sta\x1bte"},
+            {"id": f"{name}-d", "type": "district", "name": "\x0cdistrict", "parentid": f"{name}-s"},
+        ],
+    )
+    cells = {
+        "Collection Name": ["co\ufffdu\ufffdrse"] * 2,
+        "Batch Name": ["batch\ufffd"] * 2,
+        "User UUID": [f"{name}-2", f"{name}\ufffd1"],
+        "User Name": ["\ufffd", "\ufffd=1 two\tand\nthree"],
+        "State": ["", "sta\ufffdte"],
+        "District": ["", "\ufffddistrict"],
+        "nes\ufffdted - Progress": ["0", "0"],
+        "quiz\ufffd - Score": ["", ""],
+    }
+    return BatchCase(world, cells, counted=4 + 5 + 3)
+
+
+@case("lone-surrogate")
+def _(name: str) -> BatchCase:
+    names = ["half\ud83d", "\udc00half", "\ud83da\ude00", "\U0001f600", "\\ud83d"]
+    rows = learners(name, names, lambda n, first: user(f"{name}-{n}", firstname=first, lastname=None))
+    enrolments = [enrolled(name, number + 1) for number in range(len(names))]
+    batches = [batch(name, f"do-{name}", name="b\ud800")]
+    cells = {
+        "Batch Name": ["b\ufffd"] * len(names),
+        "User Name": ["half\ufffd", "\ufffdhalf", "\ufffda\ufffd", "\U0001f600", "\\ud83d"],
+    }
+    return BatchCase(one_batch(name, enrolments, users=rows, batches=batches), cells)
 
 
 @case("tree-without-mandatory-leaf")

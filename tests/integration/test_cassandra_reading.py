@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -91,7 +92,8 @@ def kept(
             f"INSERT INTO {keyspace}.{name} ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' for _ in _COLUMNS)})"
         )
         for row in rows:
-            values = row._asdict() | {"issued_certificates": "[{}]" if row.issued_certificates else None}
+            as_text = row.issued_certificates and json.dumps([dict(one) for one in row.issued_certificates])
+            values = row._asdict() | {"issued_certificates": as_text}
             cassandra_session.execute(insert, [values[column] for column in _COLUMNS])
         cassandra_session.execute(
             f"INSERT INTO {keyspace}.{name} (batchid, courseid, userid, active) VALUES ('{BATCH_ID}', '', 'u', true)"

@@ -13,6 +13,8 @@ SKIPPED_BEFORE_A_FORMULA = (
 )
 FORMULA_STARTS = set("=+-@|%") | {"\uff1d", "\uff0b", "\uff0d", "\uff20"}
 
+CONTROL_CHARACTERS = {chr(code) for code in [*range(0x20), 0x7F]} - {"\t", "\n", "\r"}
+
 LEGACY_DATE = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2}) ([0-9]{2}):([0-9]{2}):([0-9]{2}):([0-9]{3})([+-])([0-9]{2})([0-9]{2})"
 )
@@ -33,10 +35,15 @@ def number_text(value: Decimal) -> str:
 
 
 def timestamp_text(moment: datetime, time_zone: str) -> str:
-    """Write a moment as `yyyy-MM-dd HH:mm:ss:SSSZ` in a zone, cutting milliseconds and the offset's seconds."""
-    local = moment.astimezone(ZoneInfo(time_zone))
-    offset = local.utcoffset()
-    assert offset is not None
+    """Write a moment as `yyyy-MM-dd HH:mm:ss:SSSZ` in a zone, cutting milliseconds and the offset's seconds.
+
+    One whose year in the zone is none from 0001 to 9999, which are all that Python has, is blank.
+    """
+    offset = offset_at(moment, ZoneInfo(time_zone))
+    try:
+        local = moment.replace(tzinfo=None) + (offset - offset_of(moment))
+    except OverflowError:
+        return ""
     minutes = int(abs(offset.total_seconds())) // 60
     sign = "-" if offset < timedelta(0) and minutes else "+"
     return (
@@ -44,6 +51,22 @@ def timestamp_text(moment: datetime, time_zone: str) -> str:
         f"{local.hour:02d}:{local.minute:02d}:{local.second:02d}:{local.microsecond // 1000:03d}"
         f"{sign}{minutes // 60:02d}{minutes % 60:02d}"
     )
+
+
+def offset_at(moment: datetime, zone: ZoneInfo) -> timedelta:
+    """Return how far a zone is from UTC at a moment."""
+    try:
+        return offset_of(moment.astimezone(zone))
+    except OverflowError:  # in UTC it lies beyond Python's years; no zone changes its offset within two days of there
+        inside = datetime(1, 1, 3) if moment.year == 1 else datetime(9999, 12, 29)
+        return offset_of(inside.replace(tzinfo=zone))
+
+
+def offset_of(moment: datetime) -> timedelta:
+    """Return the offset of a moment that has a zone."""
+    offset = moment.utcoffset()
+    assert offset is not None
+    return offset
 
 
 def legacy_moment(text: str) -> datetime | None:
@@ -61,6 +84,19 @@ def legacy_moment(text: str) -> datetime | None:
         return datetime(year, month, day, hour, minute, second, milli * 1000, tzinfo=zone)
     except ValueError:
         return None
+
+
+def has_control_character(text: str) -> bool:
+    """Tell whether a text has a control character other than TAB, LF and CR."""
+    return any(character in CONTROL_CHARACTERS for character in text)
+
+
+def readable(text: str) -> str:
+    """Put U+FFFD in the place of such control characters, and of halves of surrogate pairs."""
+    return "".join(
+        "\ufffd" if character in CONTROL_CHARACTERS or 0xD800 <= ord(character) <= 0xDFFF else character
+        for character in text
+    )
 
 
 def guarded(text: str) -> str:

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.reference.csv_text import csv_bytes, guarded
-from tests.reference.rows import Lookups, has_unreadable_date, learner_cells
+from tests.reference.csv_text import csv_bytes, guarded, has_control_character, readable
+from tests.reference.rows import Lookups, has_unreadable_date, instants_out_of_range, learner_cells
 from tests.reference.tree import Layout, TreeTooLargeError, Walk, layout_of, read_tree
 from tests.worlds.model import Row, World
 
@@ -43,7 +43,8 @@ class ExpectedReport:
         cells: the cells of the rows in their order, before guard and quoting.
         dropped: rows not kept by reason, `no_key`, `inactive` and `other_organisation`, each there even if 0.
         guarded_cells: cells that the formula guard changed, those of the header too.
-        warnings: `unreadable_enrolment_date` (kept rows), `cycle` and `unusable_child` (places of the tree),
+        warnings: `unreadable_enrolment_date` (kept rows), `instant_out_of_range` (cells of kept rows),
+            `control_characters` (cells, those of the header too), `cycle` and `unusable_child` (places of the tree),
             `level_cut` (nested collections), each there even if 0.
         not_made: why there is no file, else nothing: `bad_id`, `unknown_batch`, `ambiguous_batch`,
             `unknown_collection`, `bad_tree`, `retired_collection`, `tree_too_large` or `doubled_key`; where several
@@ -103,10 +104,11 @@ def expected_report(
         raise NotMadeError("unknown_batch")
     refuse_doubled_keys(kept, batch, layout, lookups, world)
 
-    header = header_cells(layout)
-    cells = [
+    found = [header_cells(layout)]
+    found += [
         learner_cells(row, batch, layout, lookups, world) for row in sorted(kept, key=lambda row: str(row["userid"]))
     ]
+    header, *cells = [[readable(cell) for cell in line] for line in found]
     guarded_lines, guarded_cells = [list(header)], 0
     guarded_lines += [list(line) for line in cells]
     if world.settings.formula_guard:
@@ -127,6 +129,8 @@ def expected_report(
         guarded_cells=guarded_cells,
         warnings={
             "unreadable_enrolment_date": sum(has_unreadable_date(row) for row in kept),
+            "instant_out_of_range": sum(instants_out_of_range(row, world.settings.time_zone) for row in kept),
+            "control_characters": sum(has_control_character(cell) for line in found for cell in line),
             "cycle": walk.cycles,
             "unusable_child": walk.unusable_children,
             "level_cut": layout.levels_cut,

@@ -75,6 +75,17 @@ def progress(enrolment: Row, activity: Row, leaves: set[str]) -> str:
     return percent(max(0, first_number(activity, "completedCount") or 0), len(leaves))
 
 
+def own_progress(enrolment: Row, activity: Row, leaves: set[str]) -> str:
+    """Return how much of the collection itself is completed: what the enrolment notes where nothing else tells it."""
+    is_told = bool(enrolment.get("contentstatus")) or first_number(activity, "completedCount") is not None
+    if is_told or not leaves:
+        return progress(enrolment, activity, leaves)
+    noted = enrolment.get("completionpercentage")
+    if noted is not None:
+        return str(min(100, max(0, noted)))
+    return percent(max(0, enrolment.get("progress") or 0), len(leaves))
+
+
 def score(attempts: list[Row], activity: Row, content_id: str) -> Decimal | None:
     """Return the best usable score as it is shown, else the one of the activity row."""
     totals = [row.get("total_score") for row in attempts]
@@ -84,14 +95,19 @@ def score(attempts: list[Row], activity: Row, content_id: str) -> Decimal | None
     return None if best is None else rounded(best)
 
 
-def is_filled_list(value: object) -> bool:
-    """Tell whether a certificate column, a list or the text of one, holds something."""
-    return value not in ([], "", "[]", "null", None)
+def has_certificate(value: object) -> bool:
+    """Tell whether a certificate column, a list of maps or the text of one, holds a map with an entry."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value or "null")
+        except ValueError:
+            return True
+    return any(value) if isinstance(value, list) else bool(value)
 
 
 def certificate_status(enrolment: Row, has_failed: bool) -> str:
     """Return the word for a learner's certificate."""
-    if is_filled_list(enrolment.get("certificates")) or is_filled_list(enrolment.get("issued_certificates")):
+    if has_certificate(enrolment.get("certificates")) or has_certificate(enrolment.get("issued_certificates")):
         return "Issued"
     return "Failed" if has_failed else ""
 
@@ -179,8 +195,14 @@ def has_unreadable_date(enrolment: Row) -> bool:
     return bool(enrolment.get("enrolleddate")) and enrolment_moment(enrolment) is None
 
 
+def instants_out_of_range(enrolment: Row, time_zone: str) -> int:
+    """Count the instants of an enrolment that are there and can not be shown."""
+    moments = (enrolment_moment(enrolment), enrolment.get("completedon"))
+    return sum(moment is not None and not timestamp_text(moment, time_zone) for moment in moments)
+
+
 def learner_cells(enrolment: Row, batch: Row, layout: Layout, lookups: Lookups, world: World) -> list[str]:
-    """Return the cells of one row, static columns first, before guard and quoting."""
+    """Return the cells of one row, static columns first, as the tables and the tree have their texts."""
     user_id, batch_id, zone = enrolment["userid"], batch["batchid"], world.settings.time_zone
     users = lookups.users[user_id]
     user = users[0] if users and users[0].get("isdeleted") is not True else None
@@ -206,7 +228,7 @@ def learner_cells(enrolment: Row, batch: Row, layout: Layout, lookups: Lookups, 
         district,
         timestamp_text(enrolled, zone) if enrolled else "",
         timestamp_text(completed, zone) if completed else "",
-        "100" if completed else progress(enrolment, activity, layout.leaves),
+        "100" if completed else own_progress(enrolment, activity, layout.leaves),
         certificate_status(enrolment, bool(lookups.failures[(batch_id, user_id)])),
         number_text(sum(counted, Decimal(0))) if counted else "",
     ]

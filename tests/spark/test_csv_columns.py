@@ -13,7 +13,19 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from progress_exhaust.output.csv_text import are_plain, cell, cell_text, guarded, guarded_text, line_text, needs_guard
+from progress_exhaust.output.csv_text import (
+    are_plain,
+    cell,
+    cell_text,
+    guarded,
+    guarded_text,
+    has_control,
+    has_control_text,
+    line_text,
+    needs_guard,
+    without_control,
+    without_control_text,
+)
 from tests.reference import csv_text as reference
 
 TRIGGERS = "=+-@|%\uff1d\uff0b\uff0d\uff20"
@@ -72,7 +84,19 @@ def test_text_that_is_told_plain_stands_as_it_is_wherever_it_is_among_others(
     for plain in told:
         assert len(plain) > 300
         for text in plain:
-            assert reference.quoted(reference.guarded(text) if formula_guard else text) == text, ascii(text)
+            readable = reference.readable(text)
+            assert reference.quoted(reference.guarded(readable) if formula_guard else readable) == text, ascii(text)
+
+
+def test_spark_and_python_replace_and_find_the_same_control_characters(frame: DataFrame, texts: list[str]) -> None:
+    text = F.col("text")
+    rows = sorted(frame.select("number", without_control(text), has_control(text)).collect())
+
+    for text_, (_, replaced, is_found) in zip(texts, rows, strict=True):
+        readable, has_one = reference.readable(text_), reference.has_control_character(text_)
+        assert (replaced, is_found) == (readable, has_one), ascii(text_)
+        assert (without_control_text(text_), has_control_text(text_)) == (readable, has_one), ascii(text_)
+    assert sum(row[2] for row in rows) > 500
 
 
 def test_null_is_an_empty_cell_that_needs_no_guard(spark: SparkSession) -> None:
@@ -85,13 +109,14 @@ def test_null_is_an_empty_cell_that_needs_no_guard(spark: SparkSession) -> None:
 def test_three_readers_read_what_spark_wrote(
     spark: SparkSession, frame: DataFrame, texts: list[str], tmp_path: Path
 ) -> None:
-    line = F.concat_ws(",", F.col("number"), cell(guarded(F.col("text"))), F.lit("end"))
+    line = F.concat_ws(",", F.col("number"), cell(guarded(without_control(F.col("text")))), F.lit("end"))
     in_order = frame.select("number", line.alias("value")).coalesce(1).sortWithinPartitions("number")
     in_order.select("value").write.text(f"file://{tmp_path}/lines")
     (part,) = (tmp_path / "lines").glob("part-*")
     file = tmp_path / "cells.csv"
     file.write_bytes(f"{line_text(('number', 'text', 'end'))}\n".encode() + part.read_bytes())
-    expected = [[str(number), guarded_text(text), "end"] for number, text in enumerate(texts)]
+    readable = [without_control_text(text) for text in texts]
+    expected = [[str(number), guarded_text(text), "end"] for number, text in enumerate(readable)]
 
     with file.open(encoding="utf-8", newline="") as stream:
         by_python = list(csv.reader(stream, strict=True))[1:]
@@ -99,9 +124,5 @@ def test_three_readers_read_what_spark_wrote(
     by_spark = spark.read.csv(f"file://{file}", header=True, multiLine=True, escape='"', lineSep="\n").collect()
 
     assert by_python == expected
-    # Pandas ends a cell at U+0000, and Spark's reader takes it for an escape.
-    assert len(by_pandas) == len(by_spark) == len(expected)
-    plain = {cells[0]: cells for cells in expected if "\x00" not in cells[1]}
-    assert len(plain) > 3000
-    assert {cells[0]: cells for cells in by_pandas if cells[0] in plain} == plain
-    assert {row[0]: [row[0], row[1] or "", row[2]] for row in by_spark if row[0] in plain} == plain
+    assert by_pandas == expected
+    assert [[row[0], row[1] or "", row[2]] for row in by_spark] == expected

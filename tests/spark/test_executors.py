@@ -27,6 +27,7 @@ PATIENCE_S = 240
 ENVIRONMENT = {
     "PYSPARK_PYTHON": "/no/such/python",
     "SPARK_LOCAL_IP": "127.0.0.1",
+    "TZ": "Asia/Kolkata",
 }
 
 
@@ -39,12 +40,14 @@ class OnCluster:
         folder: what it was written to; the files of the runs are in `calm` and `killed` below it.
         said: the lines of the process.
         half_written: files that the executor was writing when it was killed.
+        executor_command: what that executor was started with.
     """
 
     world: World
     folder: Path
     said: list[str]
     half_written: list[Path]
+    executor_command: list[str]
 
 
 @pytest.fixture(scope="module")
@@ -70,17 +73,23 @@ def on_cluster(tmp_path_factory: pytest.TempPathFactory) -> OnCluster:
         said = [process.stdout.readline().strip() for _ in range(2)]
         half_written = wait_for_a_write(folder / "killed", process)
         executor = next(executors_of(process.pid))
+        executor_command = Path(f"/proc/{executor}/cmdline").read_text(encoding="utf-8").split("\0")
         os.kill(executor, signal.SIGKILL)
         rest, _ = process.communicate(timeout=PATIENCE_S)
     finally:
         process.kill()
         process.wait()
-    return OnCluster(world, folder, said + rest.splitlines(), half_written)
+    return OnCluster(world, folder, said + rest.splitlines(), half_written, executor_command)
 
 
 def test_export_needs_no_python_on_executors(on_cluster: OnCluster) -> None:
     assert on_cluster.said[:2] == ["no python", f"made {BATCHES}"]
     assert differing(on_cluster, "calm") == []
+
+
+def test_executors_work_in_utc_whatever_the_zone_of_their_machine(on_cluster: OnCluster) -> None:
+    zones = [option for option in on_cluster.executor_command if option.startswith("-Duser.timezone=")]
+    assert zones == ["-Duser.timezone=UTC"]
 
 
 def test_executor_killed_while_it_writes_leaves_exact_and_whole_files(on_cluster: OnCluster) -> None:

@@ -24,6 +24,7 @@ NAN, INFINITY = float("nan"), float("inf")
 NUMBERS = (NAN, INFINITY, -INFINITY, -0.0, 5e-324, -1.0, 0.005)
 
 ODD_VALUES: dict[str, tuple[Any, ...]] = {
+    "int": (None, 0, 1, 50, 101, -1, 2**31 - 1, -(2**31)),
     "string": (None, "", " ", "null", "\x00", "\u200b", LONG),
     "boolean": (None, False, True),
     "timestamp": (None, YEAR_1, YEAR_9999),
@@ -104,6 +105,9 @@ def rows_around(odd: Odd) -> dict[str, list[Row]]:
         rows["assessment_aggregator"] = [attempt(*learner)]
     if odd.column == "enrolleddate":
         rows["user_enrolments"][0]["enrolled_date"] = None
+    if odd.column in {"progress", "completionpercentage"}:
+        rows["user_enrolments"][0]["contentstatus"] = None
+        rows["user_activity_agg"] = []
     rows[odd.table][odd.place][odd.column] = odd.value
     return rows
 

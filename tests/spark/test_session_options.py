@@ -22,6 +22,12 @@ def test_resolver_settings_are_named_by_a_url_so_that_their_folder_may_hold_a_bl
     assert Path(unquote(url.path)).read_text(encoding="utf-8").endswith("</ivysettings>\n")
 
 
+def test_jvm_is_started_in_utc(spark: SparkSession) -> None:
+    assert "-Duser.timezone=UTC" in start_options(Settings(), debug=True)["spark.driver.extraJavaOptions"].split()
+    jvm: Any = spark._jvm
+    assert jvm.java.time.ZoneId.systemDefault().getId() == "UTC"
+
+
 def test_no_secret_is_among_what_the_jvm_is_started_with() -> None:
     settings = Settings.model_validate({"cassandra": {"username": "reader", "password": "hidden-word", "tls": True}})
     assert "hidden-word" not in str(start_options(settings, debug=False))

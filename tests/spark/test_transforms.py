@@ -146,11 +146,11 @@ def test_dates_and_certificates_of_enrolments(spark: SparkSession, batches: Data
     table = table_frame(
         spark,
         schemas.USER_ENROLMENTS,
-        enrolment("timestamp wins", enrolleddate="unreadable", certificates=[{}]),
+        enrolment("timestamp wins", enrolleddate="unreadable", certificates=[None, {"name": "first"}]),
         enrolment("legacy", enrolled_date=None, enrolleddate=LEGACY, issued_certificates=[{"name": None}]),
         enrolment("unreadable", enrolled_date=None, enrolleddate="yesterday", certificates=[], issued_certificates=[]),
-        enrolment("empty", enrolled_date=None, enrolleddate="", completedon=LATER),
-        enrolment("none", enrolled_date=None),
+        enrolment("empty", enrolled_date=None, enrolleddate="", completedon=LATER, certificates=[{}, None]),
+        enrolment("none", enrolled_date=None, certificates=[None], issued_certificates=[{}]),
     )
 
     frame = wanted_enrolments(table, batches, leaves)
@@ -182,21 +182,22 @@ def test_dates_and_certificates_of_enrolments(spark: SparkSession, batches: Data
 def test_fates_are_counted_per_batch(spark: SparkSession) -> None:
     fates = spark.createDataFrame(
         [
-            (0, None, False, [0]),
-            (0, None, True, None),
-            (0, "inactive", True, None),
-            (0, "no_key", True, None),
-            (0, "no_key", False, [1]),
-            (1, "inactive", False, None),
+            (0, None, False, 2, [0]),
+            (0, None, True, 1, None),
+            (0, "inactive", True, 1, None),
+            (0, "no_key", True, 1, None),
+            (0, "no_key", False, 0, [1]),
+            (1, "inactive", False, 1, None),
         ],
-        "batch_no int, dropped string, date_unreadable boolean, completed array<int>",
+        "batch_no int, dropped string, date_unreadable boolean, out_of_range int, completed array<int>",
     )
 
     same(
         counts_per_batch(fates),
         spark.createDataFrame(
-            [(0, 2, 2, 1, 1, 1), (1, 0, 0, 1, 0, 0)],
-            "batch_no int, kept long, no_key long, inactive long, enrolment_date_unreadable long, uncounted long",
+            [(0, 2, 2, 1, 1, 3, 1), (1, 0, 0, 1, 0, 0, 0)],
+            "batch_no int, kept long, no_key long, inactive long, enrolment_date_unreadable long, "
+            "instant_out_of_range long, uncounted long",
         ),
     )
 
@@ -637,6 +638,14 @@ def member(organisation_id: str, user_id: str = "u-1", **columns: Any) -> Row:
         ),
         pytest.param(
             [],
+            [member("s-1", isdeleted=None), member("s-2", isdeleted=False)],
+            [school("s-1", "kollam"), school("s-2", "vizag")],
+            "Kerala",
+            "Kollam",
+            id="a school of which nobody says whether it was left",
+        ),
+        pytest.param(
+            [],
             [member("o-1"), member("s-2"), member("unknown")],
             [school("o-1", "kollam", kind="5"), school("o-0", "kollam", kind=None), school("s-2", "vizag")],
             "Andhra Pradesh",
@@ -716,7 +725,7 @@ def test_learners_without_organisations_are_placed_by_what_they_have(spark: Spar
 
 ENROLMENTS = (
     "batch_no int, collection_id string, user_id string, enrolled_at timestamp, completed_at timestamp, "
-    "has_certificate boolean, completed array<int>, rows_of_learner long"
+    "has_certificate boolean, completed array<int>, noted_percent int, noted_leaves int, rows_of_learner long"
 )
 LEARNERS = "user_id string, user_name string, root_org_id string, state string, district string, user_doubled boolean"
 ACTIVITY = (
@@ -820,6 +829,19 @@ def test_row_joins_what_is_known_of_the_learner_in_the_batch(rows_for: Callable[
         pytest.param({}, [(0, None), (1, -1.0)], "0", "0", id="recorded as null and less than none"),
         pytest.param({}, [(0, 9.0), (1, 9.0)], "100", "100", id="recorded as more than there is"),
         pytest.param({"completed": [1, 0, 0], "completed_at": LATER}, None, "100", "0", id="completed"),
+        pytest.param({"noted_percent": 40, "noted_leaves": 3}, None, "40", "0", id="percent noted"),
+        pytest.param({"noted_percent": 0, "noted_leaves": 3}, [(1, 1.0)], "0", "50", id="none of percents noted"),
+        pytest.param({"noted_percent": 101}, [(0, None)], "100", "0", id="more percents noted than there are"),
+        pytest.param({"noted_percent": -(2**31)}, None, "0", "0", id="less percents noted than none"),
+        pytest.param({"noted_leaves": 3}, [(0, None), (1, 2.0)], "75", "100", id="leaves noted"),
+        pytest.param({"noted_leaves": 2**31 - 1}, None, "100", "0", id="more leaves noted than there are"),
+        pytest.param({"noted_leaves": -1}, None, "0", "0", id="less leaves noted than none"),
+        pytest.param({"noted_percent": 40, "noted_leaves": 3}, [(0, 1.0)], "25", "0", id="noted, and recorded"),
+        pytest.param({"noted_percent": 40}, [(0, -1.0)], "0", "0", id="noted, and recorded as less than none"),
+        pytest.param(
+            {"noted_percent": 40, "noted_leaves": 3, "completed": [1, 0, 0]}, None, "25", "0", id="noted, and counted"
+        ),
+        pytest.param({"noted_percent": 40, "completed_at": LATER}, None, "100", "0", id="noted, and completed"),
     ],
 )
 def test_progress_comes_from_content_status_else_as_recorded(
@@ -834,6 +856,14 @@ def test_progress_comes_from_content_status_else_as_recorded(
     (row,) = rows_for(enrolled(**columns), activity=counters)
 
     assert (row.progress, row.dynamic_cells[0]) == (progress, nested)
+
+
+def test_noted_progress_shows_only_where_there_is_a_mandatory_leaf(rows_for: Callable[..., list[Any]]) -> None:
+    report = {**REPORT, "leaf_counts": [0, 2, 0]}
+
+    rows = rows_for(enrolled("u-1", noted_percent=40), enrolled("u-2", noted_leaves=1), reports=(report,))
+
+    assert [(row.progress, row.dynamic_cells[0]) for row in rows] == [(None, "0"), (None, "0")]
 
 
 def test_certificate_is_issued_though_another_has_failed_and_blank_where_nobody_records(
@@ -976,6 +1006,30 @@ def test_lines_of_a_big_report_are_cut_at_the_slice_starts(spark: SparkSession) 
 
     cells = {part: [line.split(",")[4] if "," in line else line for line in lines] for part, lines in parts.items()}
     assert cells == {"0.000000": ["header", "a", "b"], "0.000001": ["c", "d"], "0.000002": ["e", "f"]}
+
+
+@pytest.mark.parametrize("formula_guard", [True, False])
+def test_control_characters_are_replaced_and_counted_by_cell_and_ids_keep_their_order(
+    spark: SparkSession, formula_guard: bool
+) -> None:
+    rows = rows_frame(
+        spark,
+        LINE_ROWS,
+        line_row(0, "a\x1fb", user_name="\x00=1", state="tab\tbed", district="a\x7f\x01\nb"),
+        line_row(0, "a b"),
+        line_row(0, "a\x00b"),
+    )
+    reports = rows_frame(spark, wanted.REPORTS, {**REPORT, "header": "header"})
+
+    parts = files_of(report_lines(rows, reports, formula_guard=formula_guard))
+
+    assert parts["0.000000"] == [
+        "header",
+        "do_1,Course,b-0,,a\ufffdb,,,,,,0,,,57,1,",
+        'do_1,Course,b-0,,a\ufffdb,\ufffd=1,tab\tbed,"a\ufffd\ufffd\nb",,,0,,,57,1,',
+        "do_1,Course,b-0,,a b,,,,,,0,,,57,1,",
+    ]
+    assert sorted(parts["0.notes"]) == ["control=1", "control=3"]
 
 
 def test_guard_can_be_left_off(spark: SparkSession) -> None:

@@ -13,6 +13,7 @@ from progress_exhaust.report.locations import ids_of_json
 from progress_exhaust.report.values import (
     completion_percent,
     instant_text,
+    is_out_of_range,
     is_usable_score,
     legacy_instant,
     number_text,
@@ -181,6 +182,37 @@ def test_instants_show_in_the_zone_of_the_report_with_milliseconds_cut(
         spark.conf.set("spark.sql.session.timeZone", "UTC")
 
     assert [row[1] for row in rows] == [*texts, None]
+
+
+@pytest.mark.parametrize(
+    ("zone", "shown"),
+    [
+        ("UTC", (False, True, True, True, True, False)),
+        ("Asia/Kolkata", (True, True, True, True, False, False)),
+        ("America/New_York", (False, False, False, True, True, True)),
+    ],
+)
+def test_instants_show_only_in_the_years_that_a_date_can_have(
+    spark: SparkSession, zone: str, shown: tuple[bool, ...]
+) -> None:
+    # Far back Kolkata is 5:53:28 before UTC, New York 4:56:02 behind it.
+    texts = [
+        "0000-12-31T18:06:32Z",
+        "0001-01-01T00:00:00Z",
+        "0001-01-01T04:56:01.999Z",
+        "9999-12-31T18:29:59.999Z",
+        "9999-12-31T18:30:00Z",
+        "+10000-01-01T04:59:59.999Z",
+    ]
+    spark.conf.set("spark.sql.session.timeZone", zone)
+    try:
+        frame = spark.createDataFrame(list(enumerate(texts)), TEXTS).withColumn("at", F.col("text").cast("timestamp"))
+        rows = sorted(frame.select("number", instant_text(F.col("at")), is_out_of_range(F.col("at"))).collect())
+    finally:
+        spark.conf.set("spark.sql.session.timeZone", "UTC")
+
+    assert tuple(row[1] is not None for row in rows) == shown
+    assert tuple(not row[2] for row in rows) == shown
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/New_York"])

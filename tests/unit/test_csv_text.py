@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from progress_exhaust.output.csv_text import cell_text, guarded_text, line_text
+from progress_exhaust.output.csv_text import cell_text, guarded_text, has_control_text, line_text, without_control_text
 
 TRIGGERS = "=+-@|%\uff1d\uff0b\uff0d\uff20"
 BLANK_OR_INVISIBLE = "".join(map(chr, range(0x21))) + "\u00a0\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
@@ -81,6 +81,25 @@ def test_cell_is_quoted_if_and_only_if_it_must_be(text: str) -> None:
 )
 def test_guard_goes_in_front_of_the_line_that_would_run(text: str, guarded: str) -> None:
     assert guarded_text(text) == guarded
+
+
+@pytest.mark.parametrize(
+    ("text", "replaced", "counts"),
+    [
+        ("", "", False),
+        ("tab\tline\nline\rend", "tab\tline\nline\rend", False),
+        ("a\x00b", "a\ufffdb", True),
+        ("\x01\x08\x0b\x0c\x0e\x1f\x7f", "\ufffd" * 7, True),
+        ("\x80\u0085\u2028\u202e\ufeff", "\x80\u0085\u2028\u202e\ufeff", False),
+        ("a\ud800b\udfff \U0001f600", "a\ufffdb\ufffd \U0001f600", False),
+        ("\udfff\x00", "\ufffd\ufffd", True),
+    ],
+)
+def test_control_characters_and_halves_of_pairs_are_replaced_and_the_first_counted(
+    text: str, replaced: str, counts: bool
+) -> None:
+    assert without_control_text(text) == replaced
+    assert has_control_text(text) is counts
 
 
 @pytest.mark.parametrize(

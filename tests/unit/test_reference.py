@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests import sample_world
+from tests.builders import answer, assessment, collection, leaf
 from tests.reference import ExpectedReport, expected_reports
 from tests.reference.rows import ids_of_json, state_and_district
 from tests.sample_world import BATCH_ID, COLLECTION_ID, KRISHNA, LEAVES_OF_A, MATHEW, NESTED_A, spec_sample_world
@@ -17,6 +19,9 @@ from tests.worlds import World, WorldSettings
 from tests.worlds.trees import chain_tree
 
 GOLDEN = Path(__file__).parents[1] / "golden"
+LATER = datetime(2021, 1, 1, tzinfo=UTC)
+YEAR_0 = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=5)))
+"""In UTC."""
 
 
 def report(world: World) -> ExpectedReport:
@@ -184,10 +189,13 @@ def test_score_is_the_best_usable_attempt_else_that_of_the_activity_row(
 @pytest.mark.parametrize(
     ("columns", "status"),
     [
-        ({"certificates": [{}]}, "Issued"),
+        ({"certificates": [{}], "issued_certificates": [None, {}]}, "Failed"),
+        ({"certificates": [{"a": None}]}, "Issued"),
         ({"issued_certificates": [{"a": "b"}]}, "Issued"),
+        ({"issued_certificates": [None, {"a": "b"}]}, "Issued"),
         ({"certificates": [], "issued_certificates": None}, "Failed"),
         ({"certificates": "[]", "issued_certificates": "null"}, "Failed"),
+        ({"certificates": " [ {}, null ] "}, "Failed"),
         ({"certificates": '[{"a":"b"}]'}, "Issued"),
     ],
 )
@@ -195,6 +203,74 @@ def test_certificate_status(columns: dict[str, Any], status: str) -> None:
     world = changed("user_enrolments", KRISHNA, **columns)
     world.tables["certificate_failures"] = [{"batchid": BATCH_ID, "userid": KRISHNA}]
     assert cell(world, KRISHNA, "Certificate Status") == status
+
+
+@pytest.mark.parametrize(
+    ("columns", "counters", "progress"),
+    [
+        ({"contentstatus": None, "completionpercentage": 40, "progress": 1}, None, "40"),
+        ({"contentstatus": {}, "completionpercentage": 140}, None, "100"),
+        ({"contentstatus": {}, "completionpercentage": -1, "progress": 1}, None, "0"),
+        ({"contentstatus": {}, "completionpercentage": 0, "progress": 1}, None, "0"),
+        ({"contentstatus": None, "progress": 1}, None, "50"),
+        ({"contentstatus": None, "progress": 9}, None, "100"),
+        ({"contentstatus": None, "progress": -1}, None, "0"),
+        ({"contentstatus": None}, None, "0"),
+        ({"contentstatus": None, "completionpercentage": 40}, {"completedCount": 1.0}, "50"),
+        ({"contentstatus": None, "completionpercentage": 40}, {"completedCount": -1.0}, "0"),
+        ({"contentstatus": None, "completionpercentage": 40}, {"completedCount": math.nan}, "40"),
+        ({"contentstatus": None, "completionpercentage": 40}, {}, "40"),
+        ({"contentstatus": {"other": 1}, "completionpercentage": 40, "progress": 1}, None, "0"),
+        ({"contentstatus": None, "completionpercentage": 40, "completedon": LATER}, None, "100"),
+    ],
+)
+def test_progress_is_what_the_enrolment_notes_where_nothing_else_tells_it(
+    columns: dict[str, Any], counters: dict[str, float] | None, progress: str
+) -> None:
+    world = changed("user_enrolments", KRISHNA, **{"completedon": None, **columns})
+    world.trees[COLLECTION_ID] = answer(collection(COLLECTION_ID, [leaf("a"), leaf("b")]))
+    world.tables["user_activity_agg"] = [] if counters is None else [activity(COLLECTION_ID, counters)]
+    assert cell(world, KRISHNA, "Progress") == progress
+
+
+def test_progress_without_a_mandatory_leaf_is_blank_whatever_the_enrolment_notes() -> None:
+    columns = {"contentstatus": None, "completedon": None, "completionpercentage": 40, "progress": 1}
+    world = changed("user_enrolments", KRISHNA, **columns)
+    world.trees[COLLECTION_ID] = answer(collection(COLLECTION_ID, []))
+    world.tables["user_activity_agg"] = []
+    assert cell(world, KRISHNA, "Progress") == ""
+
+
+def test_progress_of_a_nested_collection_is_none_that_the_enrolment_notes() -> None:
+    columns = {"contentstatus": None, "completedon": None, "completionpercentage": 40, "progress": 1}
+    world = changed("user_enrolments", KRISHNA, **columns)
+    world.trees[COLLECTION_ID] = answer(collection(COLLECTION_ID, [collection("nested", [leaf("a"), leaf("b")])]))
+    world.tables["user_activity_agg"] = []
+    assert (cell(world, KRISHNA, "Progress"), cell(world, KRISHNA, "nested - Progress")) == ("40", "0")
+
+
+def test_control_characters_and_halves_of_pairs_are_replaced_and_only_the_first_counted() -> None:
+    world = changed("user", KRISHNA, firstname=" \x00=1\t\x7f\r", lastname="a\ud800")
+    assert cell(world, KRISHNA, "User Name") == "\ufffd=1\t\ufffd\r a\ufffd"
+    assert (report(world).warnings["control_characters"], report(world).guarded_cells) == (1, 0)
+    assert '"\ufffd=1\t\ufffd\r a\ufffd"'.encode() in report(world).content
+
+
+def test_control_character_of_a_header_counts_once_and_of_the_collection_in_each_row() -> None:
+    world = spec_sample_world()
+    world.trees[COLLECTION_ID] = answer(collection(COLLECTION_ID, [assessment("quiz\x01")], name="A\x02\x02"))
+    made = report(world)
+    assert (made.header[-1], made.cells[0][1]) == ("quiz\ufffd - Score", "A\ufffd\ufffd")
+    assert made.warnings["control_characters"] == 1 + 2
+
+
+def test_instant_beyond_the_years_is_blank_without_fall_back_and_still_completes() -> None:
+    columns = {"enrolled_date": YEAR_0, "enrolleddate": "2020-08-25 13:45:54:150+0000", "completedon": YEAR_0}
+    world = changed("user_enrolments", KRISHNA, **columns)
+    names = ("Enrolment Date", "Completion Date", "Progress")
+    assert [cell(world, KRISHNA, name) for name in names] == ["", "", "100"]
+    assert report(world).warnings["instant_out_of_range"] == 2
+    assert report(world).warnings["unreadable_enrolment_date"] == 0
 
 
 def test_names_are_trimmed_of_blanks_alone_and_hidden_if_so_set() -> None:

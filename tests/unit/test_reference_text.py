@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
@@ -50,6 +50,18 @@ def test_number_has_two_decimals_at_most_and_no_exponent(value: float, text: str
         (datetime(1, 6, 15, 3, 4, 5, 6000, UTC), "UTC", "0001-06-15 03:04:05:006+0000"),
         (datetime(1, 6, 15, 12, tzinfo=UTC), "America/New_York", "0001-06-15 07:03:58:000-0456"),
         (datetime(9999, 12, 31, 11, 59, tzinfo=UTC), "Asia/Kolkata", "9999-12-31 17:29:00:000+0530"),
+        (datetime(9999, 12, 31, 18, 29, 59, tzinfo=UTC), "Asia/Kolkata", "9999-12-31 23:59:59:000+0530"),
+        (datetime(9999, 12, 31, 18, 30, tzinfo=UTC), "Asia/Kolkata", ""),
+        (datetime(9999, 12, 31, 23, tzinfo=timezone(timedelta(hours=-1))), "UTC", ""),
+        (
+            datetime(9999, 12, 31, 23, tzinfo=timezone(timedelta(hours=-1))),
+            "America/New_York",
+            "9999-12-31 19:00:00:000-0500",
+        ),
+        (datetime(1, 1, 1, 4, 56, 2, tzinfo=UTC), "America/New_York", "0001-01-01 00:00:00:000-0456"),
+        (datetime(1, 1, 1, 4, 56, 1, tzinfo=UTC), "America/New_York", ""),
+        (datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=5))), "UTC", ""),
+        (datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=5))), "Asia/Kolkata", "0001-01-01 00:53:28:000+0553"),
     ],
 )
 def test_timestamp_is_written_in_the_zone_of_the_report(moment: datetime, zone: str, text: str) -> None:

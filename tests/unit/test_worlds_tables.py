@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.reference.csv_text import guarded, legacy_moment
-from tests.reference.rows import ids_of_json
+from tests.reference.csv_text import FORMULA_STARTS, guarded, has_control_character, legacy_moment
+from tests.reference.rows import Lookups, first_number, ids_of_json, instants_out_of_range
 from tests.worlds.census import ENOUGH, SEEDS, Seen, seen
-from tests.worlds.model import CUSTODIAN_ORGANISATION_ID
+from tests.worlds.model import CUSTODIAN_ORGANISATION_ID, KEY_COLUMNS
 from tests.worlds.texts import INVALID_LEGACY_DATES
 
 
@@ -52,6 +52,23 @@ def aggregate(one: Seen, prefix: str) -> list[float]:
     return [value for value in every if value is not None]
 
 
+def untold(one: Seen) -> list[dict[str, Any]]:
+    """Give the enrolments that are kept, and whose own numbers are all that tells how far they are."""
+    lookups = Lookups(one.world)
+    return [
+        row
+        for row in one.world.rows("user_enrolments")
+        if row.get("active") and not row.get("contentstatus")
+        if all(row.get(name) for name in KEY_COLUMNS["user_enrolments"])
+        if not row.get("completedon")
+        if first_number(lookups.activity(row["courseid"], row["userid"], row["batchid"]), "completedCount") is None
+    ]
+
+
+def has_half(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def no_states(one: Seen) -> int:
     states = {row["id"] for row in one.world.rows("location") if row.get("type") == "state" and row.get("name")}
     districts = [row for row in one.world.rows("location") if row.get("type") == "district"]
@@ -79,6 +96,25 @@ TABLES: dict[str, Callable[[Seen], int]] = {
     "before 1970": lambda s: sum(m.year < 1970 for m in moments(s)),
     "year 1": lambda s: sum(m.year == 1 for m in moments(s)),
     "year 9999": lambda s: sum(m.year == 9999 for m in moments(s)),
+    "instant out of range": lambda s: sum(r.warnings["instant_out_of_range"] for r in s.made()),
+    "completed beyond the years": lambda s: sum(
+        dict(zip(r.header, line, strict=True))["Completion Date"] == ""
+        and instants_out_of_range({"completedon": row.get("completedon")}, "UTC") == 1
+        for r in s.made()
+        for line in r.cells
+        for row in s.world.rows("user_enrolments")
+        if row.get("userid") == line[4] and row.get("batchid") == line[2] and row.get("active")
+    ),
+    "percent noted by the enrolment alone": lambda s: sum(
+        row.get("completionpercentage") is not None for row in untold(s)
+    ),
+    "percent noted beyond its bounds": lambda s: sum(row.get("completionpercentage") in {-5, 101} for row in untold(s)),
+    "leaves noted by the enrolment alone": lambda s: sum(
+        row.get("completionpercentage") is None and row.get("progress") in {1, 2, 3} for row in untold(s)
+    ),
+    "leaves noted less than none": lambda s: sum(
+        row.get("completionpercentage") is None and row.get("progress") == -1 for row in untold(s)
+    ),
     "completed": lambda s: sum(bool(v) for v in s.column("user_enrolments", "completedon")),
     "statuses null": lambda s: s.column("user_enrolments", "contentstatus").count(None),
     "statuses empty": lambda s: maps(s, "user_enrolments", "contentstatus").count({}),
@@ -94,6 +130,14 @@ TABLES: dict[str, Callable[[Seen], int]] = {
     "batch of no key": lambda s: sum(not v for c in ("batchid", "courseid") for v in s.column("course_batch", c)),
     "certificate issued": lambda s: s.cells("Certificate Status").count("Issued"),
     "certificate failed": lambda s: s.cells("Certificate Status").count("Failed"),
+    "certificate list of nulls and empty maps": lambda s: sum(
+        bool(v) and not any(v) for c in ("certificates", "issued_certificates") for v in s.column("user_enrolments", c)
+    ),
+    "certificate beside a null": lambda s: sum(
+        bool(v) and None in v and any(v)
+        for c in ("certificates", "issued_certificates")
+        for v in s.column("user_enrolments", c)
+    ),
     "certificate blank": lambda s: s.cells("Certificate Status").count(""),
     "certificate in the first column alone": lambda s: sum(
         bool(row.get("certificates")) and not row.get("issued_certificates") for row in s.world.rows("user_enrolments")
@@ -161,6 +205,16 @@ TABLES: dict[str, Callable[[Seen], int]] = {
     "name with CR": lambda s: sum("\r" in c for c in s.cells("User Name")),
     "name with blanks inside": lambda s: sum("  " in c for c in s.cells("User Name")),
     "name beyond the basic plane": lambda s: sum(max(c, default="") > "\uffff" for c in s.cells("User Name")),
+    "name with a control character": lambda s: sum(map(has_control_character, texts(s, "user", "firstname"))),
+    "name with half of a surrogate pair": lambda s: sum(map(has_half, texts(s, "user", "firstname"))),
+    "batch name with a control character": lambda s: sum(map(has_control_character, texts(s, "course_batch", "name"))),
+    "batch name with half of a surrogate pair": lambda s: sum(map(has_half, texts(s, "course_batch", "name"))),
+    "place with a control character": lambda s: sum("\ufffd" in c for c in s.cells("State", "District")),
+    "user id with a control character": lambda s: sum("\ufffd" in c for c in s.cells("User UUID")),
+    "id in a header with a control character": lambda s: sum("\ufffd" in h for r in s.made() for h in r.header),
+    "control character in front of a formula": lambda s: sum(
+        c[:1] == "\ufffd" and c.lstrip("\ufffd")[:1] in FORMULA_STARTS for c in s.cells("User Name", "Batch Name")
+    ),
     "name padded": lambda s: sum(v != v.strip(" ") for v in texts(s, "user", "firstname")),
     "name null": lambda s: s.column("user", "lastname").count(None),
     "batch name a formula": lambda s: sum(guarded(c) != c for c in s.cells("Batch Name")),

@@ -112,6 +112,7 @@ class WorldMaker:
         for collection in self.collections:
             others = [other for other in self.collections if other != collection]
             body = random_answer(rng, collection, others)
+            body = with_control_character(Random(f"control-{collection}"), body)
             if chance(rng, 0.96):
                 self.trees[collection] = body
             identifiers = list(dict.fromkeys(identifiers_in(body)))
@@ -204,6 +205,26 @@ class WorldMaker:
         rows = [row for row in self.tables[table] if table not in columns or row[columns[table]] in learners]
         if rows:
             self.tables[table].append({**rng.choice(rows), **change})
+
+
+def with_control_character(rng: Random, body: Any) -> Any:
+    """Put a control character behind one identifier below some roots, in all its places."""
+    below = [one for one in identifiers_in(body)[1:] if one.startswith(("nc_", "do_"))]
+    if not below or chance(rng, 0.8):
+        return body
+    one = rng.choice(below)
+    return renamed(body, one, one + rng.choice(("\x02", "\x7f")))
+
+
+def renamed(value: Any, old: str, new: str) -> Any:
+    """Give a hierarchy answer in which an identifier is another one."""
+    if isinstance(value, list):
+        return [renamed(inner, old, new) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: new if key == "identifier" and inner == old else renamed(inner, old, new) for key, inner in value.items()
+    }
 
 
 def identifiers_in(value: Any) -> list[str]:

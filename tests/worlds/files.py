@@ -25,7 +25,8 @@ def write_snapshot(world: World, folder: Path) -> None:
         place.mkdir(parents=True)
         for part in range(PARTS):
             lines = [json_line(row, world) for row in rows[part::PARTS]]
-            (place / f"part-{part:05d}.jsonl").write_text("".join(lines), encoding="utf-8")
+            # Half of a surrogate pair, which UTF-8 can not hold, is written as JSON's escape.
+            (place / f"part-{part:05d}.jsonl").write_text("".join(lines), "utf-8", errors="backslashreplace")
 
 
 def json_line(row: Row, world: World) -> str:
@@ -34,6 +35,17 @@ def json_line(row: Row, world: World) -> str:
         text = row["organisationtype"]
         row = {**row, "organisationtype": int(text) if text in {"1", "2", "5"} else None}
     return json.dumps(json_value(row), ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def without_halves(value: Any) -> Any:
+    """Give rows with U+FFFD for each half of a surrogate pair: as a place that is no JSON can hold them."""
+    if isinstance(value, dict):
+        return {key: without_halves(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [without_halves(inner) for inner in value]
+    if isinstance(value, str):
+        return "".join("\ufffd" if "\ud800" <= character <= "\udfff" else character for character in value)
+    return value
 
 
 def json_value(value: Any) -> Any:

@@ -24,6 +24,9 @@ CERTIFICATES: tuple[Any, ...] = (
     [],
     [],
     [{}],
+    [None],
+    [None, {}],
+    [None, {"identifier": "c-1"}],
     [{"name": "Certificate", "identifier": "c-1"}],
     [{"name": None}, {"name": "Second"}],
 )
@@ -44,8 +47,8 @@ def random_enrolment(rng: Random, batch_id: str, course_id: str, user_id: str, c
         "certificates": rng.choice(CERTIFICATES),
         "issued_certificates": rng.choice(CERTIFICATES),
         "status": rng.choice((None, 0, 1, 2)),
-        "progress": rng.choice((None, 0, 99)),
-        "completionpercentage": rng.choice((None, 0, 100)),
+        "progress": rng.choice((None, 0, 1, 2, 3, 99, -1, 2**31 - 1)),
+        "completionpercentage": rng.choice((None, None, None, None, 0, 1, 37, 100, 101, -5)),
     }
 
 

@@ -45,6 +45,9 @@ USER_CORES = (
     "\u200bzero",
     "~tilde",
     "\u00a0hard",
+    "nul\x00",
+    "del\x7fete",
+    "tab\tbed",
 )
 SCHOOL_TYPES = ("2", "2", "2", "2", "2", "2", "1", "02", " 2", "5", "school", None)
 

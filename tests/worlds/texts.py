@@ -62,6 +62,14 @@ ODD_NAMES = (
     "mail@example.org",
     "\u200b",
     "\u3000wide blank",
+    "nul\x00byte",
+    "\x00",
+    " \x1b[31mred ",
+    "delete\x7f",
+    "bell\x07, and comma",
+    "unit\x1fseparator\n",
+    "half\ud83d",
+    "\udc00half and \x01",
 )
 
 INVALID_LEGACY_DATES = (
@@ -118,8 +126,14 @@ VALID_LEGACY_DATES = (
     "0001-06-15 00:00:00:001+0000",
     "9999-12-31 11:59:59:999+0000",
     "2000-01-01 00:00:00:000+0000",
+    "0001-01-01 00:00:00:000+1800",
+    "9999-12-31 23:59:59:999-1800",
+    "9999-12-31 23:59:59:999+0000",
 )
 NOTABLE_MOMENTS = (
+    datetime(1, 1, 1, tzinfo=UTC),
+    datetime(1, 1, 1, 5, 29, tzinfo=timezone(timedelta(hours=5, minutes=30))),
+    datetime(1, 1, 1, 4, tzinfo=timezone(timedelta(hours=9))),
     datetime(1, 6, 15, 3, 4, 5, 6000, tzinfo=UTC),
     datetime(1582, 10, 10, 1, 2, 3, tzinfo=UTC),
     datetime(1883, 11, 18, 12, 0, 0, 1000, tzinfo=UTC),
@@ -133,6 +147,8 @@ NOTABLE_MOMENTS = (
     datetime(2020, 11, 1, 6, 30, tzinfo=UTC),
     datetime(2020, 8, 25, 18, 30, tzinfo=UTC),
     datetime(9999, 12, 31, 11, 59, 59, 999000, tzinfo=UTC),
+    datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
+    datetime(9999, 12, 31, 20, tzinfo=timezone(-timedelta(hours=8))),
 )
 ZONES_WRITTEN = (UTC, UTC, UTC, timezone(timedelta(hours=5, minutes=30)), timezone(-timedelta(hours=8)))
 
@@ -222,7 +238,10 @@ def odd_moment(rng: Random) -> datetime:
         moment = datetime(2019, 1, 1, tzinfo=UTC) + timedelta(milliseconds=rng.randrange(6 * 365 * 86_400_000))
         if chance(rng, 0.3):
             moment += timedelta(microseconds=rng.randrange(1000))
-    return moment.astimezone(rng.choice(ZONES_WRITTEN))
+    try:
+        return moment.astimezone(rng.choice(ZONES_WRITTEN))
+    except OverflowError:
+        return moment
 
 
 def legacy_date(rng: Random) -> str | None:
