@@ -135,6 +135,6 @@ def look_at_killed_run(place: Place, command: list[str], variables: dict[str, st
 def wait_for(file: Path, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + RUN_S
     while not file.exists():
-        assert process.poll() is None, "the run has ended"
+        assert process.poll() is None, (file.parent / "logs" / "run.log").read_text(encoding="utf-8")
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -15,7 +15,7 @@ ROOMS = frozenset({"report", "output", "job_requests", "tables", "catalogue"})
 GROUND = frozenset({"settings", "errors", "ids", "places", "jvm_end"})
 """What everyone may use."""
 TOP = frozenset(
-    {"cli", "arguments", "command", "commands", "opening", "screens", "summaries", "stopping", "logs"}
+    {"cli", "arguments", "command", "commands", "opening", "private", "screens", "summaries", "stopping", "logs"}
     | {"queue_arguments", "queue_cli", "queue_commands", "queue_summaries", "run_command"}
 )
 """The composition root, in several modules."""

@@ -327,7 +327,7 @@ def random_answer(rng: Random, collection_id: str, other_collections: list[str])
         return answer(root)
     if chance(rng, 0.3):
         return answer(chain_tree(collection_id, DEEPEST_ALLOWED + rng.choice((0, 0, 0, 1, 6))))
-    if chance(rng, 0.22):
+    if chance(rng, 0.3):
         return answer(crowded_tree(rng, collection_id))
     if chance(rng, 0.5):
         return answer(
