@@ -199,21 +199,37 @@ def test_request_whose_driver_was_killed_ends_with_the_files_of_an_undisturbed_r
     assert list((place.reports / ".staging").iterdir()) == []
 
 
-def test_driver_dies_with_its_jvm_and_its_request_is_free_at_once(place: Place) -> None:
+@pytest.mark.parametrize(
+    ("number", "failed_tries"),
+    [
+        pytest.param(signal.SIGKILL, 0, id="killed"),
+        pytest.param(signal.SIGABRT, 1, id="crashed", marks=pytest.mark.long),
+        pytest.param(signal.SIGTERM, 0, id="stopped", marks=pytest.mark.long),
+    ],
+)
+def test_driver_whose_jvm_goes_gives_back_what_it_has_and_is_gone(place: Place, number: int, failed_tries: int) -> None:
+    """Schedulers kill the JVM of spark-submit at a time-out: that is no fault of a request, a crash may be."""
     place.put_in("r-1", "b-000")
-    with place.waiting_driver("after_stage", "r-1") as (process, _):
+    with place.waiting_driver("after_stage", "r-1") as (process, file):
         python = python_of(process)
-        os.kill(process.pid, signal.SIGKILL)
+        os.kill(process.pid, number)
+        file.unlink()
         begin = time.monotonic()
         assert process.stdout is not None
         process.stdout.read()  # to its end: nobody holds the other end any more
         wait_for(lambda: not Path(f"/proc/{python}").exists(), "the driver is gone")
         assert time.monotonic() - begin < DIES_S
-        [lock] = place.database.execute(
-            "SELECT pg_try_advisory_lock(hashtextextended("
-            """'[["public", "job_request"], "progress-exhaust", "t", "r-1"]', 0)) AS is_free"""
-        )
-        assert lock["is_free"]
+    row = place.row("r-1")
+    assert (row["status"], row["iteration"]) == ("SUBMITTED", failed_tries)
+    assert place.files("r-1") == {}
+    assert list((place.reports / ".staging").iterdir()) == []
+    [lock] = place.database.execute("SELECT count(*) AS held FROM pg_locks WHERE locktype = 'advisory'")
+    assert lock["held"] == 0
+
+    code, out = place.work_off()
+
+    assert code == 0, out
+    assert (place.row("r-1")["status"], place.row("r-1")["iteration"]) == ("SUCCESS", failed_tries)
 
 
 def test_paused_driver_whose_request_was_finished_by_another_writes_nothing(place: Place) -> None:

@@ -1,0 +1,149 @@
+"""How the JVM of a driver has ended, and what that means for the requests it worked on."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from progress_exhaust.errors import CatalogueError, ComputeError, DataShapeError, OutputError
+from progress_exhaust.jvm_end import JvmEnd, JvmWatch, count_oom_kills, meaning_of
+from progress_exhaust.services.request_faults import Move, move_for
+from progress_exhaust.stopping import Stopped
+
+
+@pytest.mark.parametrize(
+    ("status", "oom_kills", "end"),
+    [
+        (-9, 0, JvmEnd.KILLED),
+        (-9, 1, JvmEnd.LOST),
+        (None, 0, JvmEnd.KILLED),
+        (None, 2, JvmEnd.LOST),
+        (143, 0, JvmEnd.STOPPED),
+        (130, 1, JvmEnd.STOPPED),
+        (-15, 0, JvmEnd.STOPPED),
+        (0, 0, JvmEnd.LOST),
+        (1, 0, JvmEnd.LOST),
+        (3, 0, JvmEnd.LOST),
+        (52, 0, JvmEnd.LOST),
+        (-6, 0, JvmEnd.LOST),
+        (-11, 0, JvmEnd.LOST),
+    ],
+)
+def test_meaning_of_an_exit_status(status: int | None, oom_kills: int, end: JvmEnd) -> None:
+    assert meaning_of(status, oom_kills) is end
+
+
+@pytest.mark.parametrize(
+    ("number", "end"),
+    [(signal.SIGKILL, JvmEnd.KILLED), (signal.SIGTERM, JvmEnd.STOPPED), (signal.SIGSEGV, JvmEnd.LOST)],
+)
+def test_jvm_of_our_own_is_looked_at_as_a_child(number: int, end: JvmEnd) -> None:
+    watch = JvmWatch({}, oom_kills=lambda: 0)
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as child:
+        watch.follow(child)
+        assert watch.end(settle_s=0.0) is JvmEnd.ALIVE
+        child.send_signal(number)
+        assert watch.end(settle_s=10.0) is end
+
+
+def test_kill_for_want_of_memory_is_told_by_the_count_of_the_control_group() -> None:
+    kills = itertools.count()
+    watch = JvmWatch({}, oom_kills=lambda: next(kills))
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as child:
+        watch.follow(child)
+        child.kill()
+        assert watch.end(settle_s=10.0) is JvmEnd.LOST
+
+
+def test_parent_that_was_killed_is_told_apart_from_one_that_ended_itself(tmp_path: Path) -> None:
+    """A parent stands for the JVM of spark-submit; we are told of its end by a signal."""
+    driver = tmp_path / "driver.py"
+    driver.write_text(
+        """
+import os, signal, sys, time
+from progress_exhaust.jvm_end import JvmWatch
+
+watch = JvmWatch({"PYSPARK_GATEWAY_PORT": "1"}, oom_kills=lambda: 0)
+
+def told(number, frame):
+    is_orphaned = watch.note_signal()
+    with open(sys.argv[1], "w") as file:
+        file.write(f"{is_orphaned} {watch.end().value}")
+    os._exit(0)
+
+signal.signal(signal.SIGTERM, told)
+watch.ask_for_signal()
+print("ready", flush=True)
+time.sleep(60)
+""",
+        encoding="utf-8",
+    )
+    parent = (
+        "import os, subprocess, sys, time\n"
+        "child = subprocess.Popen([sys.executable, *sys.argv[2:]], stdout=subprocess.PIPE)\n"
+        "child.stdout.readline()\n"
+        "os.kill(os.getpid(), 9) if sys.argv[1] == 'kill' else os._exit(52)\n"
+    )
+    seen = {}
+    for how in ("kill", "exit"):
+        for number in range(5):
+            answer = tmp_path / f"{how}-{number}"
+            subprocess.run([sys.executable, "-c", parent, how, str(driver), str(answer)], check=False)
+            for _ in range(1000):
+                if answer.exists() and answer.read_text(encoding="utf-8"):
+                    break
+                signal.sigtimedwait([], 0.01)
+            seen[how, number] = answer.read_text(encoding="utf-8")
+    assert {text for (how, _), text in seen.items() if how == "kill"} == {"True killed"}
+    # Where its own parent has looked first, nobody can tell any more: then it is spared, a few times.
+    assert {text for (how, _), text in seen.items() if how == "exit"} <= {"True lost", "True killed"}
+    assert "True lost" in seen.values()
+
+
+def test_oom_kills_are_counted_in_either_kind_of_control_group(tmp_path: Path) -> None:
+    mount, groups = tmp_path / "cgroup", tmp_path / "self"
+    (mount / "job").mkdir(parents=True)
+    (mount / "job" / "memory.events").write_text("low 0\noom 3\noom_kill 2\n", encoding="utf-8")
+    groups.write_text("0::/job\n", encoding="utf-8")
+    assert count_oom_kills(groups, mount) == 2
+    (mount / "memory" / "pod").mkdir(parents=True)
+    (mount / "memory" / "pod" / "memory.oom_control").write_text(
+        "oom_kill_disable 0\nunder_oom 0\noom_kill 5\n", encoding="utf-8"
+    )
+    groups.write_text("9:name=systemd:/\n4:cpu,memory:/pod\n", encoding="utf-8")
+    assert count_oom_kills(groups, mount) == 5
+    (mount / "memory.events").write_text("oom_kill 1\n", encoding="utf-8")
+    groups.write_text("0::/not/seen/from/here\n", encoding="utf-8")
+    assert count_oom_kills(groups, mount) == 1
+    assert count_oom_kills(tmp_path / "none", mount) == 0
+
+
+STOP = Stopped(signal.SIGTERM)
+
+
+@pytest.mark.parametrize(
+    ("error", "requests", "jvm", "move"),
+    [
+        pytest.param(CatalogueError("down"), 3, JvmEnd.ALIVE, Move.GIVE_BACK, id="service"),
+        pytest.param(OutputError("full"), 1, JvmEnd.ALIVE, Move.GIVE_BACK, id="place"),
+        pytest.param(DataShapeError("altered"), 1, JvmEnd.ALIVE, Move.GIVE_BACK, id="shape of an input"),
+        pytest.param(STOP, 3, JvmEnd.ALIVE, Move.GIVE_BACK, id="signal"),
+        pytest.param(STOP, 3, JvmEnd.KILLED, Move.SPARE, id="time-out"),
+        pytest.param(STOP, 3, JvmEnd.LOST, Move.CHARGE_AND_END, id="crash told by a signal"),
+        pytest.param(STOP, 3, JvmEnd.STOPPED, Move.GIVE_BACK, id="JVM stopped"),
+        pytest.param(ConnectionError(), 1, JvmEnd.KILLED, Move.SPARE, id="time-out met first"),
+        pytest.param(ConnectionError(), 2, JvmEnd.LOST, Move.CHARGE_AND_END, id="crash"),
+        pytest.param(ConnectionError(), 2, JvmEnd.STOPPED, Move.GIVE_BACK, id="JVM stopped met first"),
+        pytest.param(ComputeError("memory"), 2, JvmEnd.ALIVE, Move.ISOLATE, id="Spark, several"),
+        pytest.param(ComputeError("memory"), 1, JvmEnd.ALIVE, Move.CHARGE, id="Spark, one"),
+        pytest.param(KeyError("defect"), 2, JvmEnd.ALIVE, Move.ISOLATE, id="defect, several"),
+        pytest.param(KeyError("defect"), 1, JvmEnd.ALIVE, Move.CHARGE, id="defect, one"),
+    ],
+)
+def test_move_for_each_failure(error: BaseException, requests: int, jvm: JvmEnd, move: Move) -> None:
+    assert move_for(error, requests=requests, jvm=jvm) is move
