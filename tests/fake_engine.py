@@ -144,8 +144,11 @@ class FakeEngine:
 
     def _make(self, report: Report, delivery: Delivery) -> None:
         batch_id = report.batch.batch_id
-        if batch_id in self.breaking:
-            raise self.breaking[batch_id]
+        if isinstance(broken := self.breaking.get(batch_id), NotMade):
+            delivery.refuse(report, broken)
+            return
+        if broken is not None:
+            raise broken
         content = content_of(batch_id)
         staged = self.staging.path(f"{report.report_no}-{id(report)}.csv")
         self.store.write_text(staged, [content])
