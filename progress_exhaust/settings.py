@@ -31,12 +31,15 @@ from pydantic import (
 )
 
 from progress_exhaust.errors import SettingsError
+from progress_exhaust.places import local_folder
 
 ENVIRONMENT_PREFIX = "PROGRESS_EXHAUST__"
 
 _TABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\.[A-Za-z][A-Za-z0-9_]*")
 _QUEUE_TABLE = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_]*\.)?[A-Za-z_][A-Za-z0-9_]*")
 _FILE_NAME = re.compile(r"[A-Za-z0-9_.{}-]+")
+_MANIFEST = "manifest.json"
+_NO_PATH = re.compile(r"[\x00-\x1f\x7f]")
 _DSN_PAIR = re.compile(r"\s*([A-Za-z_]+)\s*=\s*('(?:[^'\\]|\\.)*'|(?!')(?:[^\s\\]|\\.)*)(?=\s|$)")
 _ESCAPED = re.compile(r"\\(.)")
 _DSN_SECRETS = frozenset({"password", "sslpassword", "scram_client_key", "scram_server_key", "oauth_client_secret"})
@@ -192,7 +195,9 @@ class CatalogueSettings(Section):
     backoff_s: PositiveFloat = Field(0.5, description="seconds before the second try; doubled each time, with jitter")
     backoff_max_s: PositiveFloat = Field(8.0, description="most seconds between two tries")
     retry_after_max_s: PositiveFloat = Field(60.0, description="most seconds a Retry-After is obeyed")
-    down_after: PositiveInt = Field(5, description="failed calls in a row, over all threads, that have the service probed")
+    down_after: PositiveInt = Field(
+        5, description="failed calls in a row, over all threads, that have the service probed"
+    )
     concurrency: PositiveInt = Field(8, description="trees fetched at once")
     search_chunk: int = Field(100, ge=1, le=100, description="ids in one search; the service pages at 100")
     max_search_bytes: PositiveInt = Field(8 * 1024 * 1024, description="bytes of one decoded search answer")
@@ -252,6 +257,14 @@ class OutputSettings(Section):
     staging_keep_s: int = Field(
         3600, ge=300, description="seconds without a beat after which staging is left over; ten beats at least"
     )
+
+    @field_validator("url")
+    @classmethod
+    def _is_a_place(cls, url: str) -> str:
+        if _NO_PATH.search(url):
+            raise ValueError(f'expected a folder or a URL without control characters, got "{ascii(url)[1:-1]}"')
+        local_folder(url)
+        return url
 
     @field_validator("file_name")
     @classmethod

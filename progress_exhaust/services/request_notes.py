@@ -116,7 +116,7 @@ class RequestNotes:
                 "finished": json.loads(work.delivered().processed),
             },
         )
-        self._store.write_text(f"{work.folder}/{MANIFEST}", [manifest.to_json()])
+        self._staging.publish_text(f"{work.folder}/{MANIFEST}", [manifest.to_json()])
 
     def earlier(self, claim: Claim, *, keeps_processed: bool) -> Earlier:
         """Return what earlier drivers have left of this submission.

@@ -18,6 +18,7 @@ from pyspark.sql import functions as F
 from progress_exhaust.errors import NotMade, Reason
 from progress_exhaust.output.lines import in_file_order
 from progress_exhaust.output.staging import Staging
+from progress_exhaust.places import as_glob
 from progress_exhaust.report.enrolments import Counts
 from progress_exhaust.report.wanted import Report
 from progress_exhaust.services.delivery import Delivery
@@ -160,7 +161,7 @@ class WaveRunner:
     def _staged(self, frame: DataFrame, name: str, *partition_columns: str) -> DataFrame:
         url = self._ports.store.url(self._new_folder(name))
         frame.write.partitionBy(*partition_columns).parquet(url)
-        return self._ports.spark.read.schema(frame.schema).parquet(url)
+        return self._ports.spark.read.schema(frame.schema).parquet(as_glob(url))
 
     def _make_wave(
         self, wave: Wave, sources: SourceFrames, counts: dict[int, Counts], slice_starts: dict[int, list[str]]
