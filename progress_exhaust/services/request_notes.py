@@ -17,7 +17,7 @@ from progress_exhaust.job_requests.progress import PROGRESS_FOLDER, Progress, pr
 from progress_exhaust.output.manifest import Manifest
 from progress_exhaust.output.staging import Staging
 from progress_exhaust.output.store import Store
-from progress_exhaust.services.request_work import RequestWork, request_folder
+from progress_exhaust.services.request_work import RequestWork, earlier_folder, request_folder
 from progress_exhaust.services.run import Run
 from progress_exhaust.services.shaping import settings_that_shape_content
 from progress_exhaust.settings import Settings
@@ -126,7 +126,9 @@ class RequestNotes:
         """
         if claim.is_new:
             return Earlier()
-        manifest = _content_of(self._store.read_text(f"{request_folder(claim)}/{MANIFEST}"))
+        folders = dict.fromkeys((request_folder(claim), earlier_folder(claim)))
+        texts = (self._store.read_text(f"{folder}/{MANIFEST}") for folder in folders)
+        manifest = _content_of(next((text for text in texts if text is not None), None))
         request = _object(manifest.get("request"))
         is_same = (
             request.get("tag") == claim.key.tag
