@@ -274,6 +274,9 @@ class OutputSettings(Section):
             raise ValueError(
                 f'expected letters, digits, _ . - with {{batch_id}} and perhaps {{date}}, got "{template}"'
             )
+        pattern = re.escape(template.replace("{date}", "01_01_2026")).replace(r"\{batch_id\}", ".+")
+        if re.fullmatch(pattern, _MANIFEST):
+            raise ValueError(f'expected a name that no batch makes {_MANIFEST}, got "{template}"')
         return template
 
 
