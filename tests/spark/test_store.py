@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +16,7 @@ from progress_exhaust.errors import OutputError
 from progress_exhaust.output.store import HadoopStore, LocalStore, Store, open_store
 from progress_exhaust.places import as_glob
 from progress_exhaust.report.wanted import read_lines
+from progress_exhaust.services.plan import private_stage
 
 STAGED = "progress-exhaust/.staging/run/part=0.000000/part-00000"
 ODD_NAMES = ["may reports #1 50%20 é?", "out#1?x=50%", "out[1]", "out{a,b}*"]
@@ -320,6 +322,19 @@ def test_spark_reads_what_was_staged_at_a_place_by_its_very_name(
         assert (tmp_path / name / "lines.jsonl").exists()
         assert store.list_names("table/n=1") != []
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["out", "out1", "outa", name])
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_what_a_plan_stages_is_read_from_a_temporary_folder_of_any_name(
+    spark: SparkSession, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / name).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / name))
+    schema = T.StructType([T.StructField("value", T.StringType())])
+
+    with private_stage(spark, LocalStore(tmp_path), "run") as stage:
+        url, _ = stage("lines.jsonl", ['{"value":"ours"}'])
+        assert read_lines(spark, schema, url).collect() == [("ours",)]
 
 
 def test_other_urls_are_left_to_hadoop(spark: SparkSession) -> None:
