@@ -6,11 +6,12 @@ from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from progress_exhaust import summaries
+from progress_exhaust import logs, summaries
 from progress_exhaust.command import Command
+from progress_exhaust.errors import OutputError
 from progress_exhaust.opening import Outside
 from progress_exhaust.output.store import LocalStore
-from progress_exhaust.places import STAGING
+from progress_exhaust.places import STAGING, local_folder
 from progress_exhaust.queue_commands import open_queue
 from progress_exhaust.screens import Summary
 from progress_exhaust.services.doctor import Check, Openers, State, doctor
@@ -153,6 +154,9 @@ def _now() -> datetime:
 
 def remove_staging(settings: Settings, run_id: str) -> None:
     """Remove a run's staging without the JVM; on another store the next run's janitor does it."""
-    root = summaries.output_root(settings.output.url)
-    if "://" not in root:
-        LocalStore(Path(root)).remove(f"{STAGING}/{run_id}")
+    folder = local_folder(settings.output.url)
+    if folder is not None:
+        try:
+            LocalStore(folder).remove(f"{STAGING}/{run_id}")
+        except OutputError as error:
+            logs.warning(f"what the run has staged is left: {error}")

@@ -1,4 +1,52 @@
-"""Where a run's files are, below the output root; known also to what never loads Spark."""
+"""Where a run's files are, below the output root, and what its URL means; known also to what never loads Spark."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
 
 ROOT = "progress-exhaust"
 STAGING = f"{ROOT}/.staging"
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_GLOB = re.compile(r"[\\{}\[\]*?]")
+
+
+def local_folder(url: str) -> Path | None:
+    """Return the folder of this machine that an output URL names; None where Hadoop alone knows the place.
+
+    Every character of a path stands for itself, as Hadoop takes it: `%`, `#` and `?` too.
+
+    >>> local_folder("file:///data/out#1?x=50%"), local_folder("/data/out")
+    (PosixPath('/data/out#1?x=50%'), PosixPath('/data/out'))
+    >>> local_folder("hdfs://nodes/out") is None
+    True
+
+    Raises:
+        ValueError: it is no such URL; the text says what one looks like.
+    """
+    scheme = _SCHEME.match(url)
+    if scheme is None:
+        return Path(url).absolute()
+    path = url[scheme.end() :]
+    if not path.startswith("/"):
+        raise ValueError(
+            "expected a folder (with ./ in front where its name has a colon), or a URL such as file:///folder or "
+            f'hdfs://host/folder, got "{url}"'
+        )
+    if scheme[1].lower() != "file":
+        return None
+    if path.startswith("//"):
+        host, _, path = path[2:].partition("/")
+        if host not in ("", "localhost"):
+            raise ValueError(f'expected file:///folder, a folder of this machine, got "{url}"')
+    return Path("/" + path.lstrip("/"))
+
+
+def as_glob(url: str) -> str:
+    r"""Return a URL as Spark must be given it to read it: there, unlike where it writes, `[a]` would stand for `a`.
+
+    >>> print(as_glob("file:///out[1]?"))
+    file:///out\[1\]\?
+    """
+    return _GLOB.sub(r"\\\g<0>", url)

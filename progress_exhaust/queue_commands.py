@@ -11,16 +11,17 @@ from pathlib import Path
 from progress_exhaust import queue_summaries
 from progress_exhaust.command import Command
 from progress_exhaust.errors import RequestError
+from progress_exhaust.ids import is_run_id
 from progress_exhaust.job_requests.model import ListedRequest, NewRequest, RequestKey
 from progress_exhaust.job_requests.port import Queue
 from progress_exhaust.job_requests.progress import PROGRESS_FOLDER, Progress, progress_name, progress_of
 from progress_exhaust.job_requests.request_data import Wanted
 from progress_exhaust.job_requests.states import RequestState, state_of
-from progress_exhaust.places import STAGING
+from progress_exhaust.local_files import names_in, read_bytes
+from progress_exhaust.places import STAGING, local_folder
 from progress_exhaust.queue_arguments import unsafe_ids
 from progress_exhaust.screens import Summary
 from progress_exhaust.settings import Settings
-from progress_exhaust.summaries import output_root
 
 _MOST_PROGRESS_BYTES = 64 * 1024
 
@@ -74,7 +75,7 @@ def show_requests(
             listed = queue.listed(request_id=request_id, tag=tag)
         if request_id is not None and not listed:
             raise unknown_request("looking at", request_id, tag)
-        noted = progress_in(output_root(command.settings.output.url), listed)
+        noted = progress_in(local_folder(command.settings.output.url), listed)
         states.extend(state_of(one, noted.get(one.key)) for one in listed)
 
     _carry_out(
@@ -135,23 +136,23 @@ def unknown_request(doing: str, request_id: str, tag: str | None) -> RequestErro
     )
 
 
-def progress_in(root: str, requests: Iterable[ListedRequest]) -> dict[RequestKey, Progress]:
+def progress_in(root: Path | None, requests: Iterable[ListedRequest]) -> dict[RequestKey, Progress]:
     """Return the latest notes of requests that are at work, from the staging places of their drivers.
 
     Args:
-        root: the output root. On a store that only Hadoop knows, or where we may not look, nothing is known.
+        root: the output root. Where only Hadoop knows it, which is None, or we may not look, nothing is known.
         requests: rows of the queue.
     """
     alive = [request.key for request in requests if request.is_alive]
-    if not alive or "://" in root:
+    if not alive or root is None:
         return {}
     try:
-        places = [place / PROGRESS_FOLDER for place in (Path(root) / STAGING).iterdir()]
+        places = [f"{STAGING}/{name}/{PROGRESS_FOLDER}" for name in names_in(root, STAGING) if is_run_id(name)]
     except OSError:
         return {}
     found: dict[RequestKey, Progress] = {}
     for key in alive:
-        notes = (progress_of(_text_of(place / progress_name(key))) for place in places)
+        notes = (progress_of(_text_of(root, f"{place}/{progress_name(key)}")) for place in places)
         latest = max(
             (note for note in notes if note and note.key == key), key=lambda note: note.updated_at, default=None
         )
@@ -173,9 +174,8 @@ def _carry_out(command: Command, work: Callable[[], None], summary: Callable[[st
     command.carry_out(work, summary, cancel=lambda: None)
 
 
-def _text_of(file: Path) -> str | None:
+def _text_of(root: Path, path: str) -> str | None:
     try:
-        with file.open("rb") as opened:
-            return opened.read(_MOST_PROGRESS_BYTES).decode("utf-8")
+        return read_bytes(root, path, _MOST_PROGRESS_BYTES).decode("utf-8")
     except (OSError, UnicodeDecodeError):
         return None

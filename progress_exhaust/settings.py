@@ -31,12 +31,15 @@ from pydantic import (
 )
 
 from progress_exhaust.errors import SettingsError
+from progress_exhaust.places import local_folder
 
 ENVIRONMENT_PREFIX = "PROGRESS_EXHAUST__"
 
 _TABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\.[A-Za-z][A-Za-z0-9_]*")
 _QUEUE_TABLE = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_]*\.)?[A-Za-z_][A-Za-z0-9_]*")
 _FILE_NAME = re.compile(r"[A-Za-z0-9_.{}-]+")
+_MANIFEST = "manifest.json"
+_NO_PATH = re.compile(r"[\x00-\x1f\x7f]")
 _DSN_PAIR = re.compile(r"\s*([A-Za-z_]+)\s*=\s*('(?:[^'\\]|\\.)*'|(?!')(?:[^\s\\]|\\.)*)(?=\s|$)")
 _ESCAPED = re.compile(r"\\(.)")
 _DSN_SECRETS = frozenset({"password", "sslpassword", "scram_client_key", "scram_server_key", "oauth_client_secret"})
@@ -260,6 +263,14 @@ class OutputSettings(Section):
         3600, ge=300, description="seconds without a beat after which staging is left over; ten beats at least"
     )
 
+    @field_validator("url")
+    @classmethod
+    def _is_a_place(cls, url: str) -> str:
+        if _NO_PATH.search(url):
+            raise ValueError(f'expected a folder or a URL without control characters, got "{ascii(url)[1:-1]}"')
+        local_folder(url)
+        return url
+
     @field_validator("file_name")
     @classmethod
     def _names_one_batch(cls, template: str) -> str:
@@ -268,6 +279,9 @@ class OutputSettings(Section):
             raise ValueError(
                 f'expected letters, digits, _ . - with {{batch_id}} and perhaps {{date}}, got "{template}"'
             )
+        pattern = re.escape(template.replace("{date}", "01_01_2026")).replace(r"\{batch_id\}", ".+")
+        if re.fullmatch(pattern, _MANIFEST):
+            raise ValueError(f'expected a name that no batch makes {_MANIFEST}, got "{template}"')
         return template
 
 

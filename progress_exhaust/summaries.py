@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from progress_exhaust.errors import NotMade
+from progress_exhaust.places import local_folder
 from progress_exhaust.screens import Refusal, Summary, Table, count, size
 
 if TYPE_CHECKING:
@@ -215,8 +215,8 @@ def sample_summary(rows: Mapping[str, int], snapshot: str, catalogue: Path, dura
 
 def output_root(url: str) -> str:
     """Return the output root as people look for it: a path of this machine in full, any other URL as it is."""
-    parts = urlsplit(url)
-    return str(Path(parts.path or url).absolute()) if parts.scheme in ("", "file") else url
+    folder = local_folder(url)
+    return url if folder is None else str(folder)
 
 
 def ending(duration_s: float, error: str) -> dict[str, object]:

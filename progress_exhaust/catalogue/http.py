@@ -32,10 +32,10 @@ from progress_exhaust.catalogue.filters import (
     too_many_hits,
 )
 from progress_exhaust.catalogue.health import Health
+from progress_exhaust.catalogue.node import COLLECTION_MIME_TYPE
 from progress_exhaust.catalogue.port import STATE_OF_STATUS, CollectionState, Found, Result, in_parallel
 from progress_exhaust.catalogue.text import shown
 from progress_exhaust.catalogue.transport import AnswerTooLarge, Call, CallFailed
-from progress_exhaust.catalogue.node import COLLECTION_MIME_TYPE
 from progress_exhaust.errors import CatalogueError, RequestError, StepFailed
 from progress_exhaust.ids import is_safe_id
 from progress_exhaust.settings import CatalogueSettings

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -18,6 +18,7 @@ from progress_exhaust.job_requests.stored_json import is_count, json_of
 from progress_exhaust.places import ROOT
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,254}")
+_TAG_HASH = re.compile(r"[0-9a-f]{8}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -124,7 +125,9 @@ def entries_of(text: str | None) -> list[Entry]:
     return list(entries.values())
 
 
-def reusable(entries: Iterable[Entry], *, submitted_at: str, request_sha256: str, folder: str) -> list[Entry]:
+def reusable(
+    entries: Iterable[Entry], *, submitted_at: str, request_sha256: str, folders: Collection[str]
+) -> list[Entry]:
     """Return the entries made for this very submission, with this request data, in this request's own folder.
 
     Whether the file is still whole, and its audience still the right one, is for the caller to see.
@@ -133,14 +136,15 @@ def reusable(entries: Iterable[Entry], *, submitted_at: str, request_sha256: str
         entries: as the row has them.
         submitted_at: of the submission, as `submission_of` writes it.
         request_sha256: of the request data.
-        folder: the request's folder under the output root; a file elsewhere is somebody else's.
+        folders: the request's under the output root, of now and of earlier versions; a file elsewhere is somebody
+            else's.
     """
     return [
         entry
         for entry in entries
         if entry.submitted_at == submitted_at
         and entry.request_sha256 == request_sha256
-        and entry.file_path.rpartition("/")[0] == folder
+        and entry.file_path.rpartition("/")[0] in folders
     ]
 
 
@@ -192,7 +196,10 @@ def _is_inside(path: str) -> bool:
     parts = path.split("/")
     if len(parts) != 3 or parts[0] != ROOT or ".." in path:
         return False
-    return is_safe_id(parts[1]) and _FILE_NAME.fullmatch(parts[2]) is not None
+    request_id, mark, tag_hash = parts[1].partition("~")
+    if mark and not _TAG_HASH.fullmatch(tag_hash):
+        return False
+    return is_safe_id(request_id) and _FILE_NAME.fullmatch(parts[2]) is not None
 
 
 def _is_day(text: str) -> bool:

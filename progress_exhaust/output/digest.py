@@ -6,6 +6,9 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from progress_exhaust.errors import OutputError
+from progress_exhaust.local_files import opened_file
+
 _PIECE_BYTES = 1 << 20
 
 
@@ -25,20 +28,28 @@ class Digest:
 
 
 def digest_of(file: Path) -> Digest:
-    """Read a CSV file once.
+    """Read a CSV file once, which must be a regular one: in a folder of reports others may have put something else.
 
     A record ends at a line feed that an even number of quotes stands before. Between two quotes nothing ends, so the
     pieces of a split at quotes are outside and inside by turns.
+
+    Raises:
+        OutputError: it is gone, or can not be read.
     """
     sha256 = hashlib.sha256()
     size_bytes = records = 0
     is_inside = False
-    with file.open("rb") as stream:
-        while piece := stream.read(_PIECE_BYTES):
-            sha256.update(piece)
-            size_bytes += len(piece)
-            between_quotes = piece.split(b'"')
-            outside = between_quotes[1 if is_inside else 0 :: 2]
-            records += sum(part.count(b"\n") for part in outside)
-            is_inside ^= len(between_quotes) % 2 == 0
+    try:
+        with opened_file(file) as stream:
+            while piece := stream.read(_PIECE_BYTES):
+                sha256.update(piece)
+                size_bytes += len(piece)
+                between_quotes = piece.split(b'"')
+                outside = between_quotes[1 if is_inside else 0 :: 2]
+                records += sum(part.count(b"\n") for part in outside)
+                is_inside ^= len(between_quotes) % 2 == 0
+    except FileNotFoundError:
+        raise OutputError(f"reading {file}: it is gone; find out what else removes files there") from None
+    except OSError as error:
+        raise OutputError(f"reading {file}: {error.strerror}; check output.url and its rights") from None
     return Digest(size_bytes, sha256.hexdigest(), records)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import logging
 import os
 import socket
 import threading
@@ -14,13 +15,18 @@ from types import TracebackType
 from typing import Self
 
 from progress_exhaust.errors import OutputError
+from progress_exhaust.ids import is_run_id
 from progress_exhaust.output.store import Store
 from progress_exhaust.places import STAGING
 
 BEAT_S = 30.0
 
+_LOG = logging.getLogger(__name__)
 _OWNER = "owner.json"
+_MOST_OWNER_BYTES = 64 * 1024
+_MOST_NAMES_TOLD = 3
 _ENDED_STATES = ("Z", "X", "x")
+_OWNER_TYPES = {"host": str, "boot_id": str, "namespace": str, "process_id": int, "started": str}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +89,10 @@ class Staging:
         self._beat.join()
         try:
             self._store.remove(self._path)
-        except OutputError:
+        except OutputError as left:
             if error is None:
                 raise
+            _LOG.warning("what the run has staged is left: %s", left)
 
     def path(self, name: str) -> str:
         """Return the store's path of something in this place."""
@@ -105,6 +112,16 @@ class Staging:
         size_bytes = self._store.write_text(path, (f"{line}\n" for line in lines))
         return self._store.url(path), size_bytes
 
+    def publish_text(self, target: str, lines: Iterable[str]) -> None:
+        """Write a text file and move it to its place; a run that is killed meanwhile leaves nothing beside it.
+
+        Raises:
+            OutputError: it can not be written, or not be moved.
+        """
+        path = self.path(f"{next(self._numbers):04d}-text")
+        self._store.write_text(path, lines)
+        self._store.publish(path, target)
+
     def _write_owner(self) -> None:
         self._store.write_text(f"{self._path}/{_OWNER}", [json.dumps(asdict(this_process()))])
 
@@ -122,32 +139,55 @@ def remove_left_over(store: Store, keep_s: float, now: Callable[[], float]) -> l
     """Remove what killed runs left; return the names of the places removed.
 
     A place is left over when its process is certainly gone, or when it has not beaten for `keep_s` and its process can
-    not be looked at from here.
+    not be looked at from here. Only what is called as runs are is looked at. Whatever else lies there, and a place that
+    can not be read or removed, is left alone and told in a warning: nothing that others put there stops a run.
+
+    Raises:
+        OutputError: the staging itself can not be listed.
     """
+    names = store.list_names(STAGING)
     removed = []
-    for name in store.list_names(STAGING):
+    for name in filter(is_run_id, names):
         place = f"{STAGING}/{name}"
-        text = store.read_text(f"{place}/{_OWNER}")
-        owner = owner_of(text)
-        if owner is not None and is_gone(owner):
-            is_left_over = True
-        elif owner is not None and _is_visible(owner):
-            is_left_over = False
-        else:
-            age_s = store.age_s(f"{place}/{_OWNER}" if text is not None else place, now())
-            is_left_over = age_s is not None and age_s > keep_s
-        if is_left_over:
-            store.remove(place)
-            removed.append(name)
+        try:
+            if _is_left_over(store, place, keep_s, now):
+                store.remove(place)
+                removed.append(name)
+                _LOG.info("removed what a killed run left: %s", place)
+        except OutputError as error:
+            _LOG.warning("%s is left alone: %s", place, error)
+    _warn_of([name for name in names if not is_run_id(name)])
     return removed
 
 
+def _is_left_over(store: Store, place: str, keep_s: float, now: Callable[[], float]) -> bool:
+    text = store.read_text(f"{place}/{_OWNER}", _MOST_OWNER_BYTES)
+    owner = owner_of(text)
+    if owner is not None and is_gone(owner):
+        return True
+    if owner is not None and _is_visible(owner):
+        return False
+    age_s = store.age_s(f"{place}/{_OWNER}" if text is not None else place, now())
+    return age_s is not None and age_s > keep_s
+
+
+def _warn_of(strange: list[str]) -> None:
+    """Tell once of what is not ours, however much it is."""
+    if strange:
+        shown = ", ".join(ascii(name) for name in strange[:_MOST_NAMES_TOLD])
+        more = ", …" if len(strange) > _MOST_NAMES_TOLD else ""
+        _LOG.warning("%s holds what no run has made, which is left alone: %s%s", STAGING, shown, more)
+
+
 def owner_of(text: str | None) -> Owner | None:
-    """Return the owner that a note tells; None where it tells none."""
+    """Return the owner in a note, which anybody may have written; None where there is none that can be read."""
     try:
-        return Owner(**json.loads(text)) if text else None
-    except (ValueError, TypeError):
+        content = json.loads(text) if text else None
+    except (ValueError, RecursionError):
         return None
+    if not isinstance(content, dict) or content.keys() != _OWNER_TYPES.keys():
+        return None
+    return Owner(**content) if all(type(content[name]) is kind for name, kind in _OWNER_TYPES.items()) else None
 
 
 def _is_visible(owner: Owner) -> bool:

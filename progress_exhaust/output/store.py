@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
-from collections.abc import Iterable
+import errno
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, Protocol
-from urllib.parse import urlsplit
-from uuid import uuid4
 
 from py4j.java_gateway import is_instance_of
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from progress_exhaust.errors import OutputError
+from progress_exhaust.local_files import (
+    DIRECTORY_MODE,
+    FILE_MODE,
+    PRIVATE_DIRECTORY_MODE,
+    join_files,
+    make_folders,
+    make_private_folder,
+    move_file,
+    names_in,
+    read_bytes,
+    remove_tree,
+    status_of,
+    too_long,
+    write_whole,
+)
+from progress_exhaust.places import local_folder
 
-FILE_MODE = 0o640
-PRIVATE_DIRECTORY_MODE = 0o700
-DIRECTORY_MODE = 0o750
-
-_FILE_URL = re.compile(r"^file:/+")
+MOST_TEXT_BYTES = 64 << 20
+"""What a file that is read into memory may have, where nothing else is said."""
 
 
 class Store(Protocol):
     """A tree of files under one root; paths are relative to it, with `/` between their parts.
+
+    Others may have put things into the folders below the root: what is not a folder or a regular file of its own is
+    refused, and never followed. Folders that a method makes can be entered by us and read by our group.
 
     Every method raises `OutputError`, naming the place, when the store does not do its part.
     """
@@ -39,8 +54,8 @@ class Store(Protocol):
     def write_text(self, path: str, lines: Iterable[str]) -> int:
         """Write a small file anew, whole or not at all, and the folders above it; return its bytes."""
 
-    def read_text(self, path: str) -> str | None:
-        """Return a small file's text, or None where there is none."""
+    def read_text(self, path: str, most_bytes: int = MOST_TEXT_BYTES) -> str | None:
+        """Return a file's text, or None where there is none; one that is longer is an error."""
 
     def size_bytes(self, path: str) -> int | None:
         """Return a file's length, or None where there is no file."""
@@ -58,10 +73,13 @@ class Store(Protocol):
         """Make one file of several, in order."""
 
     def publish(self, source: str, target: str) -> None:
-        """Move a staged file to its place, over an older one of that name; readers see the old one or the new one."""
+        """Move a staged file to its place, over an older one of that name; readers see the old one or the new one.
+
+        Its group may read it then. A link in its place is replaced, a directory is an error.
+        """
 
     def remove(self, path: str) -> None:
-        """Remove a file or a directory with all in it; nothing where there is none."""
+        """Remove a file or a directory with all in it; nothing where there is none. What a link leads to stays."""
 
     def check(self) -> None:
         """Write and remove a small file; several threads and runs may do so at once."""
@@ -69,14 +87,12 @@ class Store(Protocol):
 
 def open_store(url: str, spark: SparkSession) -> Store:
     """Return the store at a local path or any URL that Hadoop knows."""
-    scheme = urlsplit(url).scheme
-    if scheme == "file":
-        return LocalStore(Path(_FILE_URL.sub("/", url)))
-    return HadoopStore(url, spark) if scheme else LocalStore(Path(url))
+    folder = local_folder(url)
+    return HadoopStore(url, spark) if folder is None else LocalStore(folder)
 
 
 class LocalStore:
-    """The store in a folder of this machine."""
+    """The store in a folder of this machine; below it no link is followed."""
 
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()
@@ -88,46 +104,37 @@ class LocalStore:
     def make_private_directory(self, path: str) -> None:
         """Make the directory with mode 0700."""
         with _told("making", self._root / path):
-            (self._root / path).parent.mkdir(parents=True, exist_ok=True, mode=DIRECTORY_MODE)
-            (self._root / path).mkdir(exist_ok=True, mode=PRIVATE_DIRECTORY_MODE)
-            (self._root / path).chmod(PRIVATE_DIRECTORY_MODE)
+            make_folders(self._root)
+            make_private_folder(self._root, path)
 
     def write_text(self, path: str, lines: Iterable[str]) -> int:
         """Write beside the target, then rename."""
-        target = self._root / path
-        unfinished = target.with_name(f".{target.name}.unfinished")
-        with _told("writing", target):
-            target.parent.mkdir(parents=True, exist_ok=True, mode=DIRECTORY_MODE)
-            try:
-                with unfinished.open("w", encoding="utf-8", newline="") as file:
-                    file.writelines(lines)
-                    file.flush()
-                    os.fsync(file.fileno())
-                    size = file.tell()
-                unfinished.chmod(FILE_MODE)
-                unfinished.replace(target)
-            finally:
-                unfinished.unlink(missing_ok=True)
-        return size
+        with _told("writing", self._root / path):
+            make_folders(self._root)
+            return write_whole(self._root, path, lines)
 
-    def read_text(self, path: str) -> str | None:
+    def read_text(self, path: str, most_bytes: int = MOST_TEXT_BYTES) -> str | None:
         """Read the file; what is not UTF-8 in it comes out as U+FFFD."""
         with _told("reading", self._root / path):
             try:
-                return (self._root / path).read_bytes().decode("utf-8", errors="replace")
+                return read_bytes(self._root, path, most_bytes).decode("utf-8", errors="replace")
             except FileNotFoundError:
                 return None
 
     def size_bytes(self, path: str) -> int | None:
         """Look at the file."""
         with _told("looking at", self._root / path):
-            return (self._root / path).stat().st_size if (self._root / path).is_file() else None
+            try:
+                status = status_of(self._root, path)
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+            return status.st_size if stat.S_ISREG(status.st_mode) else None
 
     def list_names(self, path: str) -> list[str]:
         """List the directory."""
         with _told("listing", self._root / path):
             try:
-                return sorted(os.listdir(self._root / path))  # noqa: PTH208 - names are wanted, not paths
+                return names_in(self._root, path)
             except FileNotFoundError:
                 return []
 
@@ -135,7 +142,7 @@ class LocalStore:
         """Compare with the time of last change."""
         with _told("looking at", self._root / path):
             try:
-                return now - (self._root / path).stat().st_mtime
+                return now - status_of(self._root, path).st_mtime
             except FileNotFoundError:
                 return None
 
@@ -145,37 +152,24 @@ class LocalStore:
 
     def join(self, sources: Iterable[str], target: str) -> None:
         """Append the sources to a new file."""
-        with _told("joining", self._root / target), (self._root / target).open("xb") as whole:
-            for source in sources:
-                with (self._root / source).open("rb") as piece:
-                    shutil.copyfileobj(piece, whole, 1 << 20)
+        with _told("joining", self._root / target):
+            join_files(self._root, sources, target)
 
     def publish(self, source: str, target: str) -> None:
         """Sync, then rename within the file system."""
-        staged, final = self._root / source, self._root / target
-        with _told("publishing", final):
-            if final.is_dir():
-                raise IsADirectoryError(21, "a directory stands in its place")
-            final.parent.mkdir(parents=True, exist_ok=True, mode=DIRECTORY_MODE)
-            staged.chmod(FILE_MODE)
-            _sync(staged)
-            staged.replace(final)
-            _sync(final.parent)
+        with _told("publishing", self._root / target):
+            move_file(self._root, source, target)
 
     def remove(self, path: str) -> None:
         """Remove the tree."""
-        target = self._root / path
-        with _told("removing", target):
-            if target.is_dir():
-                shutil.rmtree(target, onerror=_raise_unless_gone)
-            else:
-                target.unlink(missing_ok=True)
+        with _told("removing", self._root / path):
+            remove_tree(self._root, path)
 
     def check(self) -> None:
         """Write and remove a probe."""
         with _told("making", self._root):
-            self._root.mkdir(parents=True, exist_ok=True, mode=DIRECTORY_MODE)
-        probe = f".probe-{uuid4().hex}"
+            make_folders(self._root)
+        probe = f".probe-{token_hex(8)}"
         self.write_text(probe, ["probe"])
         self.remove(probe)
 
@@ -189,8 +183,11 @@ class HadoopStore:
         self._conf: Any = spark._jsc.hadoopConfiguration()
         with _told("opening", root):
             self._files: Any = self._path("").getFileSystem(self._conf)
-        gateway = spark.sparkContext._gateway
-        self._has_side_files = bool(is_instance_of(gateway, self._files, "org.apache.hadoop.fs.ChecksumFileSystem"))
+        self._checked: set[str] = set()
+        self._gateway = spark.sparkContext._gateway
+        self._has_side_files = bool(
+            is_instance_of(self._gateway, self._files, "org.apache.hadoop.fs.ChecksumFileSystem")
+        )
 
     def url(self, path: str) -> str:
         """Return the Hadoop URL."""
@@ -199,33 +196,47 @@ class HadoopStore:
     def make_private_directory(self, path: str) -> None:
         """Make the directory with mode 0700 where the file system has modes."""
         with _told("making", self.url(path)):
-            self._files.mkdirs(self._path(path))
+            self._refuse_links(path)
+            self._make_folders(self._path(path).getParent())
+            self._files.mkdirs(self._path(path), self._permission(PRIVATE_DIRECTORY_MODE))
             self._set_mode(path, PRIVATE_DIRECTORY_MODE)
 
     def write_text(self, path: str, lines: Iterable[str]) -> int:
-        """Write a hidden file, then rename."""
+        """Write a file beside the target, whose name nobody can know, then rename."""
         content = "".join(lines).encode()
-        unfinished = f"{path}.unfinished"
-        with _told("writing", self.url(path)):
-            stream = self._files.create(self._path(unfinished), True)
-            try:
-                stream.write(content)
-            finally:
-                stream.close()
-        self.publish(unfinished, path)
+        folder, _, _ = path.rpartition("/")
+        unfinished = f"{folder}/.{token_hex(8)}.unfinished".lstrip("/")
+        try:
+            with _told("writing", self.url(path)):
+                self._refuse_links(folder)
+                self._make_folders(self._path(folder))
+                stream = self._files.create(self._path(unfinished), False)
+                try:
+                    stream.write(content)
+                finally:
+                    stream.close()
+            self.publish(unfinished, path)
+        except OutputError:
+            with suppress(OutputError):  # of a store that is away the first failure tells
+                self.remove(unfinished)
+            raise
         return len(content)
 
-    def read_text(self, path: str) -> str | None:
-        """Read the file through the JVM."""
+    def read_text(self, path: str, most_bytes: int = MOST_TEXT_BYTES) -> str | None:
+        """Read the file through the JVM, which hands on no more than may be."""
         with _told("reading", self.url(path)):
+            self._refuse_links(path.rpartition("/")[0])
             if not self._files.exists(self._path(path)):
                 return None
             stream = self._files.open(self._path(path))
             try:
-                text = self._jvm.org.apache.commons.io.IOUtils.toString(stream, "UTF-8")
-                return str(text)
+                bounded = self._jvm.org.apache.commons.io.input.BoundedInputStream(stream, most_bytes + 1)
+                content = bytes(self._jvm.org.apache.commons.io.IOUtils.toByteArray(bounded))
             finally:
                 stream.close()
+            if len(content) > most_bytes:
+                raise too_long(most_bytes)
+            return content.decode("utf-8", errors="replace")
 
     def size_bytes(self, path: str) -> int | None:
         """Look at the file."""
@@ -238,6 +249,7 @@ class HadoopStore:
     def list_names(self, path: str) -> list[str]:
         """List the directory."""
         with _told("listing", self.url(path)):
+            self._refuse_links(path)
             if not self._files.exists(self._path(path)):
                 return []
             return sorted(status.getPath().getName() for status in self._files.listStatus(self._path(path)))
@@ -252,7 +264,7 @@ class HadoopStore:
 
     def local_copy(self, path: str, folder: Path) -> Path:
         """Copy the file to this machine; no byte of it passes through Python's gateway."""
-        copy = folder / path.replace("/", "_")
+        copy = folder / token_hex(8)
         with _told("copying", self.url(path)):
             local = self._jvm.org.apache.hadoop.fs.Path(f"file://{copy}")
             self._files.copyToLocalFile(False, self._path(path), local, True)
@@ -276,9 +288,10 @@ class HadoopStore:
         """Rename over an older file, in one step where the file system has one."""
         staged, final = self._path(source), self._path(target)
         with _told("publishing", self.url(target)):
+            self._refuse_links(target.rpartition("/")[0])
             if self._files.exists(final) and self._files.getFileStatus(final).isDirectory():
-                raise IsADirectoryError(21, "a directory stands in its place")
-            self._files.mkdirs(final.getParent())
+                raise IsADirectoryError(errno.EISDIR, "a directory stands in its place")
+            self._make_folders(final.getParent())
             self._set_mode(source, FILE_MODE)
             self._drop_side_file(source)
             options = self._jvm.org.apache.hadoop.fs.Options.Rename
@@ -294,7 +307,7 @@ class HadoopStore:
 
     def check(self) -> None:
         """Write and remove a probe."""
-        probe = f".probe-{uuid4().hex}"
+        probe = f".probe-{token_hex(8)}"
         self.write_text(probe, ["probe"])
         self.remove(probe)
 
@@ -307,9 +320,52 @@ class HadoopStore:
             folder, _, name = path.rpartition("/")
             self._files.delete(self._path(f"{folder}/.{name}.crc" if folder else f".{name}.crc"), False)
 
+    def _make_folders(self, folder: Any) -> None:
+        """Make a folder and those above it that are missing, with our mode whatever the umask of the cluster is."""
+        missing = []
+        while not self._files.exists(folder):
+            missing.append(folder)
+            folder = folder.getParent()
+        for one in reversed(missing):
+            self._files.mkdirs(one)
+            self._files.setPermission(one, self._permission(DIRECTORY_MODE))
+
+    def _refuse_links(self, folder: str) -> None:
+        """See once that the folders of ours on a way are no links, on the few file systems that have some.
+
+        What is below a run's own place only we can have made.
+        """
+        for place in _folders_of(folder):
+            if place not in self._checked:
+                if self._is_link(place):
+                    raise OSError(errno.ELOOP, f"{self.url(place)} is a symbolic link, which is not followed")
+                self._checked.add(place)
+
+    def _is_link(self, path: str) -> bool:
+        # Hadoop's own local file system looks for a link by the text of the path, which a scheme would make another.
+        plain = self._jvm.org.apache.hadoop.fs.Path.getPathWithoutSchemeAndAuthority(self._path(path))
+        try:
+            return bool(self._files.getFileLinkStatus(plain).isSymlink())
+        except Py4JJavaError as error:
+            if is_instance_of(self._gateway, error.java_exception, "java.io.FileNotFoundException"):
+                return False
+            raise
+
     def _set_mode(self, path: str, mode: int) -> None:
-        permission = self._jvm.org.apache.hadoop.fs.permission.FsPermission(f"{mode:o}")
-        self._files.setPermission(self._path(path), permission)
+        self._files.setPermission(self._path(path), self._permission(mode))
+
+    def _permission(self, mode: int) -> Any:
+        return self._jvm.org.apache.hadoop.fs.permission.FsPermission(f"{mode:o}")
+
+
+def _folders_of(path: str) -> Iterator[str]:
+    """Give the folders on a way, down to a run's own place.
+
+    >>> list(_folders_of("progress-exhaust/.staging/run/wave-1/part=0"))
+    ['progress-exhaust', 'progress-exhaust/.staging', 'progress-exhaust/.staging/run']
+    """
+    names = path.split("/")[:3] if path else []
+    return ("/".join(names[:number]) for number in range(1, len(names) + 1))
 
 
 class _told:  # noqa: N801 - reads as a clause where it is used
@@ -329,17 +385,3 @@ class _told:  # noqa: N801 - reads as a clause where it is used
         else:
             return
         raise OutputError(f"{self._sentence}: {cause}; check output.url, its space and its rights") from None
-
-
-def _raise_unless_gone(call: object, path: str, error: tuple[type, BaseException, object]) -> None:
-    """Let another run remove the same tree at the same time."""
-    if not isinstance(error[1], FileNotFoundError):
-        raise error[1]
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

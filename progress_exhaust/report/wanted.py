@@ -16,6 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
 from progress_exhaust.catalogue.layout import Layout
+from progress_exhaust.places import as_glob
 
 _ID = T.StringType()
 
@@ -200,7 +201,7 @@ def report_row(report: Report, slice_starts: Sequence[str], *, first_cells: str,
 
 def read_lines(spark: SparkSession, schema: T.StructType, url: str) -> DataFrame:
     """Read staged JSON lines by their schema."""
-    return spark.read.schema(schema).option("mode", "FAILFAST").json(url)
+    return spark.read.schema(schema).option("mode", "FAILFAST").json(as_glob(url))
 
 
 def _nested_groups(nested: Sequence[Sequence[str]]) -> list[dict[str, object]]:

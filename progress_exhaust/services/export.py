@@ -50,7 +50,7 @@ def export(asked: Asked, ports: Ports, settings: Settings, run: Run, outcome: Ou
             outcome.made.sort(key=lambda file: file.batch_id)
             outcome.duration_s = time.monotonic() - begin
             if outcome.made or outcome.not_made:
-                _write_manifest(outcome, ports, settings, run, started)
+                _write_manifest(outcome, staging, settings, run, started)
     outcome.duration_s = time.monotonic() - begin
 
 
@@ -69,7 +69,7 @@ def _make(asked: Asked, ports: Ports, settings: Settings, run: Run, staging: Sta
     WaveRunner(ports, settings, run, staging, places, outcome, delivery).make(reports)
 
 
-def _write_manifest(outcome: Outcome, ports: Ports, settings: Settings, run: Run, started: datetime) -> None:
+def _write_manifest(outcome: Outcome, staging: Staging, settings: Settings, run: Run, started: datetime) -> None:
     manifest = Manifest(
         run_id=run.run_id,
         version=progress_exhaust.__version__,
@@ -80,7 +80,7 @@ def _write_manifest(outcome: Outcome, ports: Ports, settings: Settings, run: Run
         not_made=sorted(outcome.not_made, key=lambda refusal: (refusal.subject, refusal.reason)),
     )
     path = f"{ROOT}/manifest_{run.run_id}.json"
-    ports.store.write_text(path, [manifest.to_json()])
+    staging.publish_text(path, [manifest.to_json()])
     outcome.manifest_path = path
 
 

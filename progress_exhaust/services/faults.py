@@ -8,6 +8,7 @@ from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.errors import PySparkException
 
 from progress_exhaust.errors import ComputeError, DataShapeError, OutputError, ProgressExhaustError, SourceError
+from progress_exhaust.places import STAGING
 from progress_exhaust.settings import Settings
 from progress_exhaust.tables.cassandra_faults import causes, read_fault
 from progress_exhaust.tables.schemas import table_names
@@ -40,6 +41,11 @@ def fault_of(error: BaseException, settings: Settings) -> ProgressExhaustError |
     if fault := read_fault(error, text, settings.cassandra, list(table_names(settings).values())):
         return fault
     if unreadable := _UNREADABLE.search(text):
+        if f"/{STAGING}/" in unreadable.group(0):
+            return OutputError(
+                f"reading {unreadable.group(1) or unreadable.group(2)}: what the run has staged is gone; find out what "
+                "else removes files at output.url, and run again"
+            )
         return SourceError(
             f"reading file {unreadable.group(1) or unreadable.group(2)}: it is damaged, gone, or not for us to read; "
             "mend the file"

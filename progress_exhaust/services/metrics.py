@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,9 +9,11 @@ from datetime import datetime
 from pathlib import Path
 
 from progress_exhaust.errors import OutputError
+from progress_exhaust.local_files import make_folders, write_whole
 from progress_exhaust.services.run import RequestsOutcome
 
 _PREFIX = "progress_exhaust"
+_FILE_MODE, _DIRECTORY_MODE = 0o644, 0o755
 
 
 @dataclass
@@ -58,17 +59,15 @@ class Totals:
 def write_metrics(totals: Totals, file: Path, now: datetime) -> None:
     """Write the metrics anew; a reader sees the old file or the new one.
 
+    Everybody may read them, since who collects them is another user, and they tell of nobody.
+
     Raises:
         OutputError: the file can not be written.
     """
-    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
+    lines = (f"{line}\n" for line in metric_lines(totals, now))
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            unfinished.write_text("".join(f"{line}\n" for line in metric_lines(totals, now)), encoding="utf-8")
-            unfinished.replace(file)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        make_folders(file.parent.absolute(), _DIRECTORY_MODE)
+        write_whole(file.parent.absolute(), file.name, lines, _FILE_MODE)
     except OSError as error:
         raise OutputError(f"writing metrics to {file}: {error.strerror}; check requests.metrics_file") from None
 

@@ -204,7 +204,8 @@ def _stage_lines(folder: Path, numbers: Iterator[int], name: str, lines: Iterabl
     file = folder / f"{next(numbers):04d}-{name}"
     with file.open("w", encoding="utf-8", newline="") as content:
         content.writelines(f"{line}\n" for line in lines)
-    return file.as_uri(), file.stat().st_size
+    # As Hadoop reads it, to whom `%20` is no blank.
+    return f"file://{file}", file.stat().st_size
 
 
 def _batch(report: Report, counts: Counts, settings: Settings, day: date) -> PlannedBatch:

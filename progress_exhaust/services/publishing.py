@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +29,9 @@ from progress_exhaust.services.report_plan import fixed_texts
 from progress_exhaust.settings import OutputSettings
 
 CONTROL_CHARACTERS = "control_characters"
-_PART = "part="
+_PART = re.compile(rf"part=([0-9]+)\.([0-9]+|{NOTES})")
+_MOST_NOTE_BYTES = 512 << 20
+"""Of a report in which every learner needs a note, this is tens of millions of learners."""
 
 
 @dataclass(frozen=True)
@@ -36,25 +39,50 @@ class Parts:
     """The staged files of one report.
 
     Attributes:
-        slices: paths of its slices, in the order of the file.
-        notes: paths of its notes.
+        slices: paths of its slices by their number, which is their order; none under one whose folder is empty.
+        notes: paths of its notes; None where their folder is empty.
     """
 
-    slices: Sequence[str]
-    notes: Sequence[str]
+    slices: Mapping[int, Sequence[str]]
+    notes: Sequence[str] | None
 
 
 def staged_parts(store: Store, folder: str) -> dict[int, Parts]:
     """List what Spark has staged in a folder, by report_no."""
-    slices: dict[int, list[str]] = defaultdict(list)
-    notes: dict[int, list[str]] = defaultdict(list)
+    slices: dict[int, dict[int, list[str]]] = defaultdict(dict)
+    notes: dict[int, list[str] | None] = {}
     for name in store.list_names(folder):
-        if not name.startswith(_PART):
+        part = _PART.fullmatch(name)
+        if part is None:
             continue
-        report_no, _, piece = name.removeprefix(_PART).partition(".")
+        report_no, piece = int(part[1]), part[2]
         paths = [f"{folder}/{name}/{file}" for file in store.list_names(f"{folder}/{name}") if file.startswith("part-")]
-        (notes if piece == NOTES else slices)[int(report_no)].extend(paths)
-    return {report_no: Parts(slices[report_no], notes.get(report_no, [])) for report_no in slices}
+        if piece == NOTES:
+            notes[report_no] = paths or None
+        else:
+            slices[report_no][int(piece)] = paths
+    return {report_no: Parts(slices[report_no], notes.get(report_no, [])) for report_no in slices.keys() | notes.keys()}
+
+
+def whole_parts(report: Report, parts: Parts | None, sure_slices: int) -> Parts:
+    """Return a report's parts after seeing that none that Spark must have staged is missing.
+
+    Spark makes a folder together with the file in it, and fails where it can not. What is missing after it has ended
+    well was lost by the output place, or removed by somebody: no batch is at fault.
+
+    Args:
+        report: what it is.
+        parts: what is staged of it; None where nothing is.
+        sure_slices: how many slices, counted from the first, have a line for certain.
+
+    Raises:
+        OutputError: a part is gone.
+    """
+    if parts is None or parts.notes is None:
+        raise _gone(report)
+    if not all(parts.slices.values()) or not parts.slices.keys() >= set(range(sure_slices)):
+        raise _gone(report)
+    return parts
 
 
 @dataclass(frozen=True)
@@ -131,9 +159,10 @@ def check_report(
 
     Raises:
         NotMade: a table holds a key twice, or the rows do not match the count.
+        OutputError: a part is gone, or can not be read.
     """
     batch = report.batch
-    notes = _read_notes(store, parts.notes)
+    notes = _read_notes(store, report, parts.notes or ())
     if notes.doubled:
         tables = ", ".join(sorted(notes.doubled))
         raise NotMade(
@@ -142,12 +171,10 @@ def check_report(
             f'batch "{batch.batch_id}" is not made: {tables} holds a key twice for {notes.doubled_rows} of its rows; '
             "remove the doubled rows",
         )
-    if not parts.slices:
-        raise _miscounted(batch.batch_id, "nothing", counts.kept)
-    staged = _whole(store, parts.slices)
+    staged = _whole(store, [path for _, paths in sorted(parts.slices.items()) for path in paths])
     digest = digest_of(store.local_copy(staged, scratch))
     if digest.records != counts.kept + 1:
-        raise _miscounted(batch.batch_id, f"{digest.records - 1} rows", counts.kept)
+        raise _miscounted(batch.batch_id, digest.records - 1, counts.kept)
     texts = fixed_texts(report, formula_guard=settings.formula_guard)
     return CheckedReport(
         report,
@@ -169,12 +196,19 @@ def file_name(settings: OutputSettings, batch_id: str, day: date) -> str:
     return settings.file_name.format(batch_id=batch_id, date=day.strftime("%d_%m_%Y"))
 
 
-def _miscounted(batch_id: str, got: str, expected: int) -> NotMade:
+def _gone(report: Report) -> OutputError:
+    return OutputError(
+        f'checking the file of batch "{report.batch.batch_id}": its staged parts are gone, expected them to stay until '
+        "they are published; find out what else removes files at output.url, and run again"
+    )
+
+
+def _miscounted(batch_id: str, got: int, expected: int) -> NotMade:
     return NotMade(
         Reason.COUNT_MISMATCH,
         batch_id,
-        f'batch "{batch_id}" is not made: its file has {got}, expected {expected} rows as counted from the enrolments; '
-        "the tables changed while they were read, run again",
+        f'batch "{batch_id}" is not made: its file has {got} rows, expected {expected} rows as counted from the '
+        "enrolments; the tables changed while they were read, run again",
     )
 
 
@@ -186,12 +220,15 @@ class _Notes:
     doubled_rows: int
 
 
-def _read_notes(store: Store, paths: Iterable[str]) -> _Notes:
+def _read_notes(store: Store, report: Report, paths: Iterable[str]) -> _Notes:
     cells: Counter[str] = Counter()
     doubled: set[str] = set()
     doubled_rows = 0
     for path in paths:
-        for line in (store.read_text(path) or "").splitlines():
+        text = store.read_text(path, _MOST_NOTE_BYTES)
+        if text is None:
+            raise _gone(report)
+        for line in text.splitlines():
             name, _, value = line.partition("=")
             if name == DOUBLED_NOTE:
                 doubled_rows += 1

@@ -25,7 +25,7 @@ from progress_exhaust.job_requests.progress import PROGRESS_FOLDER, Progress, pr
 from progress_exhaust.output.manifest import Manifest
 from progress_exhaust.output.staging import Staging
 from progress_exhaust.output.store import Store
-from progress_exhaust.services.request_work import RequestWork, request_folder
+from progress_exhaust.services.request_work import RequestWork, earlier_folder, request_folder
 from progress_exhaust.services.run import Run
 from progress_exhaust.services.shaping import settings_that_shape_content
 from progress_exhaust.settings import Settings
@@ -130,7 +130,7 @@ class RequestNotes:
                 **({"jvm_kills": work.jvm_kills} if work.jvm_kills else {}),
             },
         )
-        self._store.write_text(f"{work.folder}/{MANIFEST}", [manifest.to_json()])
+        self._staging.publish_text(f"{work.folder}/{MANIFEST}", [manifest.to_json()])
 
     def earlier(self, claim: Claim, *, keeps_processed: bool) -> Earlier:
         """Return what earlier drivers have left of this submission.
@@ -140,8 +140,10 @@ class RequestNotes:
         """
         if claim.is_new:
             return Earlier()
+        folders = dict.fromkeys((request_folder(claim), earlier_folder(claim)))
+        texts = (self._store.read_text(f"{folder}/{MANIFEST}") for folder in folders)
         return earlier_of(
-            claim, self._store.read_text(f"{request_folder(claim)}/{MANIFEST}"), keeps_processed=keeps_processed
+            claim, next((text for text in texts if text is not None), None), keeps_processed=keeps_processed
         )
 
     def _write_progress(self, work: RequestWork, phase: str) -> None:

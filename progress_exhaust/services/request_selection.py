@@ -19,7 +19,7 @@ from progress_exhaust.report.wanted import Batch, Report
 from progress_exhaust.services import refusals
 from progress_exhaust.services.publishing import described_columns
 from progress_exhaust.services.request_notes import Earlier, FileCounts
-from progress_exhaust.services.request_work import RequestWork, request_folder
+from progress_exhaust.services.request_work import RequestWork, earlier_folder, request_folder
 from progress_exhaust.services.selection import Asked, Selection
 from progress_exhaust.settings import Settings
 
@@ -105,7 +105,7 @@ def finished_entries(
         earlier.entries,
         submitted_at=submission_of(claim.submitted_at),
         request_sha256=request_sha256(claim.request_data),
-        folder=request_folder(claim),
+        folders={request_folder(claim), earlier_folder(claim)},
     )
     by_report = {(entry.batch_id, entry.audience): entry for entry in usable}
     keyed = [(by_report.get((batch.batch_id, audience)), batch) for batch, audience in may_see]

@@ -25,6 +25,9 @@ from progress_exhaust.job_requests.words import failed_try_message, given_up_mes
 from progress_exhaust.output.manifest import MadeFile
 from progress_exhaust.places import ROOT
 
+_NOT_IN_AN_ID = "~"
+"""Joins a request id and a hash of its tag; an id that ends like a hash is another name then."""
+
 
 class WorkState(StrEnum):
     """How far a claimed request is."""
@@ -313,7 +316,17 @@ class RequestWork:
 
 
 def request_folder(claim: Claim) -> str:
-    """Return the folder of a request's files under the output root."""
+    """Return the folder of a request's files under the output root, which no other request has."""
+    return _folder(claim, joined_by=_NOT_IN_AN_ID)
+
+
+def earlier_folder(claim: Claim) -> str:
+    """Return where earlier versions put a request's files: a folder that may also be that of another request."""
+    return _folder(claim, joined_by=".")
+
+
+def _folder(claim: Claim, *, joined_by: str) -> str:
+    plain = f"{ROOT}/{claim.key.request_id}"
     if not claim.shares_request_id:
-        return f"{ROOT}/{claim.key.request_id}"
-    return f"{ROOT}/{claim.key.request_id}.{hashlib.sha256(claim.key.tag.encode()).hexdigest()[:8]}"
+        return plain
+    return f"{plain}{joined_by}{hashlib.sha256(claim.key.tag.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"

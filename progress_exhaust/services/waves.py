@@ -18,11 +18,12 @@ from pyspark.sql import functions as F
 from progress_exhaust.errors import NotMade, Reason, SourceError
 from progress_exhaust.output.lines import in_file_order
 from progress_exhaust.output.staging import Staging
+from progress_exhaust.places import as_glob
 from progress_exhaust.report.enrolments import Counts
 from progress_exhaust.report.wanted import Report
 from progress_exhaust.services.delivery import Delivery
 from progress_exhaust.services.faults import SPARK_FAILURES, fault_of, full_text
-from progress_exhaust.services.publishing import Parts, check_report, staged_parts
+from progress_exhaust.services.publishing import Parts, check_report, staged_parts, whole_parts
 from progress_exhaust.services.refusals import unknown_batch
 from progress_exhaust.services.report_plan import Places, ReportPlan, SourceFrames
 from progress_exhaust.services.run import Outcome, Phase, Ports, Run, counted
@@ -172,7 +173,7 @@ class WaveRunner:
     def _staged(self, frame: DataFrame, name: str, *partition_columns: str) -> DataFrame:
         url = self._ports.store.url(self._staging.new_path(name))
         frame.write.partitionBy(*partition_columns).parquet(url)
-        return self._ports.spark.read.schema(frame.schema).parquet(url)
+        return self._ports.spark.read.schema(frame.schema).parquet(as_glob(url))
 
     def _make_wave(
         self, wave: Wave, sources: SourceFrames, counts: dict[int, Counts], slice_starts: dict[int, list[str]]
@@ -193,7 +194,8 @@ class WaveRunner:
             self._outcome.has_computed = True
         with self._outcome.phase(Phase.PUBLISH), tempfile.TemporaryDirectory(prefix="progress-exhaust-") as scratch:
             staged = staged_parts(self._ports.store, folder)
-            publish = partial(self._publish, staged=staged, counts=counts, scratch=Path(scratch))
+            slices = {report.report_no: _sure_slices(report, slice_starts) for report in reports}
+            publish = partial(self._publish, staged=staged, slices=slices, counts=counts, scratch=Path(scratch))
             with ThreadPoolExecutor(self._settings.output.publish_threads) as pool:
                 refusals = list(pool.map(publish, reports))
             self._ports.store.remove(folder)
@@ -203,13 +205,18 @@ class WaveRunner:
         self._delivery.end_wave()
 
     def _publish(
-        self, report: Report, *, staged: dict[int, Parts], counts: dict[int, Counts], scratch: Path
+        self,
+        report: Report,
+        *,
+        staged: dict[int, Parts],
+        slices: dict[int, int],
+        counts: dict[int, Counts],
+        scratch: Path,
     ) -> NotMade | None:
-        parts = staged.get(report.report_no, Parts((), ()))
+        number = report.report_no
         try:
-            checked = check_report(
-                report, parts, counts[report.report_no], self._ports.store, self._settings.output, scratch
-            )
+            parts = whole_parts(report, staged.get(number), slices[number])
+            checked = check_report(report, parts, counts[number], self._ports.store, self._settings.output, scratch)
             self._delivery.deliver(checked)
         except NotMade as refusal:
             return refusal
@@ -296,6 +303,15 @@ def _of_wave(sources: SourceFrames, wave: Wave, waves: int) -> SourceFrames:
         activity=sources.activity.filter(F.col("wave_no") == wave.number),
         attempts=sources.attempts.filter(F.col("wave_no") == wave.number),
     )
+
+
+def _sure_slices(report: Report, slice_starts: dict[int, list[str]]) -> int:
+    """Return how many slices of a report have a line for certain.
+
+    The first has the header. Each other one has the learner whose id it starts with, where the report has everyone;
+    which of them an audience has nobody can say.
+    """
+    return 1 + (len(slice_starts.get(report.report_no, ())) if report.audience is None else 0)
 
 
 def _batch_no(report: Report) -> int:

@@ -103,6 +103,18 @@ def with_file(*parts: str, content: str = "") -> RunCase:
     return RunCase(change)
 
 
+def with_link(*parts: str) -> RunCase:
+    """Put a link to a folder elsewhere in the place of a folder of the output root."""
+
+    def change(folder: Path, _: CommandLine) -> None:
+        (folder / "elsewhere" / ".staging").mkdir(parents=True)
+        link = folder.joinpath("reports", *parts)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(folder / "elsewhere")
+
+    return RunCase(change)
+
+
 def with_settings(content: str) -> RunCase:
     """Run with a file of settings."""
     made = with_file("settings.toml", content=content)
@@ -159,6 +171,10 @@ CASES: dict[str, Sequence[RunCase]] = {
     ],
     "catalogue-missing": [without("catalogue")],
     "output-below-a-file": [RunCase(with_file("a-file").change, output="a-file/reports")],
+    "output-folder-is-a-link": [with_link("progress-exhaust"), with_link("progress-exhaust", ".staging")],
+    "output-url-unclear": [
+        RunCase(options=("--output", url)) for url in ("s3a:bucket/out", "file:out", "file://host/out", "out\n")
+    ],
     "settings-wrong": [
         RunCase(
             with_settings('[tables]\nuser = "users"\n[output]\nfile_name = "report.csv"\n').change,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator
@@ -35,7 +36,7 @@ from tests.acceptance.command_line import (
     without_privileges,
 )
 from tests.reference import ExpectedReport, expected_reports
-from tests.sample_world import COLLECTION_ID, spec_sample_world
+from tests.sample_world import BATCH_ID, COLLECTION_ID, spec_sample_world
 from tests.worlds import World, merge, write_catalogue, write_snapshot
 
 RULES = rules()
@@ -192,7 +193,7 @@ def see_run_refused(rule: Rule, case: RunCase, runs: Runs, folder: Path) -> None
     case.change(folder, runs.line)
     earlier = folder / case.output / "progress-exhaust" / f"earlier_progress_{DAY_IN_NAME}.csv"
     if case.output == "reports":
-        earlier.parent.mkdir(parents=True)
+        earlier.parent.mkdir(parents=True, exist_ok=True)
         earlier.write_bytes(GOLDEN.read_bytes())
     before = files_below(folder)
     arguments = export_arguments(folder, *case.asked, output=folder / case.output)
@@ -298,6 +299,57 @@ def see_directory_as_target(rule: Rule, runs: Runs) -> None:
     assert list(target.iterdir()) == []
 
 
+def see_link_as_target(rule: Rule, runs: Runs) -> None:
+    """See that a link in the place of a file is replaced by it, wherever it leads to."""
+    world = merge([control(), one_batch("linked"), one_batch("dangling")])
+    folder = runs.folder / rule.case
+    write_snapshot(world, folder / "snapshot")
+    write_catalogue(world, folder / "catalogue")
+    (folder / "of-somebody").write_text("kept", encoding="utf-8")
+    place = folder / "reports" / "progress-exhaust"
+    place.mkdir(parents=True)
+    for batch_id, target in (("linked", "of-somebody"), ("dangling", "gone")):
+        (place / f"{batch_id}_progress_{DAY_IN_NAME}.csv").symlink_to(folder / target)
+    run = runs.run(world, folder, "--all")
+    assert run.ended.code == rule.code == rule.code_of_all
+    assert set(run.reports) == set(batches_of(world))
+    assert not any(path.is_symlink() for path in place.iterdir())
+
+
+def see_strange_things_in_staging(rule: Rule, runs: Runs) -> None:
+    """See that what others have put into the staging is left as it is, told of, and nobody's trouble."""
+    folder = runs.folder / rule.case
+    sample_on_files(folder)
+    staging = folder / "reports" / "progress-exhaust" / ".staging"
+    staging.mkdir(parents=True)
+    (folder / "of-somebody").mkdir()
+    (folder / "of-somebody" / "kept").write_text("kept", encoding="utf-8")
+    runs_names = [f"20000101T000000Z-00000{number}" for number in range(6)]
+    for name in ("stray", runs_names[0]):
+        (staging / name).write_text("stray", encoding="utf-8")
+    for name in ("stray-link", runs_names[1]):
+        (staging / name).symlink_to(folder / "of-somebody")
+    for name in ("stray-pipe", runs_names[2]):
+        os.mkfifo(staging / name)
+    for name in ("stray-folder", *runs_names[3:]):
+        (staging / name).mkdir()
+    (staging / runs_names[3] / "owner.json").mkdir()
+    (staging / runs_names[4] / "owner.json").symlink_to(folder / "of-somebody" / "kept")
+    os.mkfifo(staging / runs_names[5] / "owner.json")
+    for path in staging.rglob("*"):
+        os.utime(path, (0, 0), follow_symlinks=False)
+    before = sorted(staging.rglob("*"))
+
+    ended = runs.line.run(export_arguments(folder, "--all"))
+
+    assert ended.code == rule.code
+    assert (staging.parent / f"{BATCH_ID}_progress_{DAY_IN_NAME}.csv").read_bytes() == GOLDEN.read_bytes()
+    assert sorted(staging.rglob("*")) == before
+    assert (folder / "of-somebody" / "kept").read_text(encoding="utf-8") == "kept"
+    assert [name for name in ("stray", *runs_names) if name not in ended.err] == []
+    assert ended.errors() == []
+
+
 def see_unreadable_tree(rule: Rule, runs: Runs) -> None:
     """See that a tree that may not be read ends the run, since nobody can say what is in it."""
     folder = runs.folder / rule.case
@@ -330,4 +382,6 @@ OTHER_CASES = {
     "collection-without-batch": see_collection_without_batch,
     "batch-of-another-collection": see_batch_of_another_collection,
     "target-is-a-directory": see_directory_as_target,
+    "target-is-a-link": see_link_as_target,
+    "staging-strange-things": see_strange_things_in_staging,
 }

@@ -185,7 +185,7 @@ def test_status_of_requests_in_every_state(
     queue_database.insert("another-job", job_id="userinfo-exhaust")
     claim = claimed(driver, "busy")
     moment = datetime(2024, 1, 2, tzinfo=UTC)
-    folder = commands.output / STAGING / "run" / PROGRESS_FOLDER
+    folder = commands.output / STAGING / "20240102T000000Z-0a1b2c" / PROGRESS_FOLDER
     folder.mkdir(parents=True)
     note = Progress(claim.key, "publishing", 3, 7, 1200, moment, moment, 12.5)
     (folder / progress_name(claim.key)).write_text(progress_text(note))

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import stat
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import types as T
 
 from progress_exhaust.errors import OutputError
 from progress_exhaust.output.store import HadoopStore, LocalStore, Store, open_store
+from progress_exhaust.places import as_glob
+from progress_exhaust.report.wanted import read_lines
+from progress_exhaust.services.plan import private_stage
 
 STAGED = "progress-exhaust/.staging/run/part=0.000000/part-00000"
+ODD_NAMES = ["may reports #1 50%20 é?", "out#1?x=50%", "out[1]", "out{a,b}*"]
 PLACE = "progress-exhaust/b-1_progress_26_08_2020.csv"
 
 
@@ -102,6 +108,58 @@ def test_place_below_a_file_is_an_error_that_names_it(store: Store, tmp_path: Pa
     assert (tmp_path / "reports").read_text(encoding="utf-8") == "in the way"
 
 
+@pytest.mark.parametrize("target", ["kept", "gone"])
+def test_link_in_the_files_place_is_replaced_and_never_written_through(
+    store: Store, tmp_path: Path, target: str
+) -> None:
+    (tmp_path / "kept").write_text("kept", encoding="utf-8")
+    (tmp_path / PLACE).parent.mkdir()
+    (tmp_path / PLACE).symlink_to(tmp_path / target)
+
+    store.publish(staged(store, "header\n"), PLACE)
+
+    assert not (tmp_path / PLACE).is_symlink()
+    assert (tmp_path / PLACE).read_bytes() == b"header\n"
+    assert (tmp_path / "kept").read_text(encoding="utf-8") == "kept"
+    assert not (tmp_path / "gone").exists()
+
+
+@pytest.mark.parametrize("link", ["progress-exhaust", "progress-exhaust/.staging", "progress-exhaust/r-1"])
+def test_link_in_the_place_of_a_folder_of_ours_is_refused(store: Store, tmp_path: Path, link: str) -> None:
+    (tmp_path / "outside" / ".staging").mkdir(parents=True)
+    (tmp_path / "outside" / "manifest.json").write_text("kept", encoding="utf-8")
+    (tmp_path / "staged").write_text("header\n", encoding="utf-8")
+    (tmp_path / link).parent.mkdir(exist_ok=True)
+    (tmp_path / link).symlink_to(tmp_path / "outside")
+    inside = "progress-exhaust/.staging" if link.endswith(".staging") else "progress-exhaust/r-1"
+
+    for act in (
+        lambda: store.make_private_directory(f"{inside}/20261123T083000Z-0a1b2c"),
+        lambda: store.write_text(f"{inside}/manifest.json", ["{}"]),
+        lambda: store.read_text(f"{inside}/manifest.json"),
+        lambda: store.list_names(inside),
+        lambda: store.publish("staged", f"{inside}/b-1.csv"),
+    ):
+        with pytest.raises(OutputError, match=rf"{link} is a symbolic link, which is not followed; check output\.url"):
+            act()
+
+    assert files_below(tmp_path / "outside") == ["manifest.json"]
+    assert (tmp_path / "outside" / "manifest.json").read_text(encoding="utf-8") == "kept"
+    assert (tmp_path / "staged").exists()
+
+
+def test_folders_made_are_open_to_the_group_and_those_that_were_there_stay(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "progress-exhaust").mkdir()
+    (tmp_path / "progress-exhaust").chmod(0o2775)
+
+    store.publish(staged(store, "header\n"), "progress-exhaust/r-1/b-1.csv")
+    store.write_text("progress-exhaust/r-2/manifest.json", ["{}"])
+
+    assert mode(tmp_path / "progress-exhaust") == 0o2775
+    assert {mode(tmp_path / "progress-exhaust" / name) & 0o777 for name in ("r-1", "r-2")} == {0o750}
+    assert mode(tmp_path / "progress-exhaust" / "r-1" / "b-1.csv") == 0o640
+
+
 # Staging.
 
 
@@ -120,10 +178,26 @@ def test_text_is_written_anew_and_read_as_it_was(store: Store, tmp_path: Path) -
 
     size_bytes = store.write_text("notes", text.splitlines(keepends=True))
 
-    assert store.read_text("notes") == text
+    assert store.read_text("notes") == store.read_text("notes", size_bytes) == text
     assert size_bytes == len(text.encode()) == (tmp_path / "notes").stat().st_size
     assert mode(tmp_path / "notes") == 0o640
     assert files_below(tmp_path) == ["notes"]
+
+
+def test_text_that_is_longer_than_may_be_is_an_error_and_so_is_what_is_no_file(store: Store) -> None:
+    store.write_text("notes", ["x" * 3_000_000])
+    store.make_private_directory("folder/inner")
+
+    with pytest.raises(OutputError, match=r"reading .*notes: it has more than 2,999,999 bytes; check output\.url"):
+        store.read_text("notes", 2_999_999)
+    with pytest.raises(OutputError, match=r"reading .*folder/inner: "):
+        store.read_text("folder/inner")
+
+
+def test_text_that_is_not_utf_8_is_read_with_a_mark_in_its_place(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "notes").write_bytes(b"a\xffb")
+
+    assert store.read_text("notes") == "a\ufffdb"
 
 
 def test_text_that_can_not_be_made_leaves_the_older_one(store: Store, tmp_path: Path) -> None:
@@ -218,15 +292,49 @@ def test_check_tells_of_a_place_that_can_not_be_written(spark: SparkSession, tmp
 
 
 @pytest.mark.parametrize("url", ["{}", "file:{}", "file://{}", "file://{}/"])
-@pytest.mark.parametrize("name", ["reports", "may reports #1 50%20 é?"])
+@pytest.mark.parametrize("name", ["reports", *ODD_NAMES])
 def test_local_folder_is_taken_by_its_very_name(spark: SparkSession, tmp_path: Path, url: str, name: str) -> None:
     store = open_store(url.format(tmp_path / name), spark)
-    store.make_private_directory("")
     spark.range(1).selectExpr("'row' AS value").coalesce(1).write.text(store.url("text"))
 
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert isinstance(store, LocalStore)
     assert [name for name in store.list_names("text") if name.endswith(".txt")] != []
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_spark_reads_what_was_staged_at_a_place_by_its_very_name(
+    spark: SparkSession, tmp_path: Path, name: str
+) -> None:
+    # A place whose name the odd one would stand for, were it a pattern.
+    for decoy in ("out1", "outa", "out"):
+        (tmp_path / decoy).mkdir()
+        (tmp_path / decoy / "lines.jsonl").write_text('{"value":"of another"}\n', encoding="utf-8")
+    schema = T.StructType([T.StructField("value", T.StringType())])
+    for store in (LocalStore(tmp_path / name), HadoopStore(f"file:{tmp_path}/{name}", spark)):
+        store.write_text("lines.jsonl", ['{"value":"ours"}\n'])
+        spark.range(1).selectExpr("'ours' AS value", "1 AS n").write.mode("overwrite").partitionBy("n").parquet(
+            store.url("table")
+        )
+
+        assert read_lines(spark, schema, store.url("lines.jsonl")).collect() == [("ours",)]
+        assert spark.read.parquet(as_glob(store.url("table"))).collect() == [("ours", 1)]
+        assert (tmp_path / name / "lines.jsonl").exists()
+        assert store.list_names("table/n=1") != []
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["out", "out1", "outa", name])
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_what_a_plan_stages_is_read_from_a_temporary_folder_of_any_name(
+    spark: SparkSession, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / name).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / name))
+    schema = T.StructType([T.StructField("value", T.StringType())])
+
+    with private_stage(spark, LocalStore(tmp_path), "run") as stage:
+        url, _ = stage("lines.jsonl", ['{"value":"ours"}'])
+        assert read_lines(spark, schema, url).collect() == [("ours",)]
 
 
 def test_other_urls_are_left_to_hadoop(spark: SparkSession) -> None:

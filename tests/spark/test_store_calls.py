@@ -24,9 +24,9 @@ BEAT = "staging beat"
 PER_FILE = {"list_names": 1, "local_copy": 1, "publish": 1}
 OF_A_NOTE = {"list_names": 1, "read_text": 1}
 PER_FILE_OF_HADOOP = {
-    **{"exists": 2, "listStatus": 1},  # its place in staging is listed; its final place is looked at
+    **{"exists": 3, "listStatus": 1},  # its place in staging is listed; its final place and the folder are looked at
     "copyToLocalFile": 1,
-    **{"mkdirs": 1, "setPermission": 1, "delete": 1},  # the move, which is a call of the file context's, comes on top
+    **{"setPermission": 1, "delete": 1},  # the move, which is a call of the file context's, comes on top
 }
 
 

@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from progress_exhaust.catalogue.layout import Layout
-from progress_exhaust.errors import Reason, SourceError
+from progress_exhaust.errors import OutputError, Reason, SourceError
 from progress_exhaust.output.store import HadoopStore, LocalStore
 from progress_exhaust.report.enrolments import Counts
 from progress_exhaust.report.wanted import Batch, Report
@@ -239,6 +239,47 @@ def test_batch_whose_learners_change_while_they_are_read_is_not_published(spark:
     assert "has 2 rows, expected 3" in str(refused)
     assert differences(world, exported) == ["b-002: expected 3 rows, got refused as count_mismatch"]
     assert exported.names() == delivered({"b-000", "b-001", "b-003"})
+
+
+@pytest.mark.parametrize("lost", ["part=2.000000", ""], ids=["of one report", "of the whole wave"])
+def test_staged_parts_that_vanish_are_the_fault_of_the_output_place(
+    spark: SparkSession, tmp_path: Path, lost: str
+) -> None:
+    world = batches_world(4, 2, learners=3)
+    write_world(world, tmp_path)
+    settings = settings_for(world, tmp_path)
+
+    with pytest.raises(OutputError, match=r"its staged parts are gone, .*; find out what else removes files at output"):
+        run_export(spark, settings, store=StoreThatLoses(settings, lost))
+
+    assert list((tmp_path / "reports" / "progress-exhaust" / ".staging").iterdir()) == []
+
+
+def test_staged_frames_that_vanish_are_the_fault_of_the_output_place(spark: SparkSession, tmp_path: Path) -> None:
+    world = batches_world(4, 2, learners=3)
+    write_world(world, tmp_path)
+    settings = settings_for(world, tmp_path)
+
+    def lose_what_is_staged() -> None:
+        spark.catalog.clearCache()
+        for file in tmp_path.glob("reports/progress-exhaust/.staging/*/*.jsonl"):
+            file.unlink()
+
+    with pytest.raises(OutputError, match=r"reading .*\.staging.*: what the run has staged is gone"):
+        run_export(spark, settings, store=StoreThatTells(settings, lose_what_is_staged))
+
+
+class StoreThatLoses(LocalStore):
+    """Loses staged parts of a wave just before they are listed."""
+
+    def __init__(self, settings: Settings, lost: str) -> None:
+        super().__init__(Path(settings.output.url))
+        self._lost = lost
+
+    def list_names(self, path: str) -> list[str]:
+        if path.rpartition("/")[2].startswith("wave-"):
+            self.remove(f"{path}/{self._lost}".rstrip("/"))
+        return super().list_names(path)
 
 
 class AlteredTables(SnapshotTables):

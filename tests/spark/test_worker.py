@@ -22,7 +22,7 @@ from tests.builders import answer, batch, batches_world, collection, enrolment, 
 from tests.reference.report import expected_reports
 from tests.request_runs import PUT_IN_AT, TAG, TestedQueue, WorkedOff, put_in_anew, request, work_off
 from tests.spark.spark_counters import jobs_so_far
-from tests.whole_runs import DAY, settings_for, write_world
+from tests.whole_runs import DAY, DAY_IN_NAME, settings_for, write_world
 from tests.worlds import World
 
 ROOT, OTHER = "root", "other"
@@ -160,6 +160,49 @@ def test_request_id_of_two_tags_gets_two_folders(
     [first], [second] = row(table, "r-1", "a").urls, row(table, "r-1", "b").urls
     assert Path(first).parent != Path(second).parent
     assert worked.csv_files() == sorted([first, second])
+
+
+def test_request_whose_id_ends_like_a_hash_of_a_tag_has_a_folder_of_its_own(
+    spark: SparkSession, table: MemoryTable, settings: Callable[..., Settings]
+) -> None:
+    # printf a | sha256sum
+    like = "r-1.ca978112"
+    put_in(table, request("r-1", tag="a"), request("r-1", tag="b"), request(like, batchId="b-002"))
+    worked = work_off(spark, TestedQueue(table), settings())
+    urls_of_all = [*row(table, "r-1", "a").urls, *row(table, "r-1", "b").urls, *row(table, like).urls]
+    assert len({Path(url).parent for url in urls_of_all}) == 3
+    assert worked.csv_files() == sorted(urls_of_all)
+    assert Path(row(table, "r-1", "a").urls[0]).parent == Path("progress-exhaust/r-1~ca978112")
+
+
+@pytest.mark.parametrize("keeps_processed", [True, False])
+def test_files_that_an_earlier_version_put_behind_a_dot_are_used_again(
+    spark: SparkSession, table: MemoryTable, settings: Callable[..., Settings], keeps_processed: bool
+) -> None:
+    limited = settings(requests={"reports_per_channel": 1})
+    put_in(
+        table,
+        request("r-1", tag="a", channel="root", batchFilter=["b-000", "b-002"]),
+        request("r-1", tag="b", batchId="b-000", channel="nobody"),
+    )
+    queue = TestedQueue(table, keeps_processed=keeps_processed)
+    worked = work_off(spark, queue, limited, Only(tag="a"))
+    now, before = (worked.folder / "progress-exhaust" / name for name in ("r-1~ca978112", "r-1.ca978112"))
+    now.rename(before)
+    manifest = before / "manifest.json"
+    manifest.write_text(manifest.read_text(encoding="utf-8").replace("r-1~", "r-1."), encoding="utf-8")
+    given_back = row(table, "r-1", "a")
+    given_back.processed = (given_back.processed or "").replace("r-1~", "r-1.")
+    [kept] = before.glob("*.csv")
+    changed_at = kept.stat().st_mtime_ns
+
+    work_off(spark, queue, limited, Only(tag="a"), day=DAY + timedelta(days=1))
+
+    closed = row(table, "r-1", "a")
+    assert closed.status == Status.SUCCESS
+    assert [Path(url).parent.name for url in closed.urls] == ["r-1.ca978112", "r-1~ca978112"]
+    assert (kept.stat().st_mtime_ns, list(before.glob("*.csv"))) == (changed_at, [kept])
+    assert {Path(url).name.rpartition("_progress_")[2] for url in closed.urls} == {f"{DAY_IN_NAME}.csv"}
 
 
 # Partial delivery.

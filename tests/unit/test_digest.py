@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from progress_exhaust.errors import OutputError
 from progress_exhaust.output.csv_text import line_text
 from progress_exhaust.output.digest import Digest, digest_of
 
@@ -67,3 +69,20 @@ def digest(folder: Path, content: bytes) -> Digest:
     file = folder / "file.csv"
     file.write_bytes(content)
     return digest_of(file)
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        ("gone", "reading .*file: it is gone; find out what else removes files there"),
+        ("pipe", r"reading .*file: it is no regular file; check output\.url and its rights"),
+        ("link", r"reading .*file: .*file is a symbolic link, which is not followed; check output\.url"),
+    ],
+)
+def test_what_is_no_file_any_more_is_a_fault_of_the_output_place(tmp_path: Path, kind: str, sentence: str) -> None:
+    if kind == "pipe":
+        os.mkfifo(tmp_path / "file")
+    elif kind == "link":
+        (tmp_path / "file").symlink_to(__file__)
+    with pytest.raises(OutputError, match=sentence):
+        digest_of(tmp_path / "file")

@@ -145,6 +145,12 @@ def test_text_without_entries_has_none(text: str | None) -> None:
         {"filePath": "progress-exhaust/../b.csv"},
         {"filePath": "progress-exhaust/.staging/b.csv"},
         {"filePath": "progress-exhaust/R1/.b.csv"},
+        {"filePath": "progress-exhaust/R1~/b.csv"},
+        {"filePath": "progress-exhaust/R1~0a1b2c3/b.csv"},
+        {"filePath": "progress-exhaust/R1~0A1B2C3D/b.csv"},
+        {"filePath": "progress-exhaust/R1~0a1b2c3d~0a1b2c3d/b.csv"},
+        {"filePath": "progress-exhaust/.R1~0a1b2c3d/b.csv"},
+        {"filePath": "progress-exhaust/~0a1b2c3d/b.csv"},
         {"filePath": "progress-exhaust/R1/b.csv\n"},
         {"filePath": "progress-exhaust/R1/b%2fc.csv"},
         {"filePath": "progress-exhaust\\R1\\b.csv"},
@@ -162,6 +168,11 @@ def test_what_is_not_an_entry_of_ours_is_left_out_and_the_others_kept(change: di
 @pytest.mark.parametrize("key", ["channel", "batchId", "filePath", "fileSize", "sha256", "rows", "day"])
 def test_entry_that_lacks_a_key_is_left_out(key: str) -> None:
     assert entries_of(json.dumps([{name: value for name, value in JSON_OF_ENTRY.items() if name != key}])) == []
+
+
+def test_folder_that_is_told_apart_by_a_tag_is_one_of_ours() -> None:
+    entry = with_path("progress-exhaust/R1~0a1b2c3d/b.csv")
+    assert entries_of(to_text([entry])) == [entry]
 
 
 def test_entries_of_the_production_job_are_not_ours() -> None:
@@ -206,10 +217,13 @@ def test_10000_entries_are_read() -> None:
         pytest.param(replace(ENTRY, request_sha256=HASH), False, id="other request data"),
         pytest.param(with_path("progress-exhaust/R2/b-1_progress_23_11_2026.csv"), False, id="another's folder"),
         pytest.param(with_path("progress-exhaust/R1x/b.csv"), False, id="folder that starts alike"),
+        pytest.param(with_path("progress-exhaust/R1.0a1b2c3d/b.csv"), True, id="folder of an earlier version"),
+        pytest.param(with_path("progress-exhaust/R1~0a1b2c3d/b.csv"), False, id="folder of another tag"),
     ],
 )
 def test_only_files_of_the_same_submission_data_and_folder_are_used_again(entry: Entry, is_reusable: bool) -> None:
-    again = reusable([entry], submitted_at=SUBMITTED, request_sha256=OTHER_HASH, folder="progress-exhaust/R1")
+    folders = {"progress-exhaust/R1", "progress-exhaust/R1.0a1b2c3d"}
+    again = reusable([entry], submitted_at=SUBMITTED, request_sha256=OTHER_HASH, folders=folders)
     assert again == ([entry] if is_reusable else [])
 
 

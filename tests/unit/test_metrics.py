@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -78,5 +80,24 @@ def test_file_that_can_not_be_written_is_one_sentence_and_leaves_nothing(tmp_pat
     file.mkdir()
     with pytest.raises(OutputError) as told:
         write_metrics(Totals(), file, NOW)
-    assert str(told.value) == f"writing metrics to {file}: Is a directory; check requests.metrics_file"
+    assert str(told.value) == f"writing metrics to {file}: a directory stands in its place; check requests.metrics_file"
     assert list(tmp_path.rglob("*")) == [file]
+
+
+def test_file_is_never_written_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "of somebody").write_text("kept", encoding="utf-8")
+    (tmp_path / "job.prom").symlink_to(tmp_path / "of somebody")
+    (tmp_path / f".job.prom.{os.getpid()}").symlink_to(tmp_path / "of somebody")
+    write_metrics(Totals(), tmp_path / "job.prom", NOW)
+    assert (tmp_path / "of somebody").read_text(encoding="utf-8") == "kept"
+    assert not (tmp_path / "job.prom").is_symlink()
+
+
+def test_who_collects_metrics_can_read_them_whatever_our_umask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        write_metrics(Totals(), tmp_path / "made for it" / "job.prom", NOW)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "made for it").stat().st_mode) == 0o755
+    assert stat.S_IMODE((tmp_path / "made for it" / "job.prom").stat().st_mode) == 0o644

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -37,6 +38,7 @@ from progress_exhaust.queue_summaries import time_left
 from progress_exhaust.settings import Settings
 
 NOW = datetime(2026, 11, 23, 8, 30, tzinfo=UTC)
+RUN, KILLED_RUN = "20261123T083000Z-00000a", "20261123T080000Z-0000ff"
 SEARCH = {"request": {"filters": {"channel": "c"}}}
 
 
@@ -310,7 +312,7 @@ def test_unsafe_ids_are_those_of_batches() -> None:
 def test_all_requests_in_one_table_those_at_work_first_and_ended_ones_latest_first(
     output: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    note(output, "run-1", progress("busy", 40, 3, 150))
+    note(output, RUN, progress("busy", 40, 3, 150))
     rows = [
         row("old", "SUCCESS", urls=("progress-exhaust/old/a.csv", "progress-exhaust/old/b.csv")),
         row("gone", "FAILED", err_message="No data found"),
@@ -338,7 +340,7 @@ def test_all_requests_in_one_table_those_at_work_first_and_ended_ones_latest_fir
 def test_cancelled_request_whose_driver_has_not_seen_it_yet_has_ended(
     output: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    note(output, "run", progress("R1", 40, 3, 150))
+    note(output, RUN, progress("R1", 40, 3, 150))
     cancelled = row("R1", "FAILED", is_alive=True, err_message=CANCELLED, urls=("progress-exhaust/R1/a.csv",))
     show_requests(command(output, as_json=True), "R1", None, opened(FakeQueue(cancelled)))
     [told] = json.loads(capsys.readouterr().out)["requests"]
@@ -379,7 +381,7 @@ def test_one_id_under_two_tags_is_shown_twice_unless_a_tag_is_named(
 
 
 def test_status_as_a_document(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    note(output, "run-1", progress("R1", 40, 3, 12.5))
+    note(output, RUN, progress("R1", 40, 3, 12.5))
     busy = row("R1", "PROCESSING", is_alive=True, urls=("progress-exhaust/R1/a.csv",), submitted_at=None, channel="")
     show_requests(command(output, as_json=True), "R1", None, opened(FakeQueue(busy)))
     document = json.loads(capsys.readouterr().out)
@@ -442,36 +444,72 @@ def test_staging_is_where_drivers_have_it() -> None:
 
 
 def test_latest_of_several_notes_counts(output: Path) -> None:
-    note(output, "killed-run", progress("R1", 31, 5))
-    note(output, "run", progress("R1", 32, 1))
-    assert progress_in(str(output), [ALIVE]) == {ALIVE.key: progress("R1", 32, 1)}
+    note(output, KILLED_RUN, progress("R1", 31, 5))
+    note(output, RUN, progress("R1", 32, 1))
+    assert progress_in(output, [ALIVE]) == {ALIVE.key: progress("R1", 32, 1)}
 
 
 def test_notes_of_requests_that_nobody_is_at_work_on_are_not_looked_for(output: Path) -> None:
-    note(output, "killed-run", progress("R1", 31, 5))
-    assert progress_in(str(output), [row("R1", "PROCESSING"), row("R1", "SUBMITTED")]) == {}
+    note(output, KILLED_RUN, progress("R1", 31, 5))
+    assert progress_in(output, [row("R1", "PROCESSING"), row("R1", "SUBMITTED")]) == {}
 
 
 def test_note_of_another_request_under_our_name_does_not_count(output: Path) -> None:
-    note(output, "run", progress("R1", 31, 5))
-    [file] = (output / STAGING / "run" / "progress").iterdir()
+    note(output, RUN, progress("R1", 31, 5))
+    [file] = (output / STAGING / RUN / "progress").iterdir()
     file.write_text(progress_text(progress("R2", 31, 5)))
-    assert progress_in(str(output), [ALIVE]) == {}
+    assert progress_in(output, [ALIVE]) == {}
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff", b"{", b" " * 100_000 + b"{}"], ids=lambda value: repr(value)[:20])
 def test_note_that_can_not_be_read_is_none(output: Path, content: bytes) -> None:
-    note(output, "run", progress("R1", 31, 5))
-    [file] = (output / STAGING / "run" / "progress").iterdir()
+    note(output, RUN, progress("R1", 31, 5))
+    [file] = (output / STAGING / RUN / "progress").iterdir()
     file.write_bytes(content)
-    assert progress_in(str(output), [ALIVE]) == {}
+    assert progress_in(output, [ALIVE]) == {}
+
+
+@pytest.mark.parametrize("kind", ["pipe", "directory", "link", "link as the run's place"])
+def test_note_that_is_no_file_of_a_driver_is_none_and_keeps_nobody_waiting(output: Path, kind: str) -> None:
+    note(output, RUN, progress("R1", 31, 5))
+    [file] = (output / STAGING / RUN / "progress").iterdir()
+    elsewhere = file.rename(output / "elsewhere")
+    if kind == "pipe":
+        os.mkfifo(file)
+    elif kind == "directory":
+        file.mkdir()
+    elif kind == "link":
+        file.symlink_to(elsewhere)
+    else:
+        elsewhere.rename(file)
+        (output / STAGING / RUN).rename(output / "moved")
+        (output / STAGING / RUN).symlink_to(output / "moved")
+    assert progress_in(output, [ALIVE]) == {}
+    note(output, KILLED_RUN, progress("R1", 32, 1))
+    assert progress_in(output, [ALIVE]) == {ALIVE.key: progress("R1", 32, 1)}
+
+
+def test_notes_beside_the_places_of_runs_are_not_read(output: Path) -> None:
+    note(output, "backup", progress("R1", 31, 5))
+    assert progress_in(output, [ALIVE]) == {}
+
+
+@pytest.mark.parametrize("form", ["{}", "file:{}", "file://{}"])
+def test_status_finds_the_notes_of_an_output_by_its_very_name(
+    output: Path, form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = output / "out #1?x=50% é"
+    note(odd, RUN, progress("R1", 40, 3, 12.5))
+    show_requests(command(form.format(odd), as_json=True), "R1", None, opened(FakeQueue(ALIVE)))
+    [told] = json.loads(capsys.readouterr().out)["requests"]
+    assert (told["phase"], told["files"]) == ("publishing", 3)
 
 
 def test_output_that_can_not_be_looked_at_from_here_is_unknown(output: Path) -> None:
-    assert progress_in(str(output / "none"), [ALIVE]) == {}
-    assert progress_in("hdfs://a/b", [ALIVE]) == {}
+    assert progress_in(output / "none", [ALIVE]) == {}
+    assert progress_in(None, [ALIVE]) == {}
     (output / "progress-exhaust").write_text("a file where a folder should be")
-    assert progress_in(str(output), [ALIVE]) == {}
+    assert progress_in(output, [ALIVE]) == {}
 
 
 @pytest.mark.parametrize(

@@ -158,6 +158,8 @@ def test_secret_file_that_can_not_be_read_is_named(tmp_path: Path) -> None:
         ({"cassandra": {"hosts": []}}, "cassandra.hosts: "),
         ({"output": {"file_name": "{batch_id}/{date}.csv"}}, "output.file_name: "),
         ({"output": {"file_name": "{batch_id!r}.csv"}}, "output.file_name: "),
+        ({"output": {"file_name": "{batch_id}"}}, "output.file_name: expected a name that no batch makes manifest"),
+        ({"output": {"file_name": "{batch_id}.json"}}, "output.file_name: expected a name that no batch makes manif"),
         ({"catalogue": {"search_chunk": 101}}, "catalogue.search_chunk: "),
         ({"queue": {"dsn": "host=db password"}}, "queue.dsn: expected key=value pairs, or postgresql://…; the 8 last"),
         ({"queue": {"dsn": "host='db"}}, "queue.dsn: expected key=value pairs"),
