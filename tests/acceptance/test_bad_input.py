@@ -351,11 +351,16 @@ def see_strange_things_in_staging(rule: Rule, runs: Runs) -> None:
 
 
 def see_unreadable_tree(rule: Rule, runs: Runs) -> None:
-    """See that a tree that may not be read ends the run, since nobody can say what is in it."""
+    """See that a tree that may not be read costs the batches of its collection."""
     folder = runs.folder / rule.case
     sample_on_files(folder)
     (folder / "catalogue" / f"{COLLECTION_ID}.json").chmod(0)
-    see_unreadable(rule, folder)
+    run = ended(started(export_arguments(folder, "--all"), without_privileges()))
+    assert run.code == rule.code_of_all
+    [refused] = run.document()["not_made"]
+    assert (refused["id"], refused["reason"]) == (BATCH_ID, rule.word)
+    assert re.fullmatch(rule.sentence, refused["why"]), refused
+    assert reports_below(folder / "reports") == {}
 
 
 def see_unreadable_table(rule: Rule, runs: Runs) -> None:
