@@ -12,9 +12,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import TypeGuard
 
 from progress_exhaust.ids import is_safe_id
+from progress_exhaust.job_requests.stored_json import is_count, json_of
 from progress_exhaust.places import ROOT
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,254}")
@@ -80,10 +80,7 @@ def entries_of(text: str | None) -> list[Entry]:
 
     Where two are about the same batch and audience, the later one counts, at the place of the first.
     """
-    try:
-        content = json.loads(text) if text else None
-    except (ValueError, RecursionError):
-        return []
+    content = json_of(text)
     entries: dict[tuple[str, str | None], Entry] = {}
     for one in content if isinstance(content, list) else ():
         entry = _entry_of(one) if isinstance(one, dict) else None
@@ -133,7 +130,7 @@ def _entry_of(content: Mapping[str, object]) -> Entry | None:
     further = _texts(content, ("collectionId",), absent="")
     size, rows = content.get("fileSize"), content.get("rows")
     audience = content.get("audience")
-    if texts is None or further is None or not _is_count(size) or not _is_count(rows):
+    if texts is None or further is None or not is_count(size) or not is_count(rows):
         return None
     channel, batch_id, path, sha256, submitted_at, of_request, day = texts
     is_ours = is_safe_id(batch_id) and _is_inside(path) and _is_day(day)
@@ -148,10 +145,6 @@ def _texts(content: Mapping[str, object], keys: Sequence[str], *, absent: str | 
     values = [content.get(key, absent) for key in keys]
     texts = [value for value in values if isinstance(value, str)]
     return texts if len(texts) == len(keys) else None
-
-
-def _is_count(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _is_inside(path: str) -> bool:

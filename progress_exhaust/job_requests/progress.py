@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from progress_exhaust.job_requests.model import RequestKey
+from progress_exhaust.job_requests.stored_json import MOST, is_count, json_of
 
 PROGRESS_FOLDER = "progress"
 """Folder of these files in a driver's staging place."""
@@ -64,10 +64,10 @@ def progress_text(progress: Progress) -> str:
 
 def progress_of(text: str | None) -> Progress | None:
     """Return the progress in a text; None where there is none that can be read."""
+    content = json_of(text)
     try:
-        content = json.loads(text) if text else None
         return _progress_of(content) if isinstance(content, dict) else None
-    except (ValueError, TypeError, LookupError, OverflowError, RecursionError):
+    except (ValueError, TypeError, LookupError, OverflowError):
         return None
 
 
@@ -92,17 +92,16 @@ def _text(value: object) -> str:
 
 
 def _count(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError("no integer")
-    if value < 0:
-        raise ValueError("below 0")
+    if not is_count(value):
+        raise ValueError("no count")
     return value
 
 
 def _seconds(value: object) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise TypeError("no number")
-    if not math.isfinite(value) or value < 0:
+    # What is not a number is neither above nor below.
+    if not 0 <= value <= MOST:
         raise ValueError("no duration")
     return float(value)
 

@@ -112,6 +112,11 @@ def test_text_without_entries_has_none(text: str | None) -> None:
         {"fileSize": "744"},
         {"fileSize": 744.0},
         {"fileSize": True},
+        {"fileSize": 2**63},
+        {"fileSize": 10**4000},
+        {"fileSize": float("inf")},
+        {"rows": 2**63},
+        {"rows": -(10**4000)},
         {"fileSize": None},
         {"rows": -1},
         {"rows": None},
@@ -146,7 +151,7 @@ def test_text_without_entries_has_none(text: str | None) -> None:
         {"filePath": "other/R1/b.csv"},
         {"filePath": "progress-exhaust/R1/" + "b" * 256},
     ],
-    ids=repr,
+    ids=lambda change: repr(change)[:50],
 )
 def test_what_is_not_an_entry_of_ours_is_left_out_and_the_others_kept(change: dict[str, Any]) -> None:
     good = {**JSON_OF_ENTRY, "batchId": "b-2"}
@@ -168,6 +173,23 @@ def test_further_keys_are_ignored_and_ours_that_may_lack_are_empty() -> None:
     content = {**JSON_OF_ENTRY, "new": [1]}
     del content["collectionId"], content["audience"]
     assert entries_of(json.dumps([content])) == [replace(ENTRY, collection_id="", audience=None)]
+
+
+@pytest.mark.parametrize(
+    "number", ["9" * 5000, "-" + "9" * 5000, "1e400", "1" + "0" * 4000 + ".0"], ids=lambda text: text[:6]
+)
+@pytest.mark.parametrize("key", ["fileSize", "rows", "audience", "new"])
+def test_number_that_none_can_hold_costs_its_own_entry_at_most(key: str, number: str) -> None:
+    odd = json.dumps({**JSON_OF_ENTRY, key: "NUMBER"}).replace('"NUMBER"', number)
+    good = json.dumps({**JSON_OF_ENTRY, "batchId": "b-2"})
+    entries = entries_of(f"[{odd}, {good}]")
+    assert entries[-1] == replace(ENTRY, batch_id="b-2")
+    assert all(entry.file_size == 744 and entry.rows == 2 for entry in entries)
+
+
+def test_biggest_count_of_the_table_is_one() -> None:
+    biggest = replace(ENTRY, file_size=2**63 - 1, rows=2**63 - 1)
+    assert entries_of(to_text([biggest])) == [biggest]
 
 
 def test_10000_entries_are_read() -> None:
@@ -220,7 +242,21 @@ def test_any_text_gives_entries_inside_the_output_or_none(text: str) -> None:
     for entry in entries_of(text):
         assert entry.file_path.startswith("progress-exhaust/")
         assert ".." not in entry.file_path
-        assert entry.file_size >= 0
+        assert 0 <= entry.file_size < 2**63
+        assert 0 <= entry.rows < 2**63
+
+
+HUGE = (
+    st.integers(2**63, 10**40)
+    | st.integers(0, 8000).map(lambda digits: "1" + "0" * digits + "0" * 19)
+    | st.sampled_from(["1e400", "-1e400", "NaN", "Infinity"])
+)
+
+
+@given(st.sampled_from(["fileSize", "rows"]), HUGE)
+def test_count_that_no_column_can_hold_is_none(key: str, number: int | str) -> None:
+    odd = json.dumps({**JSON_OF_ENTRY, key: "NUMBER"}).replace('"NUMBER"', str(number))
+    assert entries_of(f"[{odd}]") == []
 
 
 @given(st.lists(st.builds(replace, st.just(ENTRY), channel=st.text(), audience=st.none() | st.text()), max_size=5))

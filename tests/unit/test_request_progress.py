@@ -66,7 +66,10 @@ def test_text_that_is_none_is_no_progress(text: str | None) -> None:
         {"phase": ["x"]},
         {"files": -1},
         {"files": True},
+        {"files": 2**63},
         {"files_total": 7.0},
+        {"files_total": 10**4000},
+        {"rows": float("inf")},
         {"rows": "1"},
         {"started_at": "yesterday"},
         {"started_at": "2026-11-23T08:30:00"},
@@ -76,8 +79,10 @@ def test_text_that_is_none_is_no_progress(text: str | None) -> None:
         {"seconds_left": "12"},
         {"seconds_left": float("nan")},
         {"seconds_left": float("inf")},
+        {"seconds_left": 10**4000},
+        {"seconds_left": 1e300},
     ],
-    ids=repr,
+    ids=lambda change: repr(change)[:50],
 )
 def test_field_that_is_not_as_it_should_be_is_no_progress(change: dict[str, Any]) -> None:
     assert progress_of(json.dumps(CONTENT | change)) is None
@@ -86,6 +91,16 @@ def test_field_that_is_not_as_it_should_be_is_no_progress(change: dict[str, Any]
 @pytest.mark.parametrize("key", CONTENT)
 def test_field_that_is_missing_is_no_progress(key: str) -> None:
     assert progress_of(json.dumps({name: value for name, value in CONTENT.items() if name != key})) is None
+
+
+@given(
+    st.sampled_from(["files", "files_total", "rows", "seconds_left"]),
+    st.integers(2**63, 10**40).map(str)
+    | st.integers(19, 8000).map(lambda zeros: "1" + "0" * zeros)
+    | st.sampled_from(["1e400", "-1e400", "NaN", "Infinity"]),
+)
+def test_number_that_no_column_can_hold_is_no_progress(key: str, number: str) -> None:
+    assert progress_of(json.dumps({**CONTENT, key: "NUMBER"}).replace('"NUMBER"', number)) is None
 
 
 @given(st.text(), st.text())
