@@ -11,6 +11,7 @@
         ├── CatalogueError       the content service or a folder of its answers
         ├── OutputError          the place the files go to
         ├── QueueError           the request queue in PostgreSQL
+        │   └── RowLockedError   a row of it that someone else has locked for the moment
         └── ComputeError         Spark itself
 
 A message says what was being done, to which object, what was got and expected, and the next step. It never holds a
@@ -109,6 +110,10 @@ class OutputError(OperatorError):
 
 class QueueError(OperatorError):
     """The request queue does not answer, or does not let us do what we must."""
+
+
+class RowLockedError(QueueError):
+    """Someone else has a row locked, or its table: nothing is written, and the same may be asked again."""
 
 
 class ComputeError(OperatorError):

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import make_dsn, parse_dsn
 
-from progress_exhaust.errors import QueueError, SettingsError
+from progress_exhaust.errors import QueueError, RowLockedError, SettingsError
 from progress_exhaust.job_requests.sql import queries
 from progress_exhaust.settings import QueueSettings
 
@@ -21,6 +21,10 @@ APPLICATION = "progress-exhaust"
 
 _GRACE_S = 5.0
 """What a statement may take beyond the time after which the server ends it, before the connection counts as dead."""
+
+_LOCK_TIMEOUT_MS = 2000
+"""How long a statement may wait for a row or a table that someone else has locked. Whoever waits keeps the session,
+and with it all other requests, waiting; half of `queue.statement_timeout_s` where that is less."""
 
 _KEEPALIVE = {
     "keepalives": 1,
@@ -30,6 +34,8 @@ _KEEPALIVE = {
     "tcp_user_timeout": 60_000,
 }
 _REASON_CHARACTERS = 300
+
+WHO_LOCKS = "try again, or see in pg_locks and pg_stat_activity who it is"
 
 Row = tuple[Any, ...]
 Parameters = Mapping[str, Any]
@@ -87,7 +93,9 @@ class Session:
 
     def prepare(self) -> None:
         """Set zone, formats, isolation and timeouts of the session."""
-        self.run(queries(self._table, ())["prepare"], {"statement_timeout_ms": self._timeout_s * 1000})
+        timeout_ms = self._timeout_s * 1000
+        timeouts = {"statement_timeout_ms": timeout_ms, "lock_timeout_ms": min(_LOCK_TIMEOUT_MS, timeout_ms // 2)}
+        self.run(queries(self._table, ())["prepare"], timeouts)
 
     def run(self, statement: str, parameters: Parameters | None = None, *, within_s: float | None = None) -> list[Row]:
         """Run one statement, and return its rows.
@@ -100,6 +108,7 @@ class Session:
         Raises:
             ConnectionLostError: the connection is gone, or did not answer in time.
             RowExistsError: a key is there already.
+            RowLockedError: someone else has a row, or the table, locked for longer than we wait.
             ValueRefusedError: a value does not fit its column.
             QueueError: the server refused.
         """
@@ -128,6 +137,8 @@ class Session:
             return RowExistsError(f"asking {self._place}: there is such a row already")
         if code.startswith("22"):
             return ValueRefusedError(f"asking {self._place}: a value does not fit its column")
+        if code == "55P03":
+            return RowLockedError(f"asking {self._place}: someone else has the row or its table locked; {WHO_LOCKS}")
         # What the server says of these names tables and columns, and no row's data.
         told = _one_line(error.diag.message_primary or "")
         known = {
@@ -136,7 +147,6 @@ class Session:
             "42703": f"{told}; was the table altered?",
             "25006": "it takes no writes now; is it a standby, or default_transaction_read_only on?",
             "57014": f"no end in {self._timeout_s} s; is the table locked, or queue.statement_timeout_s too short?",
-            "55P03": "the row is locked by someone else; see pg_stat_activity",
         }
         return QueueError(f"asking {self._place}: {known.get(code, f'refused with code {code}; see its log')}")
 

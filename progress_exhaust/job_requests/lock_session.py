@@ -99,8 +99,13 @@ class LockSession:
         if self._link is None:
             self._link = self._connect_anew() if self._former else self._connect()
             if self._former:
-                self._end_former(self._link)
-                self._take_up(self._link)
+                try:
+                    self._end_former(self._link)
+                    self._take_up(self._link)
+                except QueueError:
+                    # Some claims are not locked yet: nobody may use it, and the next one begins all over.
+                    self._lose()
+                    raise
                 self._former.clear()
             self._start_heart()
         self._link.is_again = is_again

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from progress_exhaust.errors import RequestError
+from progress_exhaust.errors import RequestError, RowLockedError
 from progress_exhaust.job_requests.fitting import fitted
 from progress_exhaust.job_requests.model import (
     CANCELLED,
     GIVEN_UP,
+    MOST_TRIES,
     Claim,
     Closing,
     Delivered,
@@ -25,7 +26,8 @@ from progress_exhaust.job_requests.model import (
 )
 from progress_exhaust.settings import RequestSettings
 
-_INTEGER_MAX = 2**31 - 1
+_Asked = tuple[str, str, str | None]
+"""What a row asks for: its request data, channel and encryption key."""
 
 
 @dataclass
@@ -44,6 +46,12 @@ class MemoryRow:
     execution_ms: int | None = None
     err_message: str | None = None
     processed: str | None = None
+    encryption_key: str | None = None
+
+    @property
+    def asked(self) -> _Asked:
+        """What it asks for."""
+        return self.request_data, self.channel, self.encryption_key
 
 
 @dataclass
@@ -52,12 +60,14 @@ class MemoryTable:
 
     Attributes:
         rows: by key.
-        owners: the queue that holds a row's lock.
+        owners: the queue that holds the lock of a claim.
+        locked: rows that somebody else is about to change; set and cleared by tests.
         guard: held for each look and each change.
     """
 
     rows: dict[RequestKey, MemoryRow] = field(default_factory=dict)
     owners: dict[RequestKey, MemoryQueue] = field(default_factory=dict)
+    locked: set[RequestKey] = field(default_factory=set)
     guard: threading.RLock = field(default_factory=threading.RLock)
 
 
@@ -76,6 +86,9 @@ class MemoryQueue:
         self._requests = requests
         self._now = now
         self._held: dict[RequestKey, Claim] = {}
+        self._asked: dict[RequestKey, _Asked] = {}
+        # Those that have been let go, and of which nobody has asked yet whether they were cancelled.
+        self._lost: dict[int, tuple[Claim, _Asked]] = {}
 
     @property
     def keeps_processed(self) -> bool:
@@ -99,17 +112,20 @@ class MemoryQueue:
             ]
 
     def claim(self, key: RequestKey) -> Claim | NotClaimed:
-        """Take a row: its lock, then status PROCESSING. One on which too many drivers have died ends FAILED."""
+        """Take a row: its lock, then status PROCESSING; see `port.Queue`."""
         with self._table.guard:
             if key in self._table.owners:
                 return NotClaimed.OWNED
             row = self._table.rows.get(key)
             if row is None or row.status not in (Status.SUBMITTED, Status.PROCESSING):
                 return NotClaimed.NOT_DUE
+            if key in self._table.locked:
+                return NotClaimed.LOCKED
             was_orphan = row.status == Status.PROCESSING
-            deaths = min(_deaths(row) + was_orphan, _INTEGER_MAX)
+            deaths = min(_deaths(row) + was_orphan, MOST_TRIES)
             if was_orphan and deaths >= self._requests.tries:
-                row.status, row.iteration, row.completed_at = Status.FAILED, deaths, self._now()
+                row.status = Status.SUCCESS if row.urls else Status.FAILED
+                row.iteration, row.completed_at = deaths, self._now()
                 row.err_message = GIVEN_UP.format(self._requests.tries)
                 return NotClaimed.GAVE_UP
             has_ended = not was_orphan and row.completed_at is not None
@@ -130,8 +146,10 @@ class MemoryQueue:
                 shares_request_id=any(
                     other.request_id == key.request_id and other.tag != key.tag for other in self._table.rows
                 ),
+                has_key=bool(row.encryption_key),
             )
             self._held[key] = claim
+            self._asked[key] = row.asked
             self._table.owners[key] = self
             return claim
 
@@ -141,70 +159,82 @@ class MemoryQueue:
             return self._row_of(claim) is not None
 
     def checkpoint(self, delivered: Mapping[RequestKey, Delivered]) -> None:
-        """Note what the requests have so far; those that are not ours are left out."""
+        """Note what the requests have so far; those that are not ours, or locked, are left out."""
         with self._table.guard:
             for key, files in delivered.items():
-                if (claim := self._held.get(key)) and (row := self._row_of(claim)):
+                if key not in self._table.locked and (claim := self._held.get(key)) and (row := self._row_of(claim)):
                     row.urls, row.processed = files.urls, files.processed
 
     def close(self, claim: Claim, closing: Closing) -> bool:
-        """End a request, and free its lock; false where it was not ours any more, and nothing is written."""
+        """End a request, and free its lock; see `port.Queue`."""
         if closing.status not in (Status.SUCCESS, Status.FAILED):
             raise ValueError(f"a request ends SUCCESS or FAILED, not {closing.status}")
         with self._table.guard:
-            if row := self._row_of(claim):
+            if row := self._row_to_end(claim):
                 row.status, row.err_message = closing.status, fitted(closing.err_message, None) or None
                 row.urls, row.processed = closing.delivered.urls, closing.delivered.processed
                 row.file_created_at, row.completed_at = closing.file_created_at, closing.completed_at
                 row.execution_ms = max(closing.execution_ms, 0)
-            self._let_go(claim)
+            self._let_go(claim, is_ended=row is not None)
             return row is not None
 
     def release(self, claim: Claim, delivered: Delivered, *, failed_try: str = "") -> bool:
         """Give a request back: SUBMITTED, its files kept; see `port.Queue`."""
         with self._table.guard:
-            if row := self._row_of(claim):
+            if row := self._row_to_end(claim):
                 row.status, row.urls, row.processed = Status.SUBMITTED, delivered.urls, delivered.processed
                 if failed_try:
-                    row.iteration, row.err_message = claim.iteration + 1, fitted(failed_try, None)
-            self._let_go(claim)
+                    row.iteration = min(claim.iteration + 1, MOST_TRIES)
+                    row.err_message = fitted(failed_try, None) or None
+            self._let_go(claim, is_ended=row is not None)
             return row is not None
 
     def note_files_of_cancelled(self, claim: Claim, delivered: Delivered) -> bool:
         """Let go of a claim that does not hold any more; if it was cancelled, list the files that were out already."""
         with self._table.guard:
-            row = self._table.rows.get(claim.key)
-            is_it = row and row.iteration == claim.iteration and row.submitted_at == claim.submitted_at
-            is_cancelled = bool(row and is_it and row.status == Status.FAILED and row.err_message == CANCELLED)
-            if row and is_cancelled:
+            row = self._row_as_it_was(claim)
+            if row and (row.status != Status.FAILED or row.err_message != CANCELLED):
+                row = None
+            if row:
+                self._check_that_nobody_has_it(claim.key, f"noting the files of request {claim.key.request_id}")
                 row.urls, row.processed = delivered.urls, delivered.processed
-            self._let_go(claim)
-            return is_cancelled
+            self._let_go(claim, is_ended=True)
+            return row is not None
 
     def submit(self, request: NewRequest) -> None:
         """Put a request in.
 
         Raises:
             RequestError: there is such a row already.
+            RowLockedError: someone else is putting such a row in.
         """
         with self._table.guard:
             if request.key in self._table.rows:
                 raise RequestError(
                     f"putting in request {request.key.request_id}: tag {request.key.tag} has one already"
                 )
+            self._check_that_nobody_has_it(request.key, f"putting in request {request.key.request_id}")
             self._table.rows[request.key] = MemoryRow(
                 Status.SUBMITTED, request.request_data, request.requested_by, request.channel, request.submitted_at
             )
 
     def cancel(self, *, request_id: str, tag: str | None, now: datetime) -> Sequence[RequestKey]:
-        """End, as FAILED with `Cancelled`, the rows with this id that have not ended; return which."""
+        """End, as FAILED with `Cancelled`, the rows with this id that have not ended; return which.
+
+        Raises:
+            RowLockedError: someone else has one of them locked; none is cancelled.
+        """
         with self._table.guard:
-            ended = []
-            for key, row in self._narrowed(tag, request_id):
-                if row.status in (Status.SUBMITTED, Status.PROCESSING):
-                    row.status, row.err_message, row.completed_at = Status.FAILED, CANCELLED, now
-                    ended.append(key)
-            return sorted(ended)
+            open_rows = {
+                key: row
+                for key, row in self._narrowed(tag, request_id)
+                if row.status in (Status.SUBMITTED, Status.PROCESSING)
+            }
+            for key in open_rows:
+                self._check_that_nobody_has_it(key, f"cancelling request {request_id}")
+            for row in open_rows.values():
+                row.status, row.err_message, row.completed_at = Status.FAILED, CANCELLED, now
+            return sorted(open_rows)
 
     def listed(self, *, request_id: str | None = None, tag: str | None = None) -> list[ListedRequest]:
         """Return all rows, or those with this id or tag, oldest first."""
@@ -228,7 +258,8 @@ class MemoryQueue:
         """Free all locks; claims that were not closed or released are orphans."""
         with self._table.guard:
             for claim in list(self._held.values()):
-                self._let_go(claim)
+                self._let_go(claim, is_ended=True)
+            self._lost.clear()
 
     def _narrowed(self, tag: str | None, request_id: str | None) -> list[tuple[RequestKey, MemoryRow]]:
         def age(item: tuple[RequestKey, MemoryRow]) -> tuple[bool, float, str, str]:
@@ -247,14 +278,39 @@ class MemoryQueue:
 
     def _row_of(self, claim: Claim) -> MemoryRow | None:
         """Return the row of a claim that holds."""
-        row = self._table.rows.get(claim.key)
-        if self._held.get(claim.key) is not claim or row is None or row.status != Status.PROCESSING:
-            return None
-        return row if (row.iteration, row.submitted_at) == (claim.iteration, claim.submitted_at) else None
+        row = self._row_as_it_was(claim) if self._held.get(claim.key) is claim else None
+        return row if row and row.status == Status.PROCESSING else None
 
-    def _let_go(self, claim: Claim) -> None:
+    def _row_to_end(self, claim: Claim) -> MemoryRow | None:
+        """Return the row of a claim that holds, to be changed.
+
+        Raises:
+            RowLockedError: someone else has it locked.
+        """
+        row = self._row_of(claim)
+        if row:
+            self._check_that_nobody_has_it(claim.key, f"ending request {claim.key.request_id}")
+        return row
+
+    def _row_as_it_was(self, claim: Claim) -> MemoryRow | None:
+        """Return the row of a claim that nobody has ended, in whatever status, where it is still the one claimed."""
+        is_held = self._held.get(claim.key) is claim
+        asked = self._asked[claim.key] if is_held else self._lost.get(id(claim), (claim, None))[1]
+        row = self._table.rows.get(claim.key)
+        if row is None or (row.iteration, row.submitted_at) != (claim.iteration, claim.submitted_at):
+            return None
+        return row if row.asked == asked else None
+
+    def _check_that_nobody_has_it(self, key: RequestKey, subject: str) -> None:
+        if key in self._table.locked:
+            raise RowLockedError(f"{subject}: someone else has its row locked; try again")
+
+    def _let_go(self, claim: Claim, *, is_ended: bool) -> None:
         if self._held.get(claim.key) is claim:
             del self._held[claim.key], self._table.owners[claim.key]
+            self._lost[id(claim)] = claim, self._asked.pop(claim.key)
+        if is_ended:
+            self._lost.pop(id(claim), None)
 
 
 def _deaths(row: MemoryRow) -> int:

@@ -19,8 +19,11 @@ class Status(StrEnum):
 CANCELLED = "Cancelled"
 """The err_message of a request that was taken back."""
 
-GIVEN_UP = "Given up: {} drivers died while making it"
-"""The err_message of a request on which as many drivers have died as may."""
+GIVEN_UP = "Given up after {} tries: its driver died"
+"""The err_message of a request that has failed as often as it may, the last time by the death of its driver."""
+
+MOST_TRIES = 2**31 - 1
+"""What the column `iteration` can count."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -40,7 +43,7 @@ class DueRequest:
         channel: of the requester; empty where the row has none.
         submitted_at: when it was put in; None where the row does not say.
         is_processing: whether the row says PROCESSING.
-        iteration: drivers that have died on it.
+        iteration: tries that have failed by its own fault, dead drivers among them.
     """
 
     key: RequestKey
@@ -54,8 +57,9 @@ class NotClaimed(StrEnum):
     """Why a row was not claimed."""
 
     OWNED = "owned"  # a driver that is alive has it
+    LOCKED = "locked"  # it is due, but someone else is about to change it: look again later
     NOT_DUE = "not_due"  # it has ended, or is gone
-    GAVE_UP = "gave_up"  # too many drivers have died on it: it is FAILED now
+    GAVE_UP = "gave_up"  # too many tries have failed, the last by its driver's death: it has ended now
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +71,14 @@ class Claim:
         request_data: the column's text; empty where it is null.
         channel: of the requester; empty where the row has none.
         submitted_at: when it was put in; None where the row does not say.
-        iteration: drivers that have died on this submission; part of the fence.
+        iteration: tries of this submission that have failed by its own fault, dead drivers among them; part of the
+            fence.
         was_orphan: whether another driver has died on it.
         is_new: whether this submission has no earlier claim that counts: its earlier one has ended, so nothing that
             was finished then is used again.
         processed: the text of processed_batches; None where it is null, or the table has no such column.
         shares_request_id: whether another row has the same request id under another tag.
+        has_key: whether encryption_key holds anything; the password itself is never read.
     """
 
     key: RequestKey
@@ -84,6 +90,7 @@ class Claim:
     is_new: bool
     processed: str | None
     shares_request_id: bool
+    has_key: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +156,7 @@ class ListedRequest:
         channel: of the requester.
         submitted_at: when it was put in.
         completed_at: when its last submission ended.
-        iteration: drivers that have died on it.
+        iteration: tries that have failed by its own fault, dead drivers among them.
         urls: paths of its files.
         err_message: as it stands.
         is_alive: whether a driver holds its lock now.

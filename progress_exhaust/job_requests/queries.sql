@@ -6,11 +6,39 @@
 r.request_id = %(request_id)s AND (r.tag = %(tag)s OR (r.tag IS NULL AND %(tag)s = ''))
 
 -- part: lock
-hashtextextended('job_request|' || %(tag)s || '|' || %(request_id)s, 0)
+-- Of the row k: as JSON, which keeps its texts apart, with the table's full name as the server knows it, whatever the
+-- setting calls it, so that drivers with other settings meet at the same lock.
+hashtextextended(json_build_array(
+    (
+        SELECT json_build_array(n.nspname, c.relname)
+        FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE c.oid = to_regclass('{table}')
+    ),
+    %(job_id)s::text, k.tag, k.request_id
+)::text, 0)
+
+-- part: asked_for
+-- What a request asks for, by whom and under which password: each text with its length, without one where it is null.
+concat(
+    octet_length(r.encryption_key::text), ':', r.encryption_key::text,  --if encryption_key
+    octet_length(r.request_data::text), ':', r.request_data::text,
+    octet_length(r.requested_channel::text), ':', r.requested_channel::text
+)
+
+-- part: digest
+-- Salted anew for each claim: it tells this row's texts from others, and is nothing to look a password up by.
+encode(sha256(convert_to(%(salt)s || {asked_for}, getdatabaseencoding())), 'hex')
+
+-- part: same
+-- Of all these the digest costs most, and the server looks at it last.
+r.job_id = %(job_id)s AND {key} AND r.dt_job_submitted::text IS NOT DISTINCT FROM %(submitted)s
+    AND {digest} = %(digest)s
 
 -- part: fence
-r.job_id = %(job_id)s AND {key} AND r.status = 'PROCESSING' AND r.iteration = %(iteration)s
-    AND r.dt_job_submitted::text IS NOT DISTINCT FROM %(submitted)s
+{same} AND r.status = 'PROCESSING' AND r.iteration = %(iteration)s
+
+-- part: is_cancelled
+r.status = 'FAILED' AND r.err_message = %(cancelled)s AND r.iteration = %(iteration)s
 
 -- part: submitted_at
 CASE WHEN r.dt_job_submitted BETWEEN '0001-01-02' AND '9999-12-30' THEN r.dt_job_submitted END
@@ -31,6 +59,7 @@ JOIN (VALUES
     ('DateStyle', 'ISO, YMD'),
     ('default_transaction_isolation', 'read committed'),
     ('statement_timeout', %(statement_timeout_ms)s::text),
+    ('lock_timeout', %(lock_timeout_ms)s::text),
     ('tcp_keepalives_idle', '30'),
     ('tcp_keepalives_interval', '10'),
     ('tcp_keepalives_count', '3'),
@@ -68,15 +97,27 @@ WHERE r.job_id = %(job_id)s AND r.status IN ('SUBMITTED', 'PROCESSING') AND r.re
 ORDER BY r.dt_job_submitted, r.request_id COLLATE "C", r.tag COLLATE "C"
 
 -- name: lock
-SELECT pg_try_advisory_lock({lock})
+SELECT pg_try_advisory_lock({lock}) FROM (SELECT %(tag)s::text AS tag, %(request_id)s::text AS request_id) AS k
 
 -- name: unlock
-SELECT pg_advisory_unlock({lock})
+SELECT pg_advisory_unlock({lock}) FROM (SELECT %(tag)s::text AS tag, %(request_id)s::text AS request_id) AS k
+
+-- name: unlock_unclaimed
+-- A row that is due all the same was somebody else's for the moment.
+SELECT pg_advisory_unlock({lock}), EXISTS (
+    SELECT FROM {table} AS r WHERE r.job_id = %(job_id)s AND {key} AND r.status IN ('SUBMITTED', 'PROCESSING')
+)
+FROM (SELECT %(tag)s::text AS tag, %(request_id)s::text AS request_id) AS k
 
 -- name: claim
--- The row as it was is read by the same statement; had someone changed it meanwhile, nothing is written.
+-- The row as it was is read by the same statement; had someone changed it meanwhile, nothing is written. Where someone
+-- else has it locked, there is none: whoever waited here would keep all other claims of this driver waiting.
 UPDATE {table} AS r SET
-    status = CASE WHEN was.gives_up THEN 'FAILED' ELSE 'PROCESSING' END,
+    status = CASE
+        WHEN was.gives_up AND cardinality(r.download_urls) > 0 THEN 'SUCCESS'
+        WHEN was.gives_up THEN 'FAILED'
+        ELSE 'PROCESSING'
+    END,
     iteration = was.deaths_now,
     dt_job_completed = CASE WHEN was.gives_up THEN %(now)s END,
     err_message = CASE WHEN was.gives_up THEN %(given_up)s WHEN was.has_ended THEN NULL ELSE r.err_message END,
@@ -100,6 +141,7 @@ FROM (
             END AS deaths_now
         FROM {table} AS r
         WHERE r.job_id = %(job_id)s AND {key} AND r.status IN ('SUBMITTED', 'PROCESSING')
+        FOR NO KEY UPDATE SKIP LOCKED
     ) AS o
 ) AS was
 WHERE r.job_id = %(job_id)s AND {key} AND r.status = was.status
@@ -107,7 +149,10 @@ WHERE r.job_id = %(job_id)s AND {key} AND r.status = was.status
     AND r.dt_job_submitted IS NOT DISTINCT FROM was.dt_job_submitted
     AND r.dt_job_completed IS NOT DISTINCT FROM was.dt_job_completed
 RETURNING r.status, coalesce(left(r.request_data::text, %(longest_data)s), ''), coalesce(r.requested_channel, ''),
-    {submitted_at}, r.dt_job_submitted::text, r.iteration, was.was_orphan, was.has_ended OR was.was_never_claimed,
+    {submitted_at}, r.dt_job_submitted::text, {digest},
+    coalesce(r.encryption_key::text, '') <> '',  --if encryption_key
+    false,  --unless encryption_key
+    r.iteration, was.was_orphan, was.has_ended OR was.was_never_claimed,
     r.processed_batches,  --if processed_batches
     NULL,  --unless processed_batches
     EXISTS (
@@ -118,15 +163,32 @@ RETURNING r.status, coalesce(left(r.request_data::text, %(longest_data)s), ''), 
 -- name: is_ours
 SELECT EXISTS (SELECT FROM {table} AS r WHERE {fence})
 
+-- name: is_to_be_ended
+-- Whether it is ours, or was until someone cancelled it.
+SELECT EXISTS (
+    SELECT FROM {table} AS r
+    WHERE {same} AND (r.status = 'PROCESSING' AND r.iteration = %(iteration)s OR {is_cancelled})
+)
+
 -- name: checkpoint
+-- Rows that someone else has locked are left to a later one.
 UPDATE {table} AS r SET
     processed_batches = d.processed,  --if processed_batches
     download_urls = nullif(d.urls, '{}')
-FROM json_to_recordset(%(delivered)s::json)
-    AS d (tag text, request_id text, iteration integer, submitted text, urls text[], processed text)
+FROM (
+    SELECT d.*
+    FROM json_to_recordset(%(delivered)s::json) AS d (
+        tag text, request_id text, iteration integer, submitted text, salt text, digest text, urls text[],
+        processed text
+    )
+    JOIN {table} AS r ON r.job_id = %(job_id)s AND r.request_id = d.request_id AND coalesce(r.tag, '') = d.tag
+    WHERE r.status = 'PROCESSING' AND r.iteration = d.iteration
+        AND r.dt_job_submitted::text IS NOT DISTINCT FROM d.submitted
+        AND encode(sha256(convert_to(d.salt || {asked_for}, getdatabaseencoding())), 'hex') = d.digest
+    FOR NO KEY UPDATE OF r SKIP LOCKED
+) AS d
 WHERE r.job_id = %(job_id)s AND r.request_id = d.request_id AND coalesce(r.tag, '') = d.tag
     AND r.status = 'PROCESSING' AND r.iteration = d.iteration
-    AND r.dt_job_submitted::text IS NOT DISTINCT FROM d.submitted
 
 -- name: close
 UPDATE {table} AS r SET
@@ -143,9 +205,7 @@ RETURNING 1
 -- name: is_closed
 SELECT EXISTS (
     SELECT FROM {table} AS r
-    WHERE r.job_id = %(job_id)s AND {key} AND r.status = %(status)s AND r.iteration = %(iteration)s
-        AND r.dt_job_submitted::text IS NOT DISTINCT FROM %(submitted)s
-        AND r.dt_job_completed = %(completed_at)s
+    WHERE {same} AND r.status = %(status)s AND r.iteration = %(iteration)s AND r.dt_job_completed = %(completed_at)s
         AND r.download_urls IS NOT DISTINCT FROM nullif(%(urls)s::text[], '{}')
 )
 
@@ -153,8 +213,8 @@ SELECT EXISTS (
 UPDATE {table} AS r SET
     processed_batches = %(processed)s,  --if processed_batches
     download_urls = nullif(%(urls)s::text[], '{}'),
-    iteration = r.iteration + %(failed_tries)s,
-    err_message = CASE WHEN %(failed_tries)s = 1 THEN %(err_message)s ELSE r.err_message END,
+    iteration = %(iteration_now)s,
+    err_message = CASE WHEN %(has_failed)s THEN nullif(%(err_message)s, '') ELSE r.err_message END,
     status = 'SUBMITTED'
 WHERE {fence}
 RETURNING 1
@@ -162,18 +222,16 @@ RETURNING 1
 -- name: is_released
 SELECT EXISTS (
     SELECT FROM {table} AS r
-    WHERE r.job_id = %(job_id)s AND {key} AND r.status = 'SUBMITTED' AND r.iteration = %(iteration)s + %(failed_tries)s
-        AND r.dt_job_submitted::text IS NOT DISTINCT FROM %(submitted)s
-        AND r.dt_job_completed IS NULL
+    WHERE {same} AND r.status = 'SUBMITTED' AND r.iteration = %(iteration_now)s AND r.dt_job_completed IS NULL
         AND r.download_urls IS NOT DISTINCT FROM nullif(%(urls)s::text[], '{}')
+        AND (NOT %(has_failed)s OR r.err_message IS NOT DISTINCT FROM nullif(%(err_message)s, ''))
 )
 
 -- name: note_files_of_cancelled
 UPDATE {table} AS r SET
     processed_batches = %(processed)s,  --if processed_batches
     download_urls = nullif(%(urls)s::text[], '{}')
-WHERE r.job_id = %(job_id)s AND {key} AND r.status = 'FAILED' AND r.err_message = %(cancelled)s
-    AND r.iteration = %(iteration)s AND r.dt_job_submitted::text IS NOT DISTINCT FROM %(submitted)s
+WHERE {same} AND {is_cancelled}
 RETURNING 1
 
 -- name: is_there
@@ -211,9 +269,8 @@ SELECT coalesce(r.tag, ''), r.request_id, coalesce(r.status, ''), coalesce(r.req
             AND l.classid::bigint = ((h.lock >> 32) & 4294967295) AND l.objid::bigint = (h.lock & 4294967295)
     )
 FROM {table} AS r
-CROSS JOIN LATERAL (
-    SELECT hashtextextended('job_request|' || coalesce(r.tag, '') || '|' || r.request_id, 0) AS lock
-) AS h
+CROSS JOIN LATERAL (SELECT coalesce(r.tag, '')::text AS tag, r.request_id::text AS request_id) AS k
+CROSS JOIN LATERAL (SELECT {lock} AS lock) AS h
 WHERE r.job_id = %(job_id)s AND r.request_id IS NOT NULL
     AND (%(only_tag)s::text IS NULL OR coalesce(r.tag, '') = %(only_tag)s)
     AND (%(only_request_id)s::text IS NULL OR r.request_id = %(only_request_id)s)

@@ -8,15 +8,17 @@ a statement that writes only where the row still is as it was claimed.
 from __future__ import annotations
 
 import json
+import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from progress_exhaust.errors import QueueError, RequestError
+from progress_exhaust.errors import QueueError, RequestError, RowLockedError
 from progress_exhaust.job_requests.checks import check_for_pooler, check_that_it_takes_writes, rights
 from progress_exhaust.job_requests.connection import (
+    WHO_LOCKS,
     ConnectionLostError,
     Parameters,
     Row,
@@ -28,6 +30,7 @@ from progress_exhaust.job_requests.lock_session import Link, LockSession
 from progress_exhaust.job_requests.model import (
     CANCELLED,
     GIVEN_UP,
+    MOST_TRIES,
     Claim,
     Closing,
     Delivered,
@@ -45,17 +48,23 @@ _LAST_WORDS = "Failed; see the log of the job"
 _SURE_WIDTH = 100
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Held:
-    """A claim whose lock we hold.
+    """A claim that nobody has ended yet.
 
     Attributes:
         claim: itself; a later claim of the same row is another one, however alike.
         submitted: dt_job_submitted as the server writes it, whatever it is.
+        salt: of the digest.
+        digest: of what the row asks for.
+        is_unsure: whether its end may have been written on a session that was lost before it answered.
     """
 
     claim: Claim
     submitted: str | None
+    salt: str
+    digest: str
+    is_unsure: bool = False
 
 
 class PostgresQueue:
@@ -68,6 +77,7 @@ class PostgresQueue:
         *,
         now: Callable[[], datetime],
         sleep: Callable[[float], None] = time.sleep,
+        new_salt: Callable[[], str] = secrets.token_hex,
     ) -> None:
         """Describe the queue.
 
@@ -76,12 +86,15 @@ class PostgresQueue:
             requests: how many drivers may die on a request, and how long its data may be.
             now: the time, aware.
             sleep: waits so many seconds.
+            new_salt: gives a text that nobody can guess, for each claim.
         """
         self._settings = settings
         self._requests = requests
         self._now = now
+        self._new_salt = new_salt
         self._held: dict[RequestKey, _Held] = {}
-        self._unsure: dict[RequestKey, _Held] = {}
+        # Those whose lock we have no more, by the claim itself: a later claim of the same row may be held meanwhile.
+        self._lost: dict[int, _Held] = {}
         self._link = LockSession(settings, take_up=self._take_up, sleep=sleep)
 
     @property
@@ -119,11 +132,9 @@ class PostgresQueue:
         return self._link.work(ask)
 
     def claim(self, key: RequestKey) -> Claim | NotClaimed:
-        """Take a row: its lock, then status PROCESSING. One on which too many drivers have died ends FAILED.
+        """Take a row: its lock, then status PROCESSING; see `port.Queue`.
 
-        Each claim is ended by one of `close`, `release` and `note_files_of_cancelled`, also where `is_ours` has said
-        no: until then we hold the lock, and nobody else begins. A connection that is lost in the very moment of
-        claiming counts as a driver that died.
+        A connection that is lost in the very moment of claiming counts as a driver that died.
         """
         return self._link.work(lambda link: self._claim(link, key))
 
@@ -132,13 +143,15 @@ class PostgresQueue:
 
         def ask(link: Link) -> bool:
             # Looked up here: connecting anew may have just lost it.
-            held = self._held_for(claim)
-            return held is not None and bool(_value(link.session.run(link.sql["is_ours"], self._fence(held))))
+            held = self._open(claim)
+            if held is None or not self._is_locked(held):
+                return False
+            return bool(_value(link.session.run(link.sql["is_ours"], self._fence(held))))
 
         return self._link.work(ask)
 
     def checkpoint(self, delivered: Mapping[RequestKey, Delivered]) -> None:
-        """Note what the requests have so far, by one UPDATE for all of them; those that are not ours are left out."""
+        """Note what the requests have so far, by one UPDATE for all of them; see `port.Queue`."""
 
         def write(link: Link) -> None:
             rows = [
@@ -147,6 +160,8 @@ class PostgresQueue:
                     "request_id": key.request_id,
                     "iteration": held.claim.iteration,
                     "submitted": held.submitted,
+                    "salt": held.salt,
+                    "digest": held.digest,
                     "urls": [storable(url) for url in files.urls],
                     "processed": storable(files.processed),
                 }
@@ -160,7 +175,7 @@ class PostgresQueue:
         self._link.work(write)
 
     def close(self, claim: Claim, closing: Closing) -> bool:
-        """End a request, and free its lock; false where it was not ours any more, and nothing is written."""
+        """End a request, and free its lock; see `port.Queue`."""
         if closing.status not in (Status.SUCCESS, Status.FAILED):
             raise ValueError(f"a request ends SUCCESS or FAILED, not {closing.status}")
 
@@ -177,24 +192,27 @@ class PostgresQueue:
 
     def release(self, claim: Claim, delivered: Delivered, *, failed_try: str = "") -> bool:
         """Give a request back: SUBMITTED, its files kept; see `port.Queue`."""
+        iteration_now = min(claim.iteration + bool(failed_try), MOST_TRIES)
 
         def words(link: Link) -> list[Parameters]:
+            texts = _ever_plainer(failed_try, link.shape.err_width) if failed_try else [""]
             return [
-                {"failed_tries": int(bool(failed_try)), "err_message": text}
-                for text in (_ever_plainer(failed_try, link.shape.err_width) if failed_try else [""])
+                {"has_failed": bool(failed_try), "iteration_now": iteration_now, "err_message": text} for text in texts
             ]
 
         return self._end(claim, delivered, "release", "is_released", words)
 
     def note_files_of_cancelled(self, claim: Claim, delivered: Delivered) -> bool:
         """Let go of a claim that does not hold any more; if it was cancelled, list the files that were out already."""
-        if not (held := self._held_for(claim)):
-            return False
-        parameters = {**self._fence(held), **_files(delivered), "cancelled": CANCELLED}
 
         def write(link: Link) -> bool:
+            held = self._open(claim)
+            if held is None:
+                return False
+            parameters = {**self._fence(held), **_files(delivered), "cancelled": CANCELLED}
             is_cancelled = bool(link.session.run(link.sql["note_files_of_cancelled"], parameters))
-            self._let_go(link, claim)
+            self._free(link, held)
+            self._lost.pop(id(claim), None)
             return is_cancelled
 
         return self._link.work(write)
@@ -204,6 +222,7 @@ class PostgresQueue:
 
         Raises:
             RequestError: there is such a row already, or a text that the table can not hold.
+            RowLockedError: someone else is putting such a row in, or has the table locked.
         """
         parameters = {
             **self._of(request.key),
@@ -228,20 +247,34 @@ class PostgresQueue:
 
         try:
             self._link.work(write)
+        except RowLockedError:
+            raise RowLockedError(
+                f"{subject}: someone else is putting it in just now, or has the table locked; {WHO_LOCKS}"
+            ) from None
         except ValueRefusedError:
             raise RequestError(
                 f"{subject}: the table can not hold a text of it; give shorter ones, without control characters"
             ) from None
 
     def cancel(self, *, request_id: str, tag: str | None, now: datetime) -> Sequence[RequestKey]:
-        """End, as FAILED with `Cancelled`, the rows with this id that have not ended; return which."""
+        """End, as FAILED with `Cancelled`, the rows with this id that have not ended; return which.
+
+        Raises:
+            RowLockedError: someone else has one of them locked; none is cancelled.
+        """
         parameters = {**self._narrowed(tag, request_id), "cancelled": CANCELLED, "now": _naive(now)}
 
         def write(link: Link) -> list[RequestKey]:
             link.session.run(link.sql["cancel"], parameters)
             return [RequestKey(*row) for row in link.session.run(link.sql["cancelled"], parameters)]
 
-        return self._link.work(write)
+        try:
+            return self._link.work(write)
+        except RowLockedError:
+            raise RowLockedError(
+                f"cancelling request {request_id}: someone else has its row or the table locked, and nothing is "
+                f"changed; {WHO_LOCKS}"
+            ) from None
 
     def listed(self, *, request_id: str | None = None, tag: str | None = None) -> list[ListedRequest]:
         """Return all rows, or those with this id or tag, oldest first."""
@@ -252,14 +285,17 @@ class PostgresQueue:
         """Free all locks and connections; claims that were not closed or released are orphans."""
         self._link.close()
         self._held.clear()
+        self._lost.clear()
 
     def _claim(self, link: Link, key: RequestKey) -> Claim | NotClaimed:
         # The server would give us our own lock once more.
         if key in self._held or not _value(link.session.run(link.sql["lock"], self._of(key))):
             return NotClaimed.OWNED
         tries = self._requests.tries
+        salt = self._new_salt()
         parameters = {
             **self._of(key),
+            "salt": salt,
             "tries": tries,
             "now": _naive(self._now()),
             "given_up": fitted(GIVEN_UP.format(tries), link.shape.err_width),
@@ -272,18 +308,35 @@ class PostgresQueue:
         except QueueError:
             self._unlock(link, key)
             raise
-        if not rows or rows[0][0] != Status.PROCESSING:
+        if not rows:
+            [(_, is_due)] = link.session.run(link.sql["unlock_unclaimed"], self._of(key))
+            return NotClaimed.LOCKED if is_due else NotClaimed.NOT_DUE
+        status, data, channel, submitted_at, submitted, digest, has_key, *history, processed, shares = rows[0]
+        if status != Status.PROCESSING:
             self._unlock(link, key)
-            return NotClaimed.GAVE_UP if rows else NotClaimed.NOT_DUE
-        _, data, channel, submitted_at, submitted, iteration, was_orphan, is_new, processed, shares = rows[0]
-        claim = Claim(key, data, channel, _aware(submitted_at), iteration, was_orphan, is_new, processed, shares)
-        self._held[key] = _Held(claim, submitted)
+            return NotClaimed.GAVE_UP
+        iteration, was_orphan, is_new = history
+        claim = Claim(
+            key=key,
+            request_data=data,
+            channel=channel,
+            submitted_at=_aware(submitted_at),
+            iteration=iteration,
+            was_orphan=was_orphan,
+            is_new=is_new,
+            processed=processed,
+            shares_request_id=shares,
+            has_key=has_key,
+        )
+        self._held[key] = _Held(claim, submitted, salt, digest)
         return claim
 
     def _end(
         self, claim: Claim, delivered: Delivered, write: str, is_written: str, words: Callable[[Link], list[Parameters]]
     ) -> bool:
         """Write the row of a claim for the last time, and free its lock.
+
+        Where a row is not ours any more, its claim stays open for one question: whether it was cancelled.
 
         Args:
             claim: whose row.
@@ -292,22 +345,29 @@ class PostgresQueue:
             is_written: name of the one that asks whether that was carried out.
             words: gives more parameters, and what to write instead where the database can not hold them.
         """
-        was_unsure = self._unsure.get(claim.key)
-        held = self._held_for(claim) or (was_unsure if was_unsure and was_unsure.claim is claim else None)
-        if held is None:
-            return False
-        same = {**self._fence(held), **_files(delivered)}
 
         def end(link: Link) -> bool:
-            # Our statement may have gone out on a session that was lost before it answered.
-            is_unsure = link.is_again or claim.key in self._unsure
-            self._unsure[claim.key] = held
+            # Looked up here: another thread, or connecting anew, may have just ended or lost it.
+            held = self._open(claim)
+            if held is None:
+                return False
+            same = {**self._fence(held), **_files(delivered)}
             choices = [{**same, **more} for more in words(link)]
-            has_ended = is_unsure and self._is_any(link, is_written, choices)
-            if not has_ended and self._held_for(claim):
-                has_ended = _first_storable(link, write, choices)
-            self._unsure.pop(claim.key)
-            self._let_go(link, claim)
+            has_ended = held.is_unsure and self._is_any(link, is_written, choices)
+            if not has_ended and self._is_locked(held):
+                was_unsure, held.is_unsure = held.is_unsure, True
+                try:
+                    has_ended = _first_storable(link, write, choices)
+                except ConnectionLostError:
+                    raise
+                except QueueError:
+                    # The server has answered: it wrote nothing.
+                    held.is_unsure = was_unsure
+                    raise
+            self._free(link, held)
+            held.is_unsure = False
+            if has_ended:
+                self._lost.pop(id(claim), None)
             return has_ended
 
         return self._link.work(end)
@@ -317,23 +377,32 @@ class PostgresQueue:
         return any(_value(link.session.run(link.sql[question], choice)) for choice in choices)
 
     def _take_up(self, link: Link) -> None:
-        """Lock our rows anew; those that are not as we claimed them, or somebody else's now, are lost for good."""
+        """Lock our rows anew: those that are as we claimed them, or were cancelled since; the others are lost."""
         for key, held in list(self._held.items()):
+            question = {**self._fence(held), "cancelled": CANCELLED}
             is_locked = _value(link.session.run(link.sql["lock"], self._of(key)))
-            if is_locked and _value(link.session.run(link.sql["is_ours"], self._fence(held))):
+            if is_locked and _value(link.session.run(link.sql["is_to_be_ended"], question)):
                 continue
-            del self._held[key]
             if is_locked:
                 self._unlock(link, key)
+            self._lose(held)
 
-    def _held_for(self, claim: Claim) -> _Held | None:
+    def _open(self, claim: Claim) -> _Held | None:
+        """Return what we know of a claim that nobody has ended; None for any other."""
         held = self._held.get(claim.key)
-        return held if held and held.claim is claim else None
+        return held if held and held.claim is claim else self._lost.get(id(claim))
 
-    def _let_go(self, link: Link, claim: Claim) -> None:
-        if self._held_for(claim):
-            self._unlock(link, claim.key)
-            del self._held[claim.key]
+    def _is_locked(self, held: _Held) -> bool:
+        return self._held.get(held.claim.key) is held
+
+    def _free(self, link: Link, held: _Held) -> None:
+        if self._is_locked(held):
+            self._unlock(link, held.claim.key)
+            self._lose(held)
+
+    def _lose(self, held: _Held) -> None:
+        del self._held[held.claim.key]
+        self._lost[id(held.claim)] = held
 
     def _unlock(self, link: Link, key: RequestKey) -> None:
         link.session.run(link.sql["unlock"], self._of(key))
@@ -342,7 +411,13 @@ class PostgresQueue:
         return {"job_id": self._settings.job_id, "tag": key.tag, "request_id": key.request_id}
 
     def _fence(self, held: _Held) -> dict[str, Any]:
-        return {**self._of(held.claim.key), "iteration": held.claim.iteration, "submitted": held.submitted}
+        return {
+            **self._of(held.claim.key),
+            "iteration": held.claim.iteration,
+            "submitted": held.submitted,
+            "salt": held.salt,
+            "digest": held.digest,
+        }
 
     def _narrowed(self, tag: str | None, request_id: str | None) -> dict[str, Any]:
         return {"job_id": self._settings.job_id, "only_tag": tag, "only_request_id": request_id}

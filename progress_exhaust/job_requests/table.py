@@ -10,6 +10,7 @@ from typing import Any, Self
 from progress_exhaust.errors import QueueError
 
 PROCESSED = "processed_batches"
+ENCRYPTION_KEY = "encryption_key"
 
 _SHOWN = (
     *("tag", "request_id", "job_id", "status", "requested_channel", "dt_job_submitted", "dt_job_completed"),
@@ -26,7 +27,7 @@ _PUT_IN = (
 _CANCELLED = ("status", "err_message", "dt_job_completed")
 
 NEEDS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    ("run", "SELECT", tuple(dict.fromkeys((*_SHOWN, *_WRITTEN, "request_data")))),
+    ("run", "SELECT", tuple(dict.fromkeys((*_SHOWN, *_WRITTEN, "request_data", ENCRYPTION_KEY)))),
     ("run", "UPDATE", _WRITTEN),
     ("submit", "SELECT", ("tag", "request_id", "job_id", "dt_job_submitted", "requested_by")),
     ("submit", "INSERT", _PUT_IN),
@@ -36,7 +37,7 @@ NEEDS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 )
 """Command, privilege, columns; those that the table may lack are left out where it does."""
 
-_MUST_BE_THERE = frozenset(column for _, _, columns in NEEDS for column in columns) - {PROCESSED}
+_MUST_BE_THERE = frozenset(column for _, _, columns in NEEDS for column in columns) - {PROCESSED, ENCRYPTION_KEY}
 _LONGEST = {"smallint": 2**15 - 1, "integer": 2**31 - 1}
 _VARCHAR = re.compile(r"character varying|character")
 _VARCHAR_HEADER = 4

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from progress_exhaust.errors import QueueError, RequestError
+from progress_exhaust.errors import QueueError, RequestError, RowLockedError
 from progress_exhaust.job_requests.model import Claim, NewRequest, NotClaimed, RequestKey
 from tests.integration.conftest import MakeServer
 from tests.integration.ddl import NEW
@@ -342,13 +342,13 @@ def test_read_only_server_refuses_claims_and_ends_and_keeps_what_is_ours(queue_d
         assert isinstance(other.claim(RequestKey("t", "r-2")), Claim)
 
 
-def test_row_locked_by_someone_else_is_an_error_in_time(queue_database: QueueDatabase) -> None:
+def test_table_locked_by_someone_else_is_an_error_in_time(queue_database: QueueDatabase) -> None:
     queue_database.insert()
     server = queue_database.server
     with driver(queue_database, statement_timeout_s=1) as queue, server.connect(queue_database.name) as session:
         with session.cursor() as cursor:
             cursor.execute("BEGIN; LOCK TABLE job_request IN SHARE MODE")
-            with pytest.raises(QueueError, match="no end in 1 s; is the table locked"):
+            with pytest.raises(RowLockedError, match="someone else has the row or its table locked; try again"):
                 queue.claim(KEY)
             cursor.execute("ROLLBACK")
         assert isinstance(queue.claim(KEY), Claim), "the lock of the claim that failed was freed"

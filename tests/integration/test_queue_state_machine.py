@@ -163,7 +163,7 @@ class QueueMachine(RuleBasedStateMachine):
         elif row.status == "PROCESSING" and (row.iteration or 0) + 1 >= TRIES:
             assert found is NotClaimed.GAVE_UP
             row.status, row.iteration, row.has_ended = "FAILED", (row.iteration or 0) + 1, True
-            row.err_message = "Given up: 3 drivers died while making it"
+            row.err_message = "Given up after 3 tries: its driver died"
         else:
             assert isinstance(found, Claim)
             assert found.was_orphan == (row.status == "PROCESSING")

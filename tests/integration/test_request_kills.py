@@ -210,7 +210,8 @@ def test_driver_dies_with_its_jvm_and_its_request_is_free_at_once(place: Place) 
         wait_for(lambda: not Path(f"/proc/{python}").exists(), "the driver is gone")
         assert time.monotonic() - begin < DIES_S
         [lock] = place.database.execute(
-            "SELECT pg_try_advisory_lock(hashtextextended('job_request|t|r-1', 0)) AS is_free"
+            "SELECT pg_try_advisory_lock(hashtextextended("
+            """'[["public", "job_request"], "progress-exhaust", "t", "r-1"]', 0)) AS is_free"""
         )
         assert lock["is_free"]
 
