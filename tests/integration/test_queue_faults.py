@@ -342,7 +342,7 @@ def test_read_only_server_refuses_claims_and_ends_and_keeps_what_is_ours(queue_d
         assert isinstance(other.claim(RequestKey("t", "r-2")), Claim)
 
 
-def test_row_locked_by_someone_else_is_an_error_in_time(queue_database: QueueDatabase) -> None:
+def test_table_locked_by_someone_else_is_an_error_in_time(queue_database: QueueDatabase) -> None:
     queue_database.insert()
     server = queue_database.server
     with driver(queue_database, statement_timeout_s=1) as queue, server.connect(queue_database.name) as session:
