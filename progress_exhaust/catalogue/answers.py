@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
 
 from progress_exhaust.catalogue import refusals
+from progress_exhaust.catalogue.mime_types import COLLECTION_MIME_TYPE
 from progress_exhaust.catalogue.text import shown
 
 OK = "OK"
 NOT_FOUND = "RESOURCE_NOT_FOUND"
+_CONTENTS = "content"
+"""The list of contents and collections."""
 
 
 class UnreadableAnswer(Exception):
@@ -22,15 +26,41 @@ class TooDeep(UnreadableAnswer):
     """A body that is nested deeper than can be parsed."""
 
 
-class Hit(BaseModel):
-    """One node that a search found; what it does not tell of itself is None."""
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One node that a search found.
 
-    model_config = ConfigDict(strict=True, frozen=True)
+    Attributes:
+        identifier: its id, without the suffix by which the index tells a twin.
+        status: empty where it does not tell any, which only what is no collection may do.
+        is_collection: whether it is one; what tells no mimeType counts as one, since to find too much loses nothing.
+        visibility: None where it does not tell any.
+    """
 
     identifier: str
     status: str
+    is_collection: bool
+    visibility: str | None
+
+
+class _Hit(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    identifier: str
+    status: str | None = None
     mime_type: str | None = Field(None, alias="mimeType")
     visibility: str | None = None
+
+    def in_list(self, name: str) -> Hit:
+        """Return the hit that stands in the list of this name.
+
+        Raises:
+            UnreadableAnswer: it is a collection without a status, so that nobody can tell whether it is live.
+        """
+        is_collection = self.mime_type in (None, COLLECTION_MIME_TYPE)
+        if is_collection and self.status is None:
+            raise UnreadableAnswer(f"a search answer with a collection without status in {shown(name)}")
+        return Hit(self.identifier, self.status or "", is_collection, self.visibility)
 
 
 class _Result(BaseModel):
@@ -40,16 +70,23 @@ class _Result(BaseModel):
     __pydantic_extra__: dict[str, Any]
 
     count: NonNegativeInt
-    facets: Any = None
 
     def hits(self) -> tuple[Hit, ...]:
         """Return the hits of all lists, in the order of the answer.
 
         Raises:
-            ValidationError: a list holds something else.
+            ValidationError: a list holds hits and something else.
+            UnreadableAnswer: a hit does not tell enough of itself.
         """
-        lists = (value for value in self.__pydantic_extra__.values() if isinstance(value, list))
-        return tuple(Hit.model_validate(one) for hits in lists for one in hits)
+        lists = {name: value for name, value in self.__pydantic_extra__.items() if _is_list_of_hits(name, value)}
+        return tuple(_Hit.model_validate(hit).in_list(name) for name, hits in lists.items() for hit in hits)
+
+
+def _is_list_of_hits(name: str, value: Any) -> bool:
+    """Tell a list of hits from facets and the like, whose elements have no identifier."""
+    if not isinstance(value, list):
+        return False
+    return name == _CONTENTS or any(isinstance(one, dict) and "identifier" in one for one in value)
 
 
 class _SearchAnswer(BaseModel):

@@ -7,10 +7,11 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from email.utils import mktime_tz, parsedate_tz
 from typing import TypeVar
 
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
+from tenacity import RetryCallState, Retrying, stop_after_attempt
 
 from progress_exhaust.catalogue.answers import TooDeep, UnreadableAnswer
 from progress_exhaust.catalogue.transport import Answer, Call, CallFailed, Line, Timeouts
@@ -22,6 +23,7 @@ Result = TypeVar("Result")
 _CALLERS_FAULT = (400, 413, 422)
 """What the service answers where it does not like what is asked, or finds it too long."""
 _SECONDS = re.compile(r"[0-9]{1,9}")
+_NOT_BLANK = re.compile(rb"\S")
 
 
 class NotFound(Exception):
@@ -33,16 +35,26 @@ class CallGivenUp(CatalogueError):
 
     Attributes:
         got: what came instead of an answer.
+        tries: how often it was tried.
         is_callers: whether the service has understood the call, and finds what it asks for wrong.
         is_everyones: whether the cause has nothing to do with what was asked.
     """
 
-    def __init__(self, sentence: str, got: str, failed: CallFailed) -> None:
+    def __init__(self, sentence: str, got: str, failed: CallFailed, tries: int = 1) -> None:
         super().__init__(sentence)
         self.got = got
+        self.tries = tries
         self.transient = failed.may_pass
         self.is_callers = failed.is_callers
         self.is_everyones = failed.is_everyones
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often a call is tried at most: `tries` in all, `slow_tries` that run into their deadline."""
+
+    tries: int
+    slow_tries: int
 
 
 class Client:
@@ -69,7 +81,7 @@ class Client:
         self._idle: list[Line] = []
         self._busy: set[Line] = set()
 
-    def ask(self, call: Call, doing: str, setting: str, read: Callable[[bytes], Result], tries: int) -> Result:
+    def ask(self, call: Call, doing: str, setting: str, read: Callable[[bytes], Result], patience: Patience) -> Result:
         """Call until there is an answer that can be read, and return what it says.
 
         Args:
@@ -77,7 +89,7 @@ class Client:
             doing: what it is for, as the start of a message.
             setting: the setting with the address.
             read: makes a value of the body of an HTTP 200.
-            tries: most tries.
+            patience: most tries.
 
         Raises:
             CallGivenUp: the service failed, or says that the call is wrong.
@@ -85,21 +97,29 @@ class Client:
             AnswerTooLarge: the answer is over its bound.
             NotFound: HTTP 404.
         """
+        slow = 0
+
+        def is_worth_another_try(state: RetryCallState) -> bool:
+            nonlocal slow
+            error = state.outcome.exception() if state.outcome else None
+            slow += isinstance(error, CallFailed) and error.is_slow
+            return error is not None and slow < patience.slow_tries and self._may_pass(error)
+
         retrying = Retrying(
-            stop=stop_after_attempt(tries),
+            stop=stop_after_attempt(patience.tries),
             wait=self._pause_s,
-            retry=retry_if_exception(self._is_worth_another_try),
+            retry=is_worth_another_try,
             sleep=self._rest,
             reraise=True,
         )
         try:
             result: Result = retrying(self._once, call, read)
         except CallFailed as error:
-            tried = retrying.statistics["attempt_number"]
+            tried: int = retrying.statistics["attempt_number"]
             times = f" after {tried} tries" if tried > 1 else ""
             remedy = error.remedy or f"check catalogue.{setting}"
             sentence = f"{doing}: {error}{times}, expected HTTP 200; {remedy} and try again"
-            raise CallGivenUp(sentence, f"{error}{times}", error) from None
+            raise CallGivenUp(sentence, f"{error}{times}", error, tried) from None
         return result
 
     def close(self) -> None:
@@ -115,15 +135,11 @@ class Client:
     def _once(self, call: Call, read: Callable[[bytes], Result]) -> Result:
         with self._line() as line:
             answer = line.call(call)
-        if answer.status == 404:
-            raise NotFound
-        if answer.status != 200:
-            raise _refusal(answer)
-        # Nothing at all, or the page of a gateway that is in the way, says nothing about what was asked for.
-        start = answer.body.lstrip()[:1]
-        if start in (b"", b"<"):
-            raise CallFailed("a page instead of JSON" if start else "an empty answer")
-        return read(answer.body)
+            if answer.status == 200:
+                # Within the line, which is not used again where the answer can not be: what is left on it might be
+                # taken for the next one.
+                return _read(answer.body, read)
+        raise NotFound if answer.status == 404 else _refusal(answer)
 
     @contextmanager
     def _line(self) -> Iterator[Line]:
@@ -161,7 +177,7 @@ class Client:
         timeouts = Timeouts(settings.connect_timeout_s, settings.read_timeout_s, settings.total_timeout_s)
         return Line(timeouts, headers, self._tls)
 
-    def _is_worth_another_try(self, error: BaseException) -> bool:
+    def _may_pass(self, error: BaseException) -> bool:
         if self._closing.is_set():
             return False
         if isinstance(error, CallFailed):
@@ -178,6 +194,14 @@ class Client:
 
     def _rest(self, seconds: float) -> None:
         self._sleep(seconds)
+
+
+def _read(body: bytes, read: Callable[[bytes], Result]) -> Result:
+    # Nothing at all, or the page of a gateway that is in the way, says nothing about what was asked for.
+    start = _NOT_BLANK.search(body)
+    if start is None or start[0] == b"<":
+        raise CallFailed("a page instead of JSON" if start else "an empty answer")
+    return read(body)
 
 
 def fault(sentence: str, may_pass: bool) -> CatalogueError:

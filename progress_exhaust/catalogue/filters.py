@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from progress_exhaust.catalogue.node import COLLECTION_MIME_TYPE
+from progress_exhaust.catalogue.mime_types import COLLECTION_MIME_TYPE
 from progress_exhaust.catalogue.port import STATE_OF_STATUS, CollectionState, Found
 from progress_exhaust.catalogue.text import shown
 from progress_exhaust.errors import RequestError

@@ -21,7 +21,7 @@ from progress_exhaust.catalogue.answers import (
     response_code,
     tree_in,
 )
-from progress_exhaust.catalogue.client import CallGivenUp, Client, NotFound, fault
+from progress_exhaust.catalogue.client import CallGivenUp, Client, NotFound, Patience, fault
 from progress_exhaust.catalogue.filters import (
     DEFAULT_VISIBILITY,
     MOST_HITS,
@@ -31,20 +31,22 @@ from progress_exhaust.catalogue.filters import (
     states_in,
     too_many_hits,
 )
-from progress_exhaust.catalogue.health import Health
-from progress_exhaust.catalogue.node import COLLECTION_MIME_TYPE
+from progress_exhaust.catalogue.health import Health, Retries
 from progress_exhaust.catalogue.port import STATE_OF_STATUS, CollectionState, Found, Result, in_parallel
 from progress_exhaust.catalogue.text import shown
 from progress_exhaust.catalogue.transport import AnswerTooLarge, Call, CallFailed
-from progress_exhaust.errors import CatalogueError, RequestError, StepFailed
+from progress_exhaust.errors import CatalogueError, NotMade, RequestError, StepFailed
 from progress_exhaust.ids import is_safe_id
 from progress_exhaust.settings import CatalogueSettings
 
 PAGE_SIZE = 100
 """Hits asked for at once; stated, since the service has a default of its own."""
 _ANY_ID = "do_0"
-_FEW_TRIES = 2
-"""Of a probe, and of calls while many in a row have failed though the service answers: it is not it that needs time."""
+_ONCE = Patience(1, 1)
+_BRIEFLY = Patience(2, 1)
+"""Of probes, and of calls once many have failed though the service answers."""
+_WITNESS_BYTES = 64 * 1024
+"""Of a tree that is fetched as a probe: its beginning says enough."""
 
 Page = tuple[int, tuple[Hit, ...]]
 
@@ -77,8 +79,10 @@ class HttpCatalogue:
     ) -> None:
         self._settings = settings
         self._client = Client(settings, sleep, random)
-        self._health = Health(self._probe, settings.down_after, monotonic)
-        self._last_tree = ""
+        self._patience = Patience(settings.tries, settings.tries)
+        self._searches = _Kind(settings, monotonic)
+        self._trees = _Kind(settings, monotonic)
+        self._witnesses: tuple[str, ...] = ()
 
     def __enter__(self) -> Self:
         return self
@@ -92,15 +96,15 @@ class HttpCatalogue:
         """End the calls in hand and close all connections; later calls fail."""
         self._client.close()
 
-    def states(self, collection_ids: Sequence[str]) -> dict[str, CollectionState]:
+    def states(self, collection_ids: Sequence[str]) -> dict[str, CollectionState | NotMade]:
         """Return the state of each collection, by searches of at most `search_chunk` ids.
 
         A search that fails, while the service answers, is halved down to the id that it fails for.
 
         Raises:
-            CatalogueError: the service does not answer, or its pages do not make one whole list.
+            CatalogueError: the service does not answer.
         """
-        states = dict.fromkeys(collection_ids, CollectionState.ABSENT)
+        states: dict[str, CollectionState | NotMade] = dict.fromkeys(collection_ids, CollectionState.ABSENT)
         asked = [collection_id for collection_id in states if is_safe_id(collection_id)]
         size = self._settings.search_chunk
         chunks = [asked[start : start + size] for start in range(0, len(asked), size)]
@@ -119,9 +123,9 @@ class HttpCatalogue:
         if not is_safe_id(collection_id):
             raise refusals.unknown(collection_id)
         try:
-            answer = self._noted(lambda tries: self._hierarchy(collection_id, tries))
+            answer = self._noted(self._trees, partial(self._hierarchy, collection_id, self._settings.max_tree_bytes))
         except CallGivenUp as failure:
-            self._require_service(failure)
+            self._charge(failure, self._trees, partial(self._probe_trees, collection_id))
             raise refusals.unavailable(collection_id, failure.got) from None
         except NotFound:
             raise refusals.unknown(collection_id) from None
@@ -132,7 +136,8 @@ class HttpCatalogue:
         except UnreadableAnswer as error:
             raise refusals.bad_tree(collection_id, str(error), "a hierarchy answer") from None
         tree = tree_in(answer, collection_id)
-        self._last_tree = collection_id
+        if collection_id not in self._witnesses:
+            self._witnesses = (collection_id, *self._witnesses[:2])
         return tree
 
     def search(self, request: Mapping[str, object]) -> list[Found]:
@@ -144,24 +149,26 @@ class HttpCatalogue:
             CatalogueError: the service does not answer.
         """
         search = search_of(request)
+        doing = "searching the collections of a request"
         try:
-            hits = self._hits(search, "searching the collections of a request")
+            hits = self._hits(search, doing)
         except _TooManyHits as error:
             raise too_many_hits(error.count) from None
-        except CatalogueError as failure:
-            if isinstance(failure, CallGivenUp) and failure.is_callers:
+        except CallGivenUp as failure:
+            if failure.is_callers:
                 raise RequestError(
                     "searchFilter is refused by the content service; check its fields and values"
                 ) from None
-            self._require_service(failure)
-            raise StepFailed(str(failure)) from None
+            self._charge(failure, self._searches, self._probe_search)
+            raise StepFailed(
+                f"{doing}: {failure.got}, while the content service answers others; narrow its filters or try again"
+            ) from None
         # Who names a visibility gets what the service finds by it.
         asks_for_default = asks_by_default(search)
         return collections_in(
             (hit.identifier, hit.status)
             for hit in hits
-            if hit.mime_type in (None, COLLECTION_MIME_TYPE)
-            and (not asks_for_default or hit.visibility in (None, DEFAULT_VISIBILITY))
+            if hit.is_collection and (not asks_for_default or hit.visibility in (None, DEFAULT_VISIBILITY))
         )
 
     def check(self) -> None:
@@ -170,67 +177,90 @@ class HttpCatalogue:
         Raises:
             CatalogueError: the service does not answer, or not what a search answers.
         """
-        self._page(_search_for([_ANY_ID]), 0, "asking the content service for a sign of life", tries=1, limit=1)
+        self._sign_of_life(_ONCE)
 
-    def _probe(self) -> None:
-        """Search for one id, and fetch the last tree that was there."""
+    def _sign_of_life(self, patience: Patience) -> None:
         doing = "asking the content service for a sign of life"
-        self._page(_search_for([_ANY_ID]), 0, doing, tries=_FEW_TRIES, limit=1)
-        if self._last_tree:
-            try:
-                self._hierarchy(self._last_tree, _FEW_TRIES)
-            except (NotFound, UnreadableAnswer, AnswerTooLarge):
-                return  # it has changed meanwhile, and the service answers
+        count, page = self._page(_search_for([_ANY_ID]), 0, doing, patience, limit=1)
+        if len(page) != min(1, count):
+            raise fault(
+                f"{doing}: {len(page)} hits of {count:,}, asked for one; check catalogue.search_url", may_pass=False
+            )
 
-    def _require_service(self, failure: CatalogueError) -> None:
+    def _probe_search(self) -> None:
+        """Search for one id."""
+        self._sign_of_life(_BRIEFLY)
+
+    def _probe_trees(self, but_for: str) -> None:
+        """Search for one id, and fetch one of the last trees that were there: a tree is no witness of itself.
+
+        Raises:
+            CatalogueError: the search fails, or none of two trees comes.
+        """
+        self._probe_search()
+        witnesses = [one for one in self._witnesses if one != but_for][:2]
+        for number, witness in enumerate(witnesses, start=1):
+            try:
+                self._hierarchy(witness, _WITNESS_BYTES, _BRIEFLY)
+            except CallGivenUp:
+                if number == len(witnesses):
+                    raise
+            except (NotFound, UnreadableAnswer, AnswerTooLarge):
+                return  # the service answers, whatever it says
+            else:
+                return
+
+    def _charge(self, failure: CallGivenUp, kind: _Kind, probe: Callable[[], None]) -> None:
         """See that a failure is not the service's own, before it is charged to what was asked.
 
         Raises:
             CatalogueError: it is.
         """
-        if isinstance(failure, CallGivenUp) and failure.is_everyones:
+        if failure.is_everyones:
             raise failure
         try:
-            self._health.require()
+            kind.health.require(probe)
         except CatalogueError:
             # What was being done tells more than what the probe has met.
             raise failure from None
 
-    def _noted(self, call: Callable[[int], Result]) -> Result:
+    def _noted(self, kind: _Kind, call: Callable[[Patience], Result]) -> Result:
         """Do a call, with fewer tries where it is not the service that needs time, and take note of how it ends.
 
+        A thousand trees that answer HTTP 500 took 40 s so, with the settings as they come; all tries take 8 min.
+
         Raises:
-            CatalogueError: so many calls have failed that the service was probed, and it does not answer.
+            CatalogueError: the service was found down a moment ago.
         """
-        tries = self._settings.tries
-        if self._health.is_in_doubt:
-            self._health.require()
-            tries = min(tries, _FEW_TRIES)
+        kind.health.spare()
         try:
-            result = call(tries)
+            result = call(self._patience if kind.retries.are_left else _least(self._patience, _BRIEFLY))
         except CallGivenUp as failure:
-            self._health.note(failed=not failure.is_callers)
+            if not failure.is_callers:
+                kind.retries.spend(failure.tries - 1)
+            kind.health.note(failed=not failure.is_callers)
             raise
         except (NotFound, UnreadableAnswer, AnswerTooLarge):
-            self._health.note(failed=False)  # the service is there, whatever it says
+            kind.health.note(failed=False)  # the service is there, whatever it says
             raise
-        self._health.note(failed=False)
+        kind.health.note(failed=False)
+        kind.retries.give_one_back()
         return result
 
-    def _hierarchy(self, collection_id: str, tries: int) -> object:
+    def _hierarchy(self, collection_id: str, max_bytes: int, patience: Patience) -> object:
         address = f"{self._settings.hierarchy_url.rstrip('/')}/{collection_id}"
-        call = Call("GET", address, None, self._settings.max_tree_bytes)
+        call = Call("GET", address, None, max_bytes)
         doing = f"fetching the tree of collection {shown(collection_id)}"
-        return self._client.ask(call, doing, "hierarchy_url", _hierarchy_answer, tries)
+        return self._client.ask(call, doing, "hierarchy_url", _hierarchy_answer, patience)
 
-    def _states_of_chunk(self, chunk: list[str]) -> dict[str, CollectionState]:
+    def _states_of_chunk(self, chunk: list[str]) -> dict[str, CollectionState | NotMade]:
         doing = f"searching {len(chunk)} {'collections' if len(chunk) > 1 else 'collection'} from {shown(chunk[0])}"
         try:
             hits = self._hits(_search_for(chunk), doing)
         except CallGivenUp as failure:
-            self._require_service(failure)
+            self._charge(failure, self._searches, self._probe_search)
             if len(chunk) == 1:
-                return {chunk[0]: CollectionState.UNAVAILABLE}
+                return {chunk[0]: refusals.unavailable(chunk[0], f"search: {failure.got}")}
             middle = len(chunk) // 2
             return self._states_of_chunk(chunk[:middle]) | self._states_of_chunk(chunk[middle:])
         except _TooManyHits as error:
@@ -240,25 +270,24 @@ class HttpCatalogue:
                 may_pass=False,
             ) from None
         wanted = set(chunk)
-        return states_in((hit.identifier, hit.status) for hit in hits if hit.identifier in wanted)
+        return {**states_in((hit.identifier, hit.status) for hit in hits if hit.identifier in wanted)}
 
     def _hits(self, search: Mapping[str, object], doing: str) -> tuple[Hit, ...]:
         """Return all hits of a search.
 
         Raises:
             _TooManyHits: there are more than can be paged through.
-            CatalogueError: the service does not answer, or its pages do not make one whole list.
+            CallGivenUp: there is no answer, or its pages do not make one whole list.
+            CatalogueError: the service was found down a moment ago.
         """
         # The index may be written to between two pages; then the list is begun anew, once.
         hits = self._all_pages(search, doing)
         if hits is None:
             hits = self._all_pages(search, doing)
         if hits is None:
-            raise fault(
-                f"{doing}: pages that do not make one list, twice, expected each hit once and a steady count; "
-                "try again when the index is at rest",
-                may_pass=True,
-            )
+            got = "pages that do not make one list, twice"
+            sentence = f"{doing}: {got}, expected each hit once and a steady count; try again when the index is at rest"
+            raise CallGivenUp(sentence, got, CallFailed(got))
         return hits
 
     def _all_pages(self, search: Mapping[str, object], doing: str) -> tuple[Hit, ...] | None:
@@ -272,7 +301,7 @@ class HttpCatalogue:
         count: int | None = None
         while count is None or len(hits) < count:
             offset = len(hits)
-            page_count, page = self._noted(partial(self._page, search, offset, doing, limit=PAGE_SIZE))
+            page_count, page = self._noted(self._searches, partial(self._page, search, offset, doing, limit=PAGE_SIZE))
             if page_count > MOST_HITS:
                 raise _TooManyHits(page_count)
             ids = {hit.identifier for hit in page}
@@ -285,7 +314,7 @@ class HttpCatalogue:
             count = page_count
         return tuple(hits)
 
-    def _page(self, search: Mapping[str, object], offset: int, doing: str, tries: int, *, limit: int) -> Page:
+    def _page(self, search: Mapping[str, object], offset: int, doing: str, patience: Patience, *, limit: int) -> Page:
         page = {
             **search,
             "fields": ["identifier", "status", "mimeType", "visibility"],
@@ -295,12 +324,25 @@ class HttpCatalogue:
         }
         call = Call("POST", self._settings.search_url, {"request": page}, self._settings.max_search_bytes)
         try:
-            return self._client.ask(call, doing, "search_url", lambda body: page_in(parsed(body)), tries)
+            return self._client.ask(call, doing, "search_url", lambda body: page_in(parsed(body)), patience)
         except NotFound:
             got = "HTTP 404"
         except (AnswerTooLarge, UnreadableAnswer) as error:
             got = str(error)
-        raise fault(f"{doing}: {got}, expected the answer of a search; check catalogue.search_url", may_pass=False)
+        sentence = f"{doing}: {got}, expected the answer of a search; check catalogue.search_url"
+        raise CallGivenUp(sentence, got, CallFailed(got, may_pass=False))
+
+
+class _Kind:
+    """What is known of one kind of calls, trees or searches."""
+
+    def __init__(self, settings: CatalogueSettings, monotonic: Callable[[], float]) -> None:
+        self.health = Health(settings.down_after, monotonic)
+        self.retries = Retries(settings.down_after * (settings.tries - 1))
+
+
+def _least(one: Patience, other: Patience) -> Patience:
+    return Patience(min(one.tries, other.tries), min(one.slow_tries, other.slow_tries))
 
 
 def _search_for(ids: list[str]) -> dict[str, object]:

@@ -9,10 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from progress_exhaust.catalogue.answers import UnreadableAnswer, parsed_text
+from progress_exhaust.catalogue.mime_types import COLLECTION_MIME_TYPE, QUESTION_SET_MIME_TYPE
 from progress_exhaust.catalogue.text import clean
-
-COLLECTION_MIME_TYPE = "application/vnd.ekstep.content-collection"
-QUESTION_SET_MIME_TYPE = "application/vnd.sunbird.questionset"
 
 Node = dict[str, Any]
 

@@ -23,7 +23,6 @@ class CollectionState(StrEnum):
     LIVE = "live"
     RETIRED = "retired"
     ABSENT = "absent"
-    UNAVAILABLE = "unavailable"  # it can not be told, while the catalogue answers otherwise
 
 
 STATE_OF_STATUS = {
@@ -51,15 +50,16 @@ class Found:
 class Catalogue(Protocol):
     """Knows which collections there are, and their trees."""
 
-    def states(self, collection_ids: Sequence[str]) -> dict[str, CollectionState]:
-        """Return the state of each collection asked for, without fetching trees.
+    def states(self, collection_ids: Sequence[str]) -> Mapping[str, CollectionState | NotMade]:
+        """Return the state of each collection asked for, whatever its visibility, without fetching trees.
 
         Every id asked for is in the answer, once, and no other. `LIVE` says that the tree is worth asking for: a
         catalogue that has to read a tree to know more leaves the rest to `tree`. An id that can not be part of a path
-        is absent, and nobody is asked about it. An empty list asks nobody.
+        is absent, and nobody is asked about it. An empty list asks nobody. Where the state of one can not be had
+        while the catalogue answers otherwise, the reason stands in place of it: a `TREE_UNAVAILABLE`.
 
         Raises:
-            CatalogueError: the catalogue does not answer, or not in a way that can be trusted to be whole.
+            CatalogueError: the catalogue does not answer.
         """
 
     def tree(self, collection_id: str) -> object:
@@ -120,9 +120,9 @@ def layouts(
     }
 
 
-def _refusal(collection_id: str, state: CollectionState) -> NotMade:
-    if state is CollectionState.UNAVAILABLE:
-        return refusals.unavailable(collection_id, "nobody tells whether there is one")
+def _refusal(collection_id: str, state: CollectionState | NotMade) -> NotMade:
+    if isinstance(state, NotMade):
+        return state
     return refusals.retired(collection_id) if state is CollectionState.RETIRED else refusals.unknown(collection_id)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import requests
-from urllib3.exceptions import HTTPError, InvalidHeader
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, InvalidHeader
 
 from progress_exhaust.catalogue.cutter import CuttableAdapter, Cutter
 
@@ -64,7 +64,9 @@ class CallFailed(Exception):
         retry_after_s: how long the service asks us to wait; None where it does not.
         remedy: what to look at; None where the address is to be looked at.
         is_callers: whether the service says that what was asked is wrong.
-        is_everyones: whether it has nothing to do with what was asked: a login, a certificate, an address.
+        is_everyones: whether it has nothing to do with what was asked: a login, a certificate, an address, no
+            connection at all.
+        is_slow: whether the whole time of a call went by.
     """
 
     def __init__(
@@ -76,11 +78,13 @@ class CallFailed(Exception):
         remedy: str | None = None,
         is_callers: bool = False,
         is_everyones: bool = False,
+        is_slow: bool = False,
     ) -> None:
         super().__init__(got)
         self.may_pass = may_pass
         self.is_callers = is_callers
         self.is_everyones = is_everyones
+        self.is_slow = is_slow
         self.retry_after_s = retry_after_s
         self.remedy = remedy
 
@@ -153,7 +157,7 @@ class Line:
             return Answer(response.status_code, response.headers, bytes(body))
 
     def _too_late(self) -> CallFailed:
-        return CallFailed(f"no whole answer in {self._timeouts.total_s:g} s")
+        return CallFailed(f"no whole answer in {self._timeouts.total_s:g} s", is_slow=True)
 
 
 _WORDS: tuple[tuple[type[Exception], str], ...] = (
@@ -168,7 +172,7 @@ _WORDS: tuple[tuple[type[Exception], str], ...] = (
 
 def _failure(error: Exception) -> CallFailed:
     """Say what went wrong in words that hold nothing of the request."""
-    root = _innermost(error)
+    *_, root = _causes(error)
     if isinstance(root, ssl.SSLCertVerificationError):
         return CallFailed(
             f"TLS certificate refused ({root.verify_message})",
@@ -181,16 +185,20 @@ def _failure(error: Exception) -> CallFailed:
     # Exceptions of requests about an address or a header are ValueErrors, too, and would come again.
     if isinstance(error, ValueError):
         return CallFailed("an address or header that can not be sent", may_pass=False, is_everyones=True)
-    if isinstance(root, TimeoutError) and not isinstance(error, requests.ConnectTimeout):
-        return CallFailed("no answer in time")
+    # Where there is no connection, nobody has heard what was asked for.
+    is_unconnected = any(isinstance(one, ConnectTimeoutError) for one in _causes(error))
+    if isinstance(root, TimeoutError) and not is_unconnected:
+        return CallFailed("no answer in time", is_slow=True)
     for kind, words in _WORDS:
         if isinstance(error, kind):
-            return CallFailed(words)
+            return CallFailed(words, is_everyones=is_unconnected)
     cause = root.strerror if isinstance(root, OSError) else None
-    return CallFailed(f"no connection ({cause})" if cause else "connection lost")
+    return CallFailed(f"no connection ({cause})" if cause else "connection lost", is_everyones=is_unconnected)
 
 
-def _innermost(error: BaseException) -> BaseException:
-    while (cause := error.__cause__ or error.__context__) is not None:
-        error = cause
-    return error
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Give an exception and all that led to it, the innermost last."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__

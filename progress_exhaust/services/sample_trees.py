@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from progress_exhaust.catalogue.node import COLLECTION_MIME_TYPE, QUESTION_SET_MIME_TYPE
+from progress_exhaust.catalogue.mime_types import COLLECTION_MIME_TYPE, QUESTION_SET_MIME_TYPE
 from progress_exhaust.services.sample_ids import (
     LEAF,
     NESTED,

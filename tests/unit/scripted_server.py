@@ -125,9 +125,14 @@ def says(status: int, body: bytes | str | dict[str, Any] | list[Any] | None = b"
 
 
 def found(*hits: dict[str, Any], count: int | None = None) -> Reply:
-    return says(
-        200, {"responseCode": "OK", "result": {"count": len(hits) if count is None else count, "content": list(hits)}}
-    )
+    """Answer a search with these hits, but no more than it asks for."""
+
+    def reply(handler: Handler) -> None:
+        page = list(hits)[: handler.seen_body["request"].get("limit", 100)]
+        result = {"count": len(hits) if count is None else count, "content": page}
+        says(200, {"responseCode": "OK", "result": result})(handler)
+
+    return reply
 
 
 def tree_of(tree: Any) -> Reply:

@@ -95,6 +95,19 @@ class Alive:
             (self._trees.pop(0) if len(self._trees) > 1 else self._trees[0])(handler)
 
 
+class Probed:
+    """A service that answers probes, and all else by turns as it is told; the last reply answers all further calls."""
+
+    def __init__(self, *replies: Reply) -> None:
+        self._replies = list(replies)
+
+    def __call__(self, handler: Handler) -> None:
+        if handler.command == "POST" and handler.seen_body["request"]["limit"] == 1:
+            found()(handler)
+        else:
+            (self._replies.pop(0) if len(self._replies) > 1 else self._replies[0])(handler)
+
+
 # --- what is asked -----------------------------------------------------------------------------------------------
 
 
@@ -191,8 +204,7 @@ def test_trouble_that_may_pass_is_tried_again(reply: Reply) -> None:
 def test_trouble_that_stays_ends_a_search_after_five_tries(name: str) -> None:
     with ScriptedServer(TROUBLE[name]) as server, catalogue_at(server.url) as http:
         error = fault_of(lambda: http.states(["do_1"]))
-    # An answer of the wrong form needs no probe: the service is there, and no search.
-    assert asked(server, "/search") == 5 + (0 if name in ("cut JSON", "server error in a 200") else 2)
+    assert asked(server, "/search") == 5 + 2, "all tries, and a probe of two"
     assert str(error).startswith('searching 1 collection from "do_1": ')
     assert "catalogue.search_url" in str(error)
 
@@ -299,7 +311,7 @@ def test_404_for_a_tree_is_an_unknown_collection_and_for_the_search_a_fault() ->
         error = fault_of(lambda: http.states(["do_1"]))
     assert "HTTP 404" in str(error)
     assert not error.transient
-    assert len(server.seen) == 2
+    assert (asked(server, "/tree"), asked(server, "/search")) == (1, 2)
 
 
 def test_nobody_listens() -> None:
@@ -309,7 +321,7 @@ def test_nobody_listens() -> None:
         with catalogue_at(f"http://127.0.0.1:{taken.getsockname()[1]}", clock) as http:
             error = fault_of(lambda: http.tree("do_1"))
     assert "no connection (Connection refused) after 5 tries" in str(error)
-    assert len(clock.slept) == 4 + 1
+    assert len(clock.slept) == 4
 
 
 @pytest.mark.parametrize(
@@ -398,10 +410,12 @@ def test_id_that_a_search_fails_for_is_found_by_halving() -> None:
     with ScriptedServer(answer) as server, catalogue_at(server.url, tries=1) as http:
         states = http.states(ids)
         made = layouts(http, ["do_7"], RULES, 1)
-    assert states == dict.fromkeys(ids, LIVE) | {"do_7": CollectionState.UNAVAILABLE}
-    refusal = made["do_7"]
-    assert isinstance(refusal, NotMade)
-    assert refusal.reason is Reason.TREE_UNAVAILABLE
+    sick = states.pop("do_7")
+    assert states == dict.fromkeys(set(ids) - {"do_7"}, LIVE)
+    for refusal in (sick, made["do_7"]):
+        assert isinstance(refusal, NotMade)
+        assert refusal.reason is Reason.TREE_UNAVAILABLE
+        assert str(refusal).startswith('tree of collection "do_7": search: HTTP 500, while')
 
 
 def test_many_sick_collections_cost_few_probes_and_few_tries_each() -> None:
@@ -410,7 +424,7 @@ def test_many_sick_collections_cost_few_probes_and_few_tries_each() -> None:
         for number in range(100):
             assert not_made(lambda number=number: http.tree(f"do_{number}")).reason is Reason.TREE_UNAVAILABLE  # type: ignore[misc]
     assert asked(server, "/tree") == 5 * 5 + 95 * 2
-    assert asked(server, "/search") <= 2 + clock.now / 5.0
+    assert asked(server, "/search") <= 1 + 100 / 5 + clock.now / 5.0
 
 
 def test_outage_is_found_after_so_many_failures_and_the_service_is_believed_again_when_it_is_back() -> None:
@@ -448,6 +462,132 @@ def test_threads_share_one_probe() -> None:
     assert asked(server, "/search") == 1
 
 
+def test_tree_is_no_witness_of_itself_and_one_of_two_others_is_enough() -> None:
+    sick: set[str] = set()
+
+    def answer(handler: Handler) -> None:
+        is_sick = handler.path.rpartition("/")[2] in sick
+        (found() if handler.command == "POST" else says(500) if is_sick else tree_of(TREE))(handler)
+
+    with ScriptedServer(answer) as server, catalogue_at(server.url, tries=1) as http:
+        http.tree("do_1")
+        sick |= {"do_1", "do_3", "do_4"}
+        assert not_made(lambda: http.tree("do_1")).reason is Reason.TREE_UNAVAILABLE
+        assert [seen.path for seen in server.seen] == ["/tree/do_1", "/tree/do_1", "/search"]
+    with ScriptedServer(answer) as server, catalogue_at(server.url, tries=1) as http:
+        sick -= {"do_3"}
+        http.tree("do_2")
+        http.tree("do_3")
+        sick |= {"do_3"}
+        assert not_made(lambda: http.tree("do_4")).reason is Reason.TREE_UNAVAILABLE
+        probe = ["/search", "/tree/do_3", "/tree/do_3", "/tree/do_2"]
+        assert [seen.path for seen in server.seen][2:] == ["/tree/do_4", *probe]
+
+
+def test_probe_reads_no_more_than_the_beginning_of_a_tree() -> None:
+    sent: list[int] = []
+
+    def endless(handler: Handler) -> None:
+        handler.wfile.write(OPEN_END)
+        while handler.rest(0):
+            sent.append(handler.wfile.write(b" " * 100_000))
+
+    replies = Alive(tree_of(TREE), says(500), endless)
+    with ScriptedServer(replies) as server, catalogue_at(server.url, tries=1) as http:
+        http.tree("do_1")
+        assert not_made(lambda: http.tree("do_2")).reason is Reason.TREE_UNAVAILABLE
+    assert 0 < sum(sent) < 32_000_000, "a tree may have 64 MiB; what was on its way does not count"
+
+
+def test_outage_that_begins_just_after_a_good_probe_is_charged_to_few() -> None:
+    is_down = threading.Event()
+
+    def answer(handler: Handler) -> None:
+        (says(503) if is_down.is_set() else Alive(says(500)))(handler)
+
+    with ScriptedServer(answer) as server, catalogue_at(server.url, tries=1, down_after=3) as http:
+        assert not_made(lambda: http.tree("do_0")).reason is Reason.TREE_UNAVAILABLE
+        is_down.set()
+        for number in (1, 2):
+            assert not_made(lambda number=number: http.tree(f"do_{number}")).reason is Reason.TREE_UNAVAILABLE  # type: ignore[misc]
+        for number in range(3, 20):
+            fault_of(lambda number=number: http.tree(f"do_{number}"))  # type: ignore[misc]
+    assert asked(server, "/tree") == 4
+
+
+def test_witness_that_has_become_sick_holds_up_no_other_tree() -> None:
+    sick: set[str] = set()
+    clock = Clock()
+
+    def answer(handler: Handler) -> None:
+        is_sick = handler.path.rpartition("/")[2] in sick
+        (found() if handler.command == "POST" else says(500) if is_sick else tree_of(TREE))(handler)
+
+    with ScriptedServer(answer) as server, catalogue_at(server.url, clock, tries=1, down_after=1) as http:
+        http.tree("do_1")
+        sick |= {"do_1", "do_2"}
+        fault_of(lambda: http.tree("do_2"))
+        fault_of(lambda: http.tree("do_3"))
+        clock.now += 5
+        assert http.tree("do_3") == TREE
+        assert not_made(lambda: http.tree("do_2")).reason is Reason.TREE_UNAVAILABLE
+
+
+def test_address_where_nobody_listens_is_charged_to_no_collection() -> None:
+    with socket.socket() as taken, ScriptedServer(found()) as server:
+        taken.bind(("127.0.0.1", 0))
+        trees = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        with catalogue_at(server.url, hierarchy_url=trees) as http:
+            assert "no connection (Connection refused)" in str(fault_of(lambda: http.tree("do_1")))
+
+
+def test_failed_searches_and_trees_are_counted_apart() -> None:
+    def answer(handler: Handler) -> None:
+        (says(503) if handler.command == "POST" else tree_of(TREE))(handler)
+
+    with ScriptedServer(answer) as server, catalogue_at(server.url, tries=1) as http:
+        fault_of(lambda: http.states(["do_1"]))
+        assert "sign of life" in str(fault_of(lambda: http.states(["do_1"])))
+        assert http.tree("do_1") == TREE
+
+
+def test_answers_give_further_tries_back() -> None:
+    replies = [says(500)] * (5 + 5 + 2) + [tree_of(TREE)] * 4 + [says(500)]
+    with ScriptedServer(Alive(*replies)) as server, catalogue_at(server.url, down_after=2) as http:
+        for number in range(3):
+            assert not_made(lambda number=number: http.tree(f"do_{number}")).reason is Reason.TREE_UNAVAILABLE  # type: ignore[misc]
+        for number in range(4):
+            http.tree(f"do_well_{number}")
+        before = asked(server, "/tree/do_9")
+        fault_of(lambda: http.tree("do_9"))
+        assert asked(server, "/tree/do_9") - before == 5
+
+
+def test_deadline_is_not_waited_for_again_once_many_have_failed() -> None:
+    with (
+        ScriptedServer(Alive(SLOW["drips its body"])) as server,
+        catalogue_at(server.url, tries=2, down_after=1, total_timeout_s=0.2) as http,
+    ):
+        for number in range(3):
+            assert not_made(lambda number=number: http.tree(f"do_{number}")).reason is Reason.TREE_UNAVAILABLE  # type: ignore[misc]
+    assert [asked(server, f"/tree/do_{number}") for number in range(3)] == [2, 1, 1]
+
+
+def test_what_an_answer_leaves_on_its_connection_is_not_taken_for_the_next() -> None:
+    forged = b'HTTP/1.1 200 OK\r\nContent-Length: 48\r\n\r\n{"responseCode":"OK","result":{"content":"bad"}}'
+
+    def answer(handler: Handler) -> None:
+        handler.protocol_version = "HTTP/1.1"
+        whole = b'{"responseCode": "OK", "result": {"content": {"identifier": "do_1"}}}'
+        body = whole[:-1] if handler.path.endswith("do_cut") else whole
+        handler.say(200, body + forged, Content_Length=str(len(body)), Connection="keep-alive")
+
+    with ScriptedServer(answer) as server, catalogue_at(server.url, tries=1) as http:
+        for _ in range(3):
+            assert http.tree("do_1") == {"identifier": "do_1"}
+            assert not_made(lambda: http.tree("do_cut")).reason is Reason.BAD_TREE
+
+
 # --- lists, twins and units ----------------------------------------------------------------------------------------
 
 
@@ -465,12 +605,30 @@ def test_hits_of_every_list_count_and_only_collections_are_kept() -> None:
                 "QuestionSet": [{**node("do_qs"), "mimeType": "application/vnd.sunbird.questionset"}],
                 "Event": [{**node("do_event"), "mimeType": None}],
                 "facets": [{"name": "board", "values": [{"name": "cbse", "count": 4}]}],
+                "aggregations": ["x"],
+                "Empty": [],
                 "ttl": 3,
             },
         },
     )
     with ScriptedServer(reply) as server, catalogue_at(server.url) as http:
         assert http.search(BY_CHANNEL) == [Found("do_1", LIVE), Found("do_event", LIVE)]
+
+
+def test_only_collections_have_to_tell_their_status() -> None:
+    quiet = {"identifier": "do_qs", "mimeType": "application/vnd.sunbird.questionset"}
+    with ScriptedServer(found(node("do_1"), quiet)) as server, catalogue_at(server.url) as http:
+        assert http.search(BY_CHANNEL) == [Found("do_1", LIVE)]
+        assert http.states(["do_1", "do_qs"]) == {"do_1": LIVE, "do_qs": ABSENT}
+
+
+def test_list_of_hits_and_something_else_is_unreadable() -> None:
+    result = {"count": 1, "Thing": [node("do_1"), {"name": "do_2"}]}
+    with (
+        ScriptedServer(Probed(says(200, {"responseCode": "OK", "result": result}))) as server,
+        catalogue_at(server.url, tries=2) as http,
+    ):
+        assert "a search answer with a fault at identifier" in own_fault(lambda: http.search(BY_CHANNEL))
 
 
 def test_units_are_not_found_unless_a_visibility_is_asked_for() -> None:
@@ -637,7 +795,7 @@ def test_gzip_bomb_is_stopped_at_the_cap(what: str) -> None:
             assert tracemalloc.get_traced_memory()[1] < 6_000_000
         finally:
             tracemalloc.stop()
-    assert len(server.seen) == 1
+    assert asked(server, f"/{what}") == (1 if what == "tree" else 2), "no second try, but a probe"
 
 
 def test_endless_body_is_stopped_at_the_cap() -> None:
@@ -692,7 +850,7 @@ def test_search_that_finds_but_lists_nothing_is_not_whole(content: Any) -> None:
 def test_search_answer_too_deep_to_parse_is_a_fault() -> None:
     with ScriptedServer(says(200, "[" * 100_000)) as server, catalogue_at(server.url) as http:
         assert "too deep to parse" in str(fault_of(lambda: http.states(["do_1"])))
-    assert len(server.seen) == 1
+    assert len(server.seen) == 2, "no second try, but a probe"
 
 
 def test_wrong_charset_is_unreadable() -> None:
@@ -804,12 +962,19 @@ def test_list_is_begun_anew_once_where_its_pages_do_not_fit(pages: list[Reply]) 
 
 
 @pytest.mark.parametrize("pages", MISFITS.values(), ids=MISFITS)
-def test_pages_that_do_not_fit_twice_are_a_fault(pages: list[Reply]) -> None:
-    with ScriptedServer(*pages, *pages) as server, catalogue_at(server.url) as http:
-        error = fault_of(lambda: http.states(WANTED))
-    assert "pages that do not make one list, twice" in str(error)
-    assert error.transient
-    assert len(server.seen) == 2 * len(pages)
+def test_ids_whose_pages_do_not_fit_twice_are_asked_for_in_halves(pages: list[Reply]) -> None:
+    halves = [found(*FIRST[:50]), found(*FIRST[50:])]
+    with ScriptedServer(Probed(*pages, *pages, *halves)) as server, catalogue_at(server.url) as http:
+        assert http.states(WANTED) == dict.fromkeys(WANTED, LIVE)
+    assert len(server.seen) == 2 * len(pages) + 1 + 2
+
+
+def test_id_whose_pages_never_fit_costs_itself() -> None:
+    reply = found(node("do_1"), count=2)
+    with ScriptedServer(Probed(reply)) as server, catalogue_at(server.url) as http:
+        refusal = http.states(["do_1"])["do_1"]
+    assert isinstance(refusal, NotMade)
+    assert "search: pages that do not make one list, twice" in str(refusal)
 
 
 def own_fault(call: Callable[[], object]) -> str:
@@ -919,7 +1084,7 @@ def test_search_is_begun_anew_once_where_its_pages_do_not_fit(pages: list[Reply]
     with ScriptedServer(*pages, *GOOD) as server, catalogue_at(server.url) as http:
         assert http.search(BY_CHANNEL) == [Found(identifier, LIVE) for identifier in WANTED]
     assert len(server.seen) == len(pages) + 2
-    with ScriptedServer(*pages, *pages) as server, catalogue_at(server.url) as http:
+    with ScriptedServer(Probed(*pages, *pages)) as server, catalogue_at(server.url) as http:
         sentence = own_fault(lambda: http.search(BY_CHANNEL))
     assert "searching the collections of a request: pages that do not make one list, twice" in sentence
     assert len(server.seen) == 2 * len(pages) + 1, "the service itself is probed"
