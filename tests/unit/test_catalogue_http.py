@@ -566,7 +566,7 @@ def test_answers_give_further_tries_back() -> None:
 def test_deadline_is_not_waited_for_again_once_many_have_failed() -> None:
     with (
         ScriptedServer(Alive(SLOW["drips its body"])) as server,
-        catalogue_at(server.url, tries=2, down_after=1, total_timeout_s=0.2) as http,
+        catalogue_at(server.url, tries=2, down_after=1, total_timeout_s=1.0) as http,
     ):
         for number in range(3):
             assert not_made(lambda number=number: http.tree(f"do_{number}")).reason is Reason.TREE_UNAVAILABLE  # type: ignore[misc]
