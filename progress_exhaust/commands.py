@@ -76,6 +76,7 @@ def plan_reports(command: Command, asked: Asked, run_id: str, day: date) -> Plan
         work,
         lambda error: summaries.plan_summary(outcome, command.elapsed_s(), error),
         cancel=outside.cancel,
+        clear=outside.end_jvm,
     )
     return outcome
 
@@ -106,6 +107,7 @@ def check_all(command: Command) -> list[Check]:
         work,
         lambda error: summaries.doctor_summary(checks, command.elapsed_s(), error),
         cancel=outside.cancel,
+        clear=outside.end_jvm,
     )
     return checks
 
@@ -132,6 +134,7 @@ def make_sample_data(
         work,
         lambda error: summaries.sample_summary(rows, snapshot or "", catalogue, command.elapsed_s(), error),
         cancel=outside.cancel,
+        clear=outside.end_jvm,
     )
 
 

@@ -192,7 +192,9 @@ class CatalogueSettings(Section):
     backoff_s: PositiveFloat = Field(0.5, description="seconds before the second try; doubled each time, with jitter")
     backoff_max_s: PositiveFloat = Field(8.0, description="most seconds between two tries")
     retry_after_max_s: PositiveFloat = Field(60.0, description="most seconds a Retry-After is obeyed")
-    down_after: PositiveInt = Field(5, description="failed calls in a row, over all threads, that have the service probed")
+    down_after: PositiveInt = Field(
+        5, description="failed calls in a row, over all threads, that have the service probed"
+    )
     concurrency: PositiveInt = Field(8, description="trees fetched at once")
     search_chunk: int = Field(100, ge=1, le=100, description="ids in one search; the service pages at 100")
     max_search_bytes: PositiveInt = Field(8 * 1024 * 1024, description="bytes of one decoded search answer")

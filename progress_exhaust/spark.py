@@ -1,8 +1,12 @@
-"""The Spark session: the connector, its extensions, and the settings that the plan relies on."""
+"""The Spark session: the connector, its extensions, its private places, and the settings that the plan relies on."""
 
 from __future__ import annotations
 
+import os
+import secrets
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -12,7 +16,9 @@ from pyspark import SparkConf, SparkContext
 from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
 
+from progress_exhaust.encryption import OPTIONS, SECRET, encryption_of
 from progress_exhaust.errors import SettingsError
+from progress_exhaust.private import UMASK, PrivateFolder
 from progress_exhaust.settings import Settings, SourceKind
 from progress_exhaust.tables.cassandra import connector_options, connector_secrets
 
@@ -39,35 +45,45 @@ _RELIED_ON = {
     "spark.sql.maxPlanStringLength": "200000",
     "spark.ui.showConsoleProgress": "false",
 }
+_SUBMITTED = "PYSPARK_GATEWAY_PORT"
+_HADOOP_PLACE = "hadoop.tmp.dir"
+_LOCAL_DIRS = "SPARK_LOCAL_DIRS"
 _NAMES_OF_COLUMNS = ("functions", "Column", "PythonUtils", "SparkSession", "SparkSession$", "org")
 
 
-def start_session(settings: Settings, *, debug: bool = False, has_collector: bool = False) -> SparkSession:
+def start_session(
+    settings: Settings, private: PrivateFolder, *, debug: bool = False, has_collector: bool = False
+) -> SparkSession:
     """Start the session, or take the JVM that spark-submit has made, and whose arguments then win.
 
     Secrets are set in the running JVM, because the configuration given at its start stands in its arguments.
 
     Args:
         settings: all settings.
+        private: gets what Spark writes on this machine.
         debug: whether Spark's own logging is wanted.
         has_collector: whether somebody has chosen a garbage collector for the JVM, which starts with one choice only.
 
     Raises:
-        SettingsError: the tables are in Cassandra and the connector is not on the class path.
+        SettingsError: the tables are in Cassandra and the connector is not on the class path, or there is no secret to
+            encrypt by.
     """
     at_start = SparkConf(loadDefaults=False)
-    for key, value in start_options(settings, debug=debug, has_collector=has_collector).items():
+    options = start_options(settings, temporary=private.temporary, debug=debug, has_collector=has_collector)
+    for key, value in options.items():
         at_start.set(key, value)
-    # Unless asked for, what the JVM says of itself while it starts (jars it fetches, or can not) is not for the screen.
-    streams = {} if debug else {"stderr": subprocess.DEVNULL}
-    SparkContext._ensure_initialized(gateway=SparkContext._gateway or launch_gateway(at_start, streams))  # type: ignore[no-untyped-call]
+    local_dirs = _ensure_jvm(at_start, private, debug=debug)
     running = SparkConf(_jvm=SparkContext._jvm)
     for key, value in at_start.getAll():
         running.setIfMissing(key, value)
     for key, value in (_RELIED_ON | _secrets(settings)).items():
         running.set(key, value)
     running.set("spark.sql.session.timeZone", settings.report.time_zone)
+    _keep_private(running, private, local_dirs)
+    _encrypt(running, settings)
     context = SparkContext.getOrCreate(running)
+    private.adopt(_local_folders(context))
+    _keep_hadoop_private(context, private)
     if not debug:
         context.setLogLevel("OFF")
     _keep_names(context._jvm)
@@ -79,7 +95,7 @@ def start_session(settings: Settings, *, debug: bool = False, has_collector: boo
     return session
 
 
-def start_options(settings: Settings, *, debug: bool, has_collector: bool = False) -> dict[str, str]:
+def start_options(settings: Settings, *, temporary: Path, debug: bool, has_collector: bool = False) -> dict[str, str]:
     """Return what Spark has to know before its JVM starts; no secret is among it. See `start_session`."""
     spark = settings.spark
     options = {
@@ -90,7 +106,8 @@ def start_options(settings: Settings, *, debug: bool, has_collector: bool = Fals
         # The classes generated for one run are over 200; of a smaller cache each run compiles all of them anew.
         "spark.sql.codegen.cache.maxEntries": "1000",
     }
-    java_options = []
+    # Java's own counters are a file in the temporary folder that a killed JVM leaves; nobody reads them.
+    java_options = [f"-Djava.io.tmpdir={temporary}", "-XX:-UsePerfData"]
     if spark.master.startswith("local"):
         options |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
         if not has_collector:
@@ -98,8 +115,7 @@ def start_options(settings: Settings, *, debug: bool, has_collector: bool = Fals
     if not debug:
         quiet = resources.files("progress_exhaust") / "log4j2-quiet.properties"
         java_options.append(f"-Dlog4j2.configurationFile={Path(str(quiet)).as_uri()}")
-    if java_options:
-        options["spark.driver.extraJavaOptions"] = " ".join(java_options)
+    options["spark.driver.extraJavaOptions"] = " ".join(map(_quoted, java_options))
     if settings.source.kind is SourceKind.CASSANDRA:
         options |= connector_options(settings.cassandra)
         options["spark.sql.extensions"] = CONNECTOR_EXTENSIONS
@@ -115,6 +131,84 @@ def start_options(settings: Settings, *, debug: bool, has_collector: bool = Fals
             if spark.jar_cache:
                 options["spark.jars.ivy"] = spark.jar_cache
     return options
+
+
+def _quoted(option: str) -> str:
+    """Return an option of Java's as Spark reads it from a line of them."""
+    escaped = option.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _ensure_jvm(at_start: SparkConf, private: PrivateFolder, *, debug: bool) -> list[str]:
+    """Start the JVM unless there is one; return the folders that it is to write to, where somebody has said so.
+
+    Our JVM keeps the private folder's lock: where we are killed, it lives a moment longer.
+    """
+    asked: list[str] = []
+    if SparkContext._gateway is None and _SUBMITTED not in os.environ:
+        with _without(_LOCAL_DIRS) as variable:
+            asked = _split(variable)
+            private.local_dirs(asked)
+            # Unless asked for, what the JVM says of itself while it starts (jars it fetches) is not for the screen.
+            streams = {} if debug else {"stderr": subprocess.DEVNULL}
+            started = {"umask": UMASK, "pass_fds": private.descriptors(), **streams}
+            SparkContext._ensure_initialized(gateway=launch_gateway(at_start, started))  # type: ignore[no-untyped-call]
+    else:
+        SparkContext._ensure_initialized(gateway=SparkContext._gateway or launch_gateway(at_start))  # type: ignore[no-untyped-call]
+    return asked
+
+
+@contextmanager
+def _without(variable: str) -> Iterator[str]:
+    """Take a variable out of the environment for a while, and give what it says."""
+    value = os.environ.pop(variable, None)
+    try:
+        yield value or ""
+    finally:
+        if value is not None:
+            os.environ[variable] = value
+
+
+def _split(folders: str) -> list[str]:
+    return [folder for folder in folders.split(",") if folder]
+
+
+def _keep_private(running: SparkConf, private: PrivateFolder, asked: list[str]) -> None:
+    """Send what Spark is about to write to the private folder, or to one beside each of the places asked for."""
+    folders = private.local_dirs(asked or _split(running.get("spark.local.dir") or ""))
+    running.set("spark.local.dir", ",".join(map(str, folders)))
+    jvm: Any = SparkContext._jvm
+    # A JVM of spark-submit's has another one, which libraries ask for again and again.
+    jvm.java.lang.System.setProperty("java.io.tmpdir", str(private.temporary))
+
+
+def _encrypt(running: SparkConf, settings: Settings) -> None:
+    encryption = encryption_of(settings.spark.encryption, dict(running.getAll()))
+    if not encryption.is_on:
+        return
+    for option in OPTIONS:
+        if encryption.is_forced:
+            running.set(option, "true")
+        else:
+            running.setIfMissing(option, "true")
+    if encryption.needs_secret:
+        running.set(SECRET, secrets.token_hex(32))
+
+
+def _keep_hadoop_private(context: SparkContext, private: PrivateFolder) -> None:
+    """Have object stores buffer in the private folder what they are to send, unless somebody has chosen a place.
+
+    In local mode only: executors on other machines would get the path, too, and have places of their own.
+    """
+    hadoop: Any = context._jsc.hadoopConfiguration()
+    if str(context.master).startswith("local") and "core-default.xml" in hadoop.getPropertySources(_HADOOP_PLACE):
+        hadoop.set(_HADOOP_PLACE, str(private.hadoop))
+
+
+def _local_folders(context: SparkContext) -> list[Path]:
+    """Return the folders that Spark has made; the environment of its JVM may have had others for it than we have."""
+    blocks: Any = context._jsc.sc().env().blockManager().diskBlockManager()
+    return [*(Path(folder.getPath()) for folder in blocks.localDirs()), Path(context._temp_dir).parent]
 
 
 def _keep_names(jvm: Any) -> None:
