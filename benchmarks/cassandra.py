@@ -24,6 +24,7 @@ from benchmarks.rounds import WARM_UP_ROUNDS, interleaved, measured, medians
 from benchmarks.scan import read_to_nowhere
 from benchmarks.session import DAY
 from progress_exhaust.output.store import open_store
+from progress_exhaust.private import of_this_process
 from progress_exhaust.report.wanted import Report
 from progress_exhaust.services.export import export
 from progress_exhaust.services.plan import private_stage
@@ -50,7 +51,7 @@ def main() -> None:
     arguments = parser.parse_args()
     ratios: dict[str, float] = {}
     with running_node() as bench:
-        spark = start_session(bench.settings())
+        spark = start_session(bench.settings(), of_this_process())
         try:
             bench.load(spark)
             if arguments.repeats:

@@ -35,6 +35,7 @@ from benchmarks.worlds import ROOT, WORLDS, make_world, settings_for
 from progress_exhaust import places
 from progress_exhaust.catalogue.files import FilesCatalogue
 from progress_exhaust.output.store import open_store
+from progress_exhaust.private import of_this_process
 from progress_exhaust.services.export import export
 from progress_exhaust.services.run import Outcome, Ports, Run
 from progress_exhaust.services.selection import Asked
@@ -140,7 +141,7 @@ def _files(output: Path) -> dict[str, Path]:
 def _run_job(world: str) -> float:
     """Export a world as the command does, and return the seconds without the session's start."""
     settings = settings_for(world, MASTER)
-    spark = start_session(settings)
+    spark = start_session(settings, of_this_process())
     try:
         make_world(spark, world)
         ports = Ports(

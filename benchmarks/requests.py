@@ -22,6 +22,7 @@ from progress_exhaust.catalogue.files import FilesCatalogue
 from progress_exhaust.job_requests.model import NewRequest, RequestKey
 from progress_exhaust.job_requests.queue import PostgresQueue
 from progress_exhaust.output.store import open_store
+from progress_exhaust.private import of_this_process
 from progress_exhaust.services.run import Ports, RequestsOutcome, Run
 from progress_exhaust.services.worker import Only, Worker
 from progress_exhaust.settings import QueueSettings, RequestSettings, Settings
@@ -42,7 +43,7 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="progress-exhaust-bench-"))
     server = PostgresServer(folder)
     settings = settings_for(WORLD, MASTER)
-    spark = start_session(settings)
+    spark = start_session(settings, of_this_process())
     try:
         make_world(spark, WORLD)
         server.start()

@@ -16,6 +16,7 @@ from benchmarks.rounds import Figures, measured
 from benchmarks.worlds import ROOT, is_made, make_world, settings_for
 from progress_exhaust.catalogue.files import FilesCatalogue
 from progress_exhaust.output.store import open_store
+from progress_exhaust.private import of_this_process
 from progress_exhaust.services.export import export
 from progress_exhaust.services.run import Outcome, Phase, Ports, Run
 from progress_exhaust.services.selection import Asked
@@ -50,7 +51,7 @@ class WarmSession:
         """Start Spark, and make the world unless it is there."""
         settings = settings_for(world, MASTER)
         begin = time.monotonic()
-        spark = start_session(settings)
+        spark = start_session(settings, of_this_process())
         start_s = round(time.monotonic() - begin, 3)
         make_world(spark, world)
         return cls(world, settings, spark, start_s)

@@ -260,7 +260,7 @@ def run(arguments: list[str]) -> int:
 def _remove_private_folder() -> None:
     """Remove what is temporary, where anything has been made: no exit handler will."""
     if (loaded := sys.modules.get("progress_exhaust.private")) is not None:
-        loaded.remove()
+        loaded.remove_of_this_process()
 
 
 def _require_one_way_to_ask(batches: list[str] | None, collections: list[str] | None, *, everything: bool) -> None:

@@ -14,14 +14,13 @@ from progress_exhaust.output.store import LocalStore
 from progress_exhaust.places import STAGING, local_folder
 from progress_exhaust.queue_commands import open_queue
 from progress_exhaust.screens import Summary
-from progress_exhaust.services.doctor import Check, Openers, State, doctor
+from progress_exhaust.services.doctor import Check, Openers, doctor
 from progress_exhaust.services.export import export
 from progress_exhaust.services.plan import PlanOutcome, plan, private_stage
 from progress_exhaust.services.run import Event, Outcome, Run
 from progress_exhaust.services.sample_data import FileFormat, WorldSize, write_cassandra, write_snapshot
 from progress_exhaust.services.selection import Asked
 from progress_exhaust.settings import Settings
-from progress_exhaust.spark import encryption_of
 from progress_exhaust.tables.schemas import table_names
 
 
@@ -78,6 +77,7 @@ def plan_reports(command: Command, asked: Asked, run_id: str, day: date) -> Plan
         work,
         lambda error: summaries.plan_summary(outcome, command.elapsed_s(), error),
         cancel=outside.cancel,
+        clear=outside.end_jvm,
     )
     return outcome
 
@@ -97,7 +97,6 @@ def check_all(command: Command) -> list[Check]:
             openers = Openers(
                 java=outside.java,
                 session=outside.session,
-                encryption=lambda: _encryption(command.settings, outside),
                 tables=outside.tables,
                 catalogue=outside.catalogue,
                 store=outside.store,
@@ -109,6 +108,7 @@ def check_all(command: Command) -> list[Check]:
         work,
         lambda error: summaries.doctor_summary(checks, command.elapsed_s(), error),
         cancel=outside.cancel,
+        clear=outside.end_jvm,
     )
     return checks
 
@@ -135,13 +135,8 @@ def make_sample_data(
         work,
         lambda error: summaries.sample_summary(rows, snapshot or "", catalogue, command.elapsed_s(), error),
         cancel=outside.cancel,
+        clear=outside.end_jvm,
     )
-
-
-def _encryption(settings: Settings, outside: Outside) -> Check:
-    encryption = encryption_of(settings, outside.session().sparkContext.getConf())
-    state = State.OK if encryption.is_on else State.NOTE
-    return Check("encryption", state, f"{'on' if encryption.is_on else 'off'}: {encryption.why}", encryption.remedy)
 
 
 def _outside(command: Command) -> Outside:

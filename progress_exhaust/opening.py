@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import subprocess
 from collections.abc import MutableMapping
 from pathlib import Path
+from typing import Any
 
 from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark import SparkContext
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from progress_exhaust import private
 from progress_exhaust.catalogue.files import FilesCatalogue
 from progress_exhaust.catalogue.http import HttpCatalogue
 from progress_exhaust.catalogue.port import Catalogue
@@ -20,6 +21,7 @@ from progress_exhaust.errors import ComputeError
 from progress_exhaust.java import java_home
 from progress_exhaust.jvm_end import SUBMITTED, JvmWatch
 from progress_exhaust.output.store import Store, open_store
+from progress_exhaust.private import of_this_process, remove_of_this_process
 from progress_exhaust.services.run import Ports
 from progress_exhaust.settings import CatalogueKind, Settings, SourceKind
 from progress_exhaust.spark import start_session
@@ -88,14 +90,13 @@ class Outside:
         """
         if self._session is None:
             self.java()
+            private = of_this_process()
+            private.take_temporary_files(self._environment)
+            atexit.unregister(end_jvm)
+            atexit.register(end_jvm)
             try:
                 has_collector = any("GC" in self._environment.get(name, "") for name in _JAVA_OPTIONS)
-                self._session = start_session(
-                    self._settings,
-                    debug=self._debug,
-                    has_collector=has_collector,
-                    private=private.of_this_process().make("spark"),
-                )
+                self._session = start_session(self._settings, private, debug=self._debug, has_collector=has_collector)
             except Py4JJavaError as error:
                 raise self._not_started(str(error.java_exception).splitlines()[0][:200]) from error
             except (Py4JError, PySparkException) as error:
@@ -132,16 +133,8 @@ class Outside:
             self._session.sparkContext.cancelAllJobs()
 
     def end_jvm(self) -> None:
-        """End the JVM that we have started: a cancelled task may write until its JVM is gone."""
-        process = _own_jvm()
-        if process is None or process.stdin is None:
-            return
-        process.stdin.close()  # it ends itself when nobody holds the other end any more
-        try:
-            process.wait(_JVM_END_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        """See `end_jvm`."""
+        end_jvm()
 
     def let_go_of_jvm(self) -> bool:
         """Forget a JVM of ours that is of no use any more, so that the next session starts another.
@@ -180,3 +173,19 @@ def _own_jvm() -> subprocess.Popen[bytes] | None:
     """Return the process of the JVM that we have started; None where there is none, or it is spark-submit's."""
     process: subprocess.Popen[bytes] | None = getattr(SparkContext._gateway, "proc", None)
     return process
+
+
+def end_jvm() -> None:
+    """End the JVM that we have started, and remove the private folder: until it is gone, it may write there."""
+    gateway: Any = SparkContext._gateway
+    process = _own_jvm()
+    if process is not None and process.stdin is not None:
+        # Else each object of Java's that Python lets go of from now on would be told to a JVM that is not there.
+        gateway._gateway_client.is_connected = False
+        process.stdin.close()  # it ends itself when nobody holds the other end any more
+        try:
+            process.wait(_JVM_END_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    remove_of_this_process()

@@ -1,14 +1,16 @@
-"""One private folder a process: where Spark spills, where reports are copied to be read, and all that is temporary.
+"""The private folder of a process: all that it and its JVM keep on this machine while they work, gone with them.
 
-What Spark keeps on disk holds the names of learners, and it makes its folders readable by everyone. So they lie in one
-folder that only we can enter, which is removed when the process ends; what a killed process has left there, the next
-one on the machine removes.
+Spark writes what it exchanges between tasks, and what does not fit in memory, to local files that anybody may read if
+their folder lets them in, and a process that is killed leaves them. So they lie in one folder that only we can enter,
+beside a note that says whose it is. Whoever lives holds a lock on that note; our JVM holds it, too, and may live a
+moment longer. The next process finds the folders whose lock is free, and removes them.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
+import fcntl
 import json
 import logging
 import os
@@ -17,104 +19,300 @@ import secrets
 import shutil
 import stat
 import tempfile
+import time
+from collections.abc import Iterator, MutableMapping, Sequence
 from dataclasses import asdict
-from functools import cache
 from pathlib import Path
+from typing import Self
 
-from progress_exhaust.errors import OutputError
-from progress_exhaust.output.staging import is_gone, owner_of, this_process
+from progress_exhaust.errors import ComputeError, SettingsError
+from progress_exhaust.output.staging import Owner, is_gone, this_process
 
-PREFIX = "progress-exhaust-"
+PREFIX = "progress-exhaust-private-"
+UMASK = 0o077
+"""For the JVM that we start: what it makes anywhere is for us alone, unless it says otherwise."""
 
-_NAME = re.compile(rf"{PREFIX}[0-9a-f]{{16}}")
-_OWNER = "owner.json"
-_MOST_OWNER_BYTES = 4096
 _LOG = logging.getLogger(__name__)
+_NAME = re.compile(re.escape(PREFIX) + "[0-9a-f]{32}")
+_SPARKS_NAME = re.compile(r"(?:blockmgr|spark)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_OWNER = "owner.json"
+_MODE = 0o700
+_WITHOUT_NOTE_S = 3600.0
+"""A folder without a note is being made at this moment, or its process died while it made it."""
 
 
 class PrivateFolder:
-    """A folder of mode 0700 with a name that nobody could foresee, under a note of whose it is.
+    """The private folder of this process, and one on each other disk that Spark was told to use.
 
-    Attributes:
-        path: where it is.
+    Args:
+        parent: where it is made.
+
+    Raises:
+        SettingsError: others could put something else in its place.
+        ComputeError: it can not be made.
     """
 
     def __init__(self, parent: Path) -> None:
-        """Make it.
+        self._process_id = os.getpid()
+        self._parts = [_Part(parent)]
+        self._undo = contextlib.ExitStack()
+        self.temporary.mkdir(mode=_MODE)
 
-        Raises:
-            OutputError: it can not be made.
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return self._parts[0].path
+
+    @property
+    def temporary(self) -> Path:
+        """Where temporary files go, Python's, those of its children, and the JVM's."""
+        return self.path / "tmp"
+
+    @property
+    def hadoop(self) -> Path:
+        """Where Hadoop's file systems keep what they are about to send."""
+        return self.path / "hadoop"
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the folder is there, and this process is the one that made it, no fork of that."""
+        return bool(self._parts) and self._process_id == os.getpid()
+
+    def descriptors(self) -> tuple[int, ...]:
+        """Return the open locks, for a child that keeps the folder as long as it lives."""
+        return tuple(part.descriptor for part in self._parts)
+
+    def take_temporary_files(self, environment: MutableMapping[str, str]) -> None:
+        """Send the temporary files of this process and its children here, until the folder is removed."""
+        if tempfile.tempdir == str(self.temporary) and environment.get("TMPDIR") == str(self.temporary):
+            return
+        self._undo.callback(_give_back, environment, environment.get("TMPDIR"), tempfile.tempdir)
+        environment["TMPDIR"] = tempfile.tempdir = str(self.temporary)
+
+    def local_dirs(self, asked: Sequence[str]) -> list[Path]:
+        """Return private folders for what Spark writes, one below each folder it was asked to write to.
+
+        Args:
+            asked: those folders, since other disks may be bigger or quicker; none where nobody has asked.
         """
-        self.path = parent / f"{PREFIX}{secrets.token_hex(8)}"
-        try:
-            self.path.mkdir(mode=0o700)  # fails where anything stands there, a link too
-            (self.path / _OWNER).write_text(json.dumps(asdict(this_process())), encoding="utf-8")
-        except OSError as error:
-            raise OutputError(
-                f"making a private folder in {parent}: {error.strerror}; set TMPDIR to a folder that can be written"
-            ) from None
+        if not asked:
+            return [self._made(self.path / "spark")]
+        return [self._made(self._part_below(Path(parent)).path / "spark") for parent in asked]
 
-    def make(self, name: str) -> Path:
-        """Make a folder in it, unless it is there, and return its path."""
-        (self.path / name).mkdir(mode=0o700, exist_ok=True)
-        return self.path / name
+    def adopt(self, folders: Sequence[Path]) -> None:
+        """Close folders of Spark's that had to be made elsewhere, and note that they go when this one goes."""
+        foreign = [folder for folder in folders if not any(part.path in folder.parents for part in self._parts)]
+        for folder in foreign:
+            folder.chmod(_MODE)
+        if foreign:
+            self._parts[0].note([str(folder) for folder in foreign])
 
     def remove(self) -> None:
-        """Remove it with all that is in it."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        """Remove all of it; nothing where that is done. What can not be removed the next process tries again."""
+        if self.is_ours:
+            self._undo.close()
+            while self._parts:
+                self._parts.pop().remove()
+
+    def _part_below(self, parent: Path) -> _Part:
+        for part in self._parts:
+            if part.path.parent == parent.resolve():
+                return part
+        with _told("making", parent):
+            parent.mkdir(mode=_MODE, parents=True, exist_ok=True)  # Spark would make it, too
+        remove_left_over(parent)
+        self._parts.append(_Part(parent))
+        return self._parts[-1]
+
+    def _made(self, folder: Path) -> Path:
+        with _told("making", folder):
+            folder.mkdir(mode=_MODE, exist_ok=True)
+        return folder
 
 
-@cache
+_MADE: list[PrivateFolder] = []
+
+
 def of_this_process() -> PrivateFolder:
-    """Return the folder of this process, which is made when it is first asked for, and removed when the process ends.
+    """Return this process's folder; the first to ask has it made, after removing what killed processes left.
 
-    From then on all temporary files of this process lie in it. What killed processes have left is removed before.
-
-    Raises:
-        OutputError: it can not be made.
+    There is one a process, as there is one JVM, whose files lie in it: it goes when the process ends.
     """
-    parent = Path(tempfile.gettempdir())
-    remove_left_over(parent)
-    folder = PrivateFolder(parent)
-    atexit.register(folder.remove)
-    tempfile.tempdir = str(folder.make("tmp"))
-    return folder
+    if not (_MADE and _MADE[-1].is_ours):
+        root = Path(tempfile.gettempdir())
+        remove_left_over(root)
+        _MADE[:] = [PrivateFolder(root)]
+        atexit.register(_MADE[-1].remove)
+    return _MADE[-1]
 
 
-def remove() -> None:
-    """Remove the folder of this process now, where it has one and no exit handler will."""
-    if of_this_process.cache_info().currsize:
-        of_this_process().remove()
+def remove_of_this_process() -> None:
+    """Remove this process's folder, where it has one."""
+    if _MADE:
+        _MADE[-1].remove()
 
 
-def remove_left_over(parent: Path) -> list[str]:
-    """Remove the private folders of our own processes that are gone; return their names.
+def remove_left_over(parent: Path) -> list[Path]:
+    """Remove the folders below a parent whose processes are gone; return them.
 
-    Only folders with a name of our own form are looked at, that are ours and no links. What can not be removed is told,
-    and stops nobody.
+    Only folders of our own form and of our own user are looked at. None is entered through a link.
     """
     removed = []
-    with contextlib.suppress(OSError):
-        names = [entry.name for entry in os.scandir(parent) if _NAME.fullmatch(entry.name)]
-        for name in sorted(names):
-            if _is_left_over(parent / name):
-                shutil.rmtree(parent / name, ignore_errors=True)
-                if (parent / name).exists():
-                    _LOG.warning("%s is left over, and can not be removed", parent / name)
-                else:
-                    removed.append(name)
+    for folder in _own_folders(parent):
+        with _NoteOf(folder) as note:
+            if not note.is_left_over:
+                continue
+            for foreign in note.foreign:
+                shutil.rmtree(foreign, ignore_errors=True)
+            _remove(folder)
+        if not folder.exists():
+            removed.append(folder)
+            _LOG.info("removed %s, which a killed process had left", folder)
     return removed
 
 
-def _is_left_over(folder: Path) -> bool:
-    try:
-        status = folder.lstat()
-        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+class _Part:
+    """One folder with its note, whose lock is held from before the note can be seen."""
+
+    def __init__(self, parent: Path) -> None:
+        with _told("making a private folder below", parent):
+            root = parent.resolve(strict=True)
+            _require_safe(root)
+            self.path = root / f"{PREFIX}{secrets.token_hex(16)}"
+            self.path.mkdir(mode=_MODE)
+            self.path.chmod(_MODE)  # a umask may have taken what we need ourselves
+            unfinished = self.path / f".{_OWNER}"
+            self.descriptor = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            self.note([])
+            with contextlib.suppress(OSError):  # a file system without locks: then the process's own signs decide
+                fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            unfinished.rename(self.path / _OWNER)
+
+    def note(self, foreign: Sequence[str]) -> None:
+        """Write whose folder this is, and which others go with it."""
+        text = json.dumps({"owner": asdict(this_process()), "foreign": list(foreign)}).encode()
+        os.pwrite(self.descriptor, text, 0)
+        os.ftruncate(self.descriptor, len(text))
+
+    def remove(self) -> None:
+        """Remove the folder, and let go of its lock."""
+        _remove(self.path)
+        os.close(self.descriptor)
+
+
+class _NoteOf:
+    """The note of a folder that may be left over; as long as it is open, nobody else takes the folder for that."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._descriptor: int | None = None
+        self._owner: Owner | None = None
+        self._foreign: tuple[str, ...] = ()
+
+    def __enter__(self) -> Self:
+        with contextlib.suppress(OSError):
+            self._descriptor = os.open(self._folder / _OWNER, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+            with contextlib.suppress(ValueError, TypeError, KeyError):
+                content = json.loads(os.pread(self._descriptor, 1 << 20, 0))
+                self._foreign = tuple(map(str, content["foreign"]))
+                self._owner = Owner(**content["owner"])
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+
+    @property
+    def is_left_over(self) -> bool:
+        """Whether nobody lives who needs the folder."""
+        if self._descriptor is None:
+            with contextlib.suppress(OSError):
+                return time.time() - self._folder.lstat().st_mtime > _WITHOUT_NOTE_S
             return False
-        descriptor = os.open(folder / _OWNER, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with open(descriptor, "rb") as note:  # noqa: PTH123 - a descriptor, not a path
-            text = note.read(_MOST_OWNER_BYTES).decode("utf-8", "replace")
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return self._owner is not None and is_gone(self._owner)
+        return True
+
+    @property
+    def foreign(self) -> list[Path]:
+        """Folders of Spark's that go with it, as far as they are what the note says."""
+        return [path for path in map(Path, self._foreign) if _SPARKS_NAME.fullmatch(path.name) and _is_own(path)]
+
+
+def _own_folders(parent: Path) -> Iterator[Path]:
+    try:
+        names = sorted(name for name in os.listdir(parent) if _NAME.fullmatch(name))  # noqa: PTH208 - names are wanted
+    except OSError:
+        return
+    yield from (path for path in (parent / name for name in names) if _is_own(path))
+
+
+def _is_own(path: Path) -> bool:
+    try:
+        state = path.lstat()
     except OSError:
         return False
-    owner = owner_of(text)
-    return owner is not None and is_gone(owner)
+    return stat.S_ISDIR(state.st_mode) and state.st_uid == os.geteuid()
+
+
+def _require_safe(parent: Path) -> None:
+    """Refuse a parent in which others may put a folder of theirs in the place of ours.
+
+    Raises:
+        SettingsError: it is such a parent.
+    """
+    state = parent.stat()
+    # The group of our own folders is most often ours alone.
+    strangers = stat.S_IWOTH if state.st_uid == os.geteuid() else stat.S_IWOTH | stat.S_IWGRP
+    is_known = state.st_uid in (os.geteuid(), 0)
+    if not is_known or (state.st_mode & strangers and not state.st_mode & stat.S_ISVTX):
+        raise SettingsError(
+            f"making a private folder below {parent}: its owner or others may rename what lies there "
+            f"(mode {stat.S_IMODE(state.st_mode):04o}, user {state.st_uid}), expected a folder of our own, or one with "
+            "the sticky bit; set TMPDIR (for Spark's files SPARK_LOCAL_DIRS or spark.local.dir) to such a folder"
+        )
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder, its note last, so that what could not be removed is still known to be ours."""
+    try:
+        entries = [entry for entry in folder.iterdir() if entry.name != _OWNER]
+    except OSError:
+        return
+    for entry in entries:
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                entry.unlink()
+    if not any(entry.name != _OWNER for entry in folder.iterdir()):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _give_back(environment: MutableMapping[str, str], variable: str | None, python: str | None) -> None:
+    tempfile.tempdir = python
+    if variable is None:
+        environment.pop("TMPDIR", None)
+    else:
+        environment["TMPDIR"] = variable
+
+
+class _told:  # noqa: N801 - reads as a clause where it is used
+    """Turns failures of the system into `ComputeError`, saying what was being done to which place."""
+
+    def __init__(self, action: str, place: Path) -> None:
+        self._sentence = f"{action} {place}"
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            raise ComputeError(
+                f"{self._sentence}: {error.strerror}; Spark needs space and rights there, or set TMPDIR to another "
+                "folder"
+            ) from None

@@ -1,12 +1,12 @@
-"""The Spark session: the connector, its extensions, and the settings that the plan relies on."""
+"""The Spark session: the connector, its extensions, its private places, and the settings that the plan relies on."""
 
 from __future__ import annotations
 
 import os
-import re
+import secrets
 import subprocess
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,10 @@ from pyspark import SparkConf, SparkContext
 from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
 
+from progress_exhaust.encryption import OPTIONS, SECRET, encryption_of
 from progress_exhaust.errors import SettingsError
+from progress_exhaust.jvm_end import SUBMITTED
+from progress_exhaust.private import UMASK, PrivateFolder
 from progress_exhaust.settings import Settings, SourceKind
 from progress_exhaust.tables.cassandra import connector_options, connector_secrets
 
@@ -43,16 +46,16 @@ _RELIED_ON = {
     "spark.sql.maxPlanStringLength": "200000",
     "spark.ui.showConsoleProgress": "false",
 }
-_AGREES_BY_ITSELF = re.compile(r"local(\[[^\]]*\])?|yarn|k8s://.*")
-"""Masters with which Spark hands out a secret of its own making."""
 _EXECUTOR_OPTIONS = "spark.executor.extraJavaOptions"
 _IN_UTC = "-Duser.timezone=UTC"
 """Spark moves old instants by the rules of the JVM's zone; only text is shaped by that of the session."""
+_HADOOP_PLACE = "hadoop.tmp.dir"
+_LOCAL_DIRS = "SPARK_LOCAL_DIRS"
 _NAMES_OF_COLUMNS = ("functions", "Column", "PythonUtils", "SparkSession", "SparkSession$", "org")
 
 
 def start_session(
-    settings: Settings, *, debug: bool = False, has_collector: bool = False, private: Path | None = None
+    settings: Settings, private: PrivateFolder, *, debug: bool = False, has_collector: bool = False
 ) -> SparkSession:
     """Start the session, or take the JVM that spark-submit has made, and whose arguments then win.
 
@@ -60,37 +63,31 @@ def start_session(
 
     Args:
         settings: all settings.
+        private: gets what Spark writes on this machine.
         debug: whether Spark's own logging is wanted.
         has_collector: whether somebody has chosen a garbage collector for the JVM, which starts with one choice only.
-        private: a folder that only we can enter, for all that Spark keeps on disk; None leaves that to Spark.
 
     Raises:
-        SettingsError: the tables are in Cassandra and the connector is not on the class path, or encryption is asked
-            for where it can not be had.
+        SettingsError: the tables are in Cassandra and the connector is not on the class path, or there is no secret to
+            encrypt by.
     """
     at_start = SparkConf(loadDefaults=False)
-    for key, value in start_options(
-        settings, debug=debug, has_collector=has_collector, private=private, environment=os.environ
-    ).items():
+    options = start_options(settings, temporary=private.temporary, debug=debug, has_collector=has_collector)
+    for key, value in options.items():
         at_start.set(key, value)
-    # Unless asked for, what the JVM says of itself while it starts (jars it fetches, or can not) is not for the screen.
-    # What it writes is for us alone; files that are published get their modes by themselves.
-    how: dict[str, Any] = {"umask": 0o077} | ({} if debug else {"stderr": subprocess.DEVNULL})
-    SparkContext._ensure_initialized(gateway=SparkContext._gateway or launch_gateway(at_start, how))  # type: ignore[no-untyped-call]
-    jvm: Any = SparkContext._jvm
-    if private is not None:
-        # Of a JVM that spark-submit has started, what is temporary from now on lies there, too.
-        jvm.java.lang.System.setProperty("java.io.tmpdir", str(private))
-    running = SparkConf(_jvm=jvm)
+    local_dirs = _ensure_jvm(at_start, private, debug=debug)
+    running = SparkConf(_jvm=SparkContext._jvm)
     for key, value in at_start.getAll():
         running.setIfMissing(key, value)
     for key, value in (_RELIED_ON | _secrets(settings)).items():
         running.set(key, value)
-    for key, value in encryption_of(settings, running).options().items():
-        running.setIfMissing(key, value)
     _work_in_utc(SparkContext._jvm, running)
     running.set("spark.sql.session.timeZone", settings.report.time_zone)
+    _keep_private(running, private, local_dirs)
+    _encrypt(running, settings)
     context = SparkContext.getOrCreate(running)
+    private.adopt(_local_folders(context))
+    _keep_hadoop_private(context, private)
     if not debug:
         context.setLogLevel("OFF")
     _keep_names(context._jvm)
@@ -102,64 +99,7 @@ def start_session(
     return session
 
 
-@dataclass(frozen=True, slots=True)
-class Encryption:
-    """Whether Spark's processes prove who they are to each other, and encrypt what they send and spill.
-
-    Attributes:
-        is_on: whether they do.
-        why: in words.
-        remedy: how to turn it on; empty where it is on.
-    """
-
-    is_on: bool
-    why: str
-    remedy: str = ""
-
-    def options(self) -> dict[str, str]:
-        """Return the settings of Spark that say so."""
-        names = ("spark.authenticate", "spark.network.crypto.enabled", "spark.io.encryption.enabled")
-        return dict.fromkeys(names, "true") if self.is_on else {}
-
-
-def encryption_of(settings: Settings, running: SparkConf) -> Encryption:
-    """Return whether there is encryption: by itself wherever Spark's processes get a common secret without our doing.
-
-    Args:
-        settings: all settings.
-        running: of the JVM, in which spark-submit's own arguments stand, too.
-
-    Raises:
-        SettingsError: it is asked for where there is no common secret.
-    """
-    asked, master = settings.spark.encryption, running.get("spark.master", "") or ""
-    if asked == "off":
-        return Encryption(False, "the settings turn it off", "set spark.encryption = auto")
-    if _AGREES_BY_ITSELF.fullmatch(master):
-        has_service = running.get("spark.shuffle.service.enabled", "false") == "true"
-        if asked == "on" or not (has_service and master == "yarn"):
-            return Encryption(True, f"with master {master} Spark makes a secret by itself")
-        return Encryption(
-            False,
-            "the nodes' shuffle service would have to ask for the secret, too",
-            "configure it so, and set spark.encryption = on",
-        )
-    if running.contains("spark.authenticate.secret") or running.contains("spark.authenticate.secret.file"):
-        return Encryption(True, f"by the secret that is configured for master {master}")
-    remedy = "configure spark.authenticate.secret in all processes of the cluster"
-    if asked == "on":
-        raise SettingsError(f"spark.encryption: on, but master {master} has no common secret; {remedy}")
-    return Encryption(False, f"master {master} has no common secret", remedy)
-
-
-def start_options(
-    settings: Settings,
-    *,
-    debug: bool,
-    has_collector: bool = False,
-    private: Path | None = None,
-    environment: Mapping[str, str] | None = None,
-) -> dict[str, str]:
+def start_options(settings: Settings, *, temporary: Path, debug: bool, has_collector: bool = False) -> dict[str, str]:
     """Return what Spark has to know before its JVM starts; no secret is among it. See `start_session`."""
     spark = settings.spark
     options = {
@@ -170,11 +110,8 @@ def start_options(
         # The classes generated for one run are over 200; of a smaller cache each run compiles all of them anew.
         "spark.sql.codegen.cache.maxEntries": "1000",
     }
-    java_options = [_IN_UTC]
-    if private is not None:
-        if not (environment or {}).get("SPARK_LOCAL_DIRS"):  # which wins, and is somebody's own choice
-            options["spark.local.dir"] = str(private)
-        java_options.append(f'"-Djava.io.tmpdir={private}"')
+    # Java's own counters are a file in the temporary folder that a killed JVM leaves; nobody reads them.
+    java_options = [_IN_UTC, f"-Djava.io.tmpdir={temporary}", "-XX:-UsePerfData"]
     if spark.master.startswith("local"):
         options |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
         if not has_collector:
@@ -182,7 +119,7 @@ def start_options(
     if not debug:
         quiet = resources.files("progress_exhaust") / "log4j2-quiet.properties"
         java_options.append(f"-Dlog4j2.configurationFile={Path(str(quiet)).as_uri()}")
-    options["spark.driver.extraJavaOptions"] = " ".join(java_options)
+    options["spark.driver.extraJavaOptions"] = " ".join(map(_quoted, java_options))
     if settings.source.kind is SourceKind.CASSANDRA:
         options |= connector_options(settings.cassandra)
         options["spark.sql.extensions"] = CONNECTOR_EXTENSIONS
@@ -206,6 +143,84 @@ def _work_in_utc(jvm: Any, running: SparkConf) -> None:
     zones.setDefault(zones.getTimeZone("UTC"))
     # Of an option that is given twice the last counts.
     running.set(_EXECUTOR_OPTIONS, f"{running.get(_EXECUTOR_OPTIONS, '')} {_IN_UTC}".strip())
+
+
+def _quoted(option: str) -> str:
+    """Return an option of Java's as Spark reads it from a line of them."""
+    escaped = option.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _ensure_jvm(at_start: SparkConf, private: PrivateFolder, *, debug: bool) -> list[str]:
+    """Start the JVM unless there is one; return the folders that it is to write to, where somebody has said so.
+
+    Our JVM keeps the private folder's lock: where we are killed, it lives a moment longer.
+    """
+    asked: list[str] = []
+    if SparkContext._gateway is None and SUBMITTED not in os.environ:
+        with _without(_LOCAL_DIRS) as variable:
+            asked = _split(variable)
+            private.local_dirs(asked)
+            # Unless asked for, what the JVM says of itself while it starts (jars it fetches) is not for the screen.
+            streams = {} if debug else {"stderr": subprocess.DEVNULL}
+            started = {"umask": UMASK, "pass_fds": private.descriptors(), **streams}
+            SparkContext._ensure_initialized(gateway=launch_gateway(at_start, started))  # type: ignore[no-untyped-call]
+    else:
+        SparkContext._ensure_initialized(gateway=SparkContext._gateway or launch_gateway(at_start))  # type: ignore[no-untyped-call]
+    return asked
+
+
+@contextmanager
+def _without(variable: str) -> Iterator[str]:
+    """Take a variable out of the environment for a while, and give what it says."""
+    value = os.environ.pop(variable, None)
+    try:
+        yield value or ""
+    finally:
+        if value is not None:
+            os.environ[variable] = value
+
+
+def _split(folders: str) -> list[str]:
+    return [folder for folder in folders.split(",") if folder]
+
+
+def _keep_private(running: SparkConf, private: PrivateFolder, asked: list[str]) -> None:
+    """Send what Spark is about to write to the private folder, or to one beside each of the places asked for."""
+    folders = private.local_dirs(asked or _split(running.get("spark.local.dir") or ""))
+    running.set("spark.local.dir", ",".join(map(str, folders)))
+    jvm: Any = SparkContext._jvm
+    # A JVM of spark-submit's has another one, which libraries ask for again and again.
+    jvm.java.lang.System.setProperty("java.io.tmpdir", str(private.temporary))
+
+
+def _encrypt(running: SparkConf, settings: Settings) -> None:
+    encryption = encryption_of(settings.spark.encryption, dict(running.getAll()))
+    if not encryption.is_on:
+        return
+    for option in OPTIONS:
+        if encryption.is_forced:
+            running.set(option, "true")
+        else:
+            running.setIfMissing(option, "true")
+    if encryption.needs_secret:
+        running.set(SECRET, secrets.token_hex(32))
+
+
+def _keep_hadoop_private(context: SparkContext, private: PrivateFolder) -> None:
+    """Have object stores buffer in the private folder what they are to send, unless somebody has chosen a place.
+
+    In local mode only: executors on other machines would get the path, too, and have places of their own.
+    """
+    hadoop: Any = context._jsc.hadoopConfiguration()
+    if str(context.master).startswith("local") and "core-default.xml" in hadoop.getPropertySources(_HADOOP_PLACE):
+        hadoop.set(_HADOOP_PLACE, str(private.hadoop))
+
+
+def _local_folders(context: SparkContext) -> list[Path]:
+    """Return the folders that Spark has made; the environment of its JVM may have had others for it than we have."""
+    blocks: Any = context._jsc.sc().env().blockManager().diskBlockManager()
+    return [*(Path(folder.getPath()) for folder in blocks.localDirs()), Path(context._temp_dir).parent]
 
 
 def _keep_names(jvm: Any) -> None:

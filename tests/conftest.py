@@ -14,6 +14,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from progress_exhaust.java import java_home
+from progress_exhaust.private import of_this_process
 from progress_exhaust.settings import Settings, SparkSettings
 from progress_exhaust.spark import start_session
 from progress_exhaust.stack.jars import cache_folder, connector_jars
@@ -30,7 +31,7 @@ hypothesis.settings.load_profile("at any speed")
 def spark(request: pytest.FixtureRequest) -> Iterator[SparkSession]:
     """A session that reads no source of its own: each test makes readers for its own tables."""
     needs_connector = any("cassandra_spark" in getattr(item, "fixturenames", ()) for item in request.session.items)
-    session = start_session(_settings(_connector_folder() if needs_connector else None))
+    session = start_session(_settings(_connector_folder() if needs_connector else None), of_this_process())
     yield session
     session.stop()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from progress_exhaust.catalogue.port import Catalogue
+from progress_exhaust.encryption import encryption_of
 from progress_exhaust.errors import ProgressExhaustError
 from progress_exhaust.job_requests.model import Right
 from progress_exhaust.job_requests.port import Queue
@@ -66,7 +67,6 @@ class Openers:
     Attributes:
         java: finds Java; None where a JVM is there already.
         session: starts Spark, once.
-        encryption: tells whether Spark encrypts what it sends and spills, of a session that has started.
         tables: the input tables, of a session that has started.
         catalogue: the catalogue.
         store: the output place, of a session that has started.
@@ -75,7 +75,6 @@ class Openers:
 
     java: Callable[[], Path | None]
     session: Callable[[], SparkSession]
-    encryption: Callable[[], Check]
     tables: Callable[[], Tables]
     catalogue: Callable[[], Catalogue]
     store: Callable[[], Store]
@@ -96,7 +95,7 @@ def doctor(settings: Settings, openers: Openers, tell: Callable[[Check], None]) 
     spark = _check("spark", settings, lambda: _spark(openers))
     tell(spark)
     if spark.state is State.OK:
-        tell(openers.encryption())
+        tell(_encryption(openers, settings))
         for check in _tables(openers, settings):
             tell(check)
     else:
@@ -126,6 +125,13 @@ def _java(openers: Openers) -> str:
 def _spark(openers: Openers) -> str:
     context = openers.session().sparkContext
     return f"Spark {context.version} on {context.master}"
+
+
+def _encryption(openers: Openers, settings: Settings) -> Check:
+    configuration = dict(openers.session().sparkContext.getConf().getAll())
+    encryption = encryption_of(settings.spark.encryption, configuration)
+    state = State.OK if encryption.is_on else State.NOTE
+    return Check("encryption", state, encryption.why, encryption.remedy)
 
 
 def _tables(openers: Openers, settings: Settings) -> Iterator[Check]:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from progress_exhaust import cli
+from progress_exhaust.private import of_this_process
 from progress_exhaust.settings import load
 from progress_exhaust.spark import start_session
 
@@ -40,7 +41,7 @@ def write_parquet(query: str, folder: str) -> int:
         "source": {"kind": "snapshot", "snapshot_dir": "none"},
         "spark": {"master": "local[2,4]"},
     }
-    session = start_session(load(None, {}, settings))
+    session = start_session(load(None, {}, settings), of_this_process())
     session.sql(query).coalesce(1).write.parquet(folder)
     session.stop()
     return 0

@@ -73,6 +73,8 @@ def started(world: Path, output: Path, *arguments: str) -> subprocess.Popen[str]
         "PROGRESS_EXHAUST__CATALOGUE__KIND": "files",
         "PROGRESS_EXHAUST__CATALOGUE__DIRECTORY": str(world / "catalogue"),
         "PROGRESS_EXHAUST__OUTPUT__URL": str(output),
+        # What killed processes have left in the machine's own is told when it is removed.
+        "TMPDIR": str(world),
     }
     return subprocess.Popen(
         [sys.executable, "-m", "progress_exhaust", *arguments],
@@ -230,12 +232,13 @@ def test_doctor_looks_at_everything_though_one_thing_fails(world: Path, tmp_path
         f"FAIL  catalogue: opening the catalogue {lame}/catalogue: no such folder; check catalogue.directory",
     ]
     assert "note  names: on: files hold the names of learners; set privacy.user_name = false to blank them" in lines
+    assert "ok    encryption: on: in local mode Spark makes a secret of its own" in lines
     assert "ok    table sunbird.location: columns and types as expected, readable" in lines
     assert lines[-3:-1] == [
         f"ok    output: {tmp_path}/output can be written",
         "note  queue: not set: there are no requests; set queue.dsn to use run, submit, status, cancel",
     ]
-    assert re.fullmatch(r"18 checks, \d+ passed, \d+ noted, 2 failed, \d+\.\d s", lines[-1])
+    assert re.fullmatch(r"19 checks, \d+ passed, \d+ noted, 2 failed, \d+\.\d s", lines[-1])
     assert "Traceback" not in ended.err
 
 

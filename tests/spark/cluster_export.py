@@ -11,6 +11,7 @@ from pathlib import Path
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
+from progress_exhaust.private import of_this_process
 from progress_exhaust.settings import Settings
 from progress_exhaust.spark import start_session
 from tests.whole_runs import run_export
@@ -18,7 +19,7 @@ from tests.whole_runs import run_export
 
 def main(files: list[str]) -> None:
     every = [Settings.model_validate_json(Path(file).read_text(encoding="utf-8")) for file in files]
-    spark = start_session(every[0])
+    spark = start_session(every[0], of_this_process())
     print("python" if executors_have_python(spark) else "no python", flush=True)
     for settings in every:
         exported = run_export(spark, settings)

@@ -23,16 +23,18 @@ TOP = frozenset(
 MAY_IMPORT = {
     **dict.fromkeys(GROUND, GROUND),
     "java": GROUND,
+    "encryption": GROUND,
+    "private": GROUND | {"output"},
     "json_text": frozenset[str](),
     "tables": GROUND | {"json_text"},
     "catalogue": GROUND,
     "output": GROUND,
     "job_requests": GROUND,
     "report": GROUND | {"catalogue", "tables", "json_text"},
-    "spark": GROUND | {"tables"},
-    "services": GROUND | ROOMS,
+    "spark": GROUND | {"tables", "encryption", "private"},
+    "services": GROUND | ROOMS | {"encryption"},
     "stack": GROUND | {"java", "tables"},
-    **dict.fromkeys(TOP, GROUND | ROOMS | TOP | {"services", "spark", "java", ""}),
+    **dict.fromkeys(TOP, GROUND | ROOMS | TOP | {"services", "spark", "private", "java", ""}),
     "": frozenset[str](),
     "__main__": frozenset({"cli"}),
 }
@@ -44,12 +46,13 @@ ONLY_FROM_THESE = {
     ("report", "catalogue"): {"progress_exhaust.catalogue.layout"},
     ("report", "tables"): {"progress_exhaust.tables.schemas"},
     ("stack", "tables"): {"progress_exhaust.tables.schemas"},
+    ("private", "output"): {"progress_exhaust.output.staging"},
     ("spark", "tables"): {"progress_exhaust.tables.cassandra"},
 }
 """Where only some modules of another room may be used."""
 
 WITHOUT_SPARK = (
-    *("catalogue", "job_requests", "settings", "errors", "java", "cli", "arguments", "stopping"),
+    *("catalogue", "job_requests", "settings", "errors", "java", "encryption", "cli", "arguments", "stopping"),
     *("queue_arguments", "queue_cli", "queue_commands", "queue_summaries"),
 )
 """Rooms that neither import Spark nor a room that does, when they are loaded."""
