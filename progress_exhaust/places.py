@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 import re
 from pathlib import Path
 
@@ -9,13 +10,15 @@ ROOT = "progress-exhaust"
 STAGING = f"{ROOT}/.staging"
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_HOST = re.compile(rf"{_SCHEME.pattern}//[^/]*")
 _GLOB = re.compile(r"[\\{}\[\]*?]")
 
 
 def local_folder(url: str) -> Path | None:
     """Return the folder of this machine that an output URL names; None where Hadoop alone knows the place.
 
-    Every character of a path stands for itself, as Hadoop takes it: `%`, `#` and `?` too.
+    Every character of a path stands for itself, as Hadoop takes it: `%`, `#` and `?` too. Where a link stands before
+    `..`, which Hadoop would cut from the text together with the link, the folder is the one that the system finds.
 
     >>> local_folder("file:///data/out#1?x=50%"), local_folder("/data/out")
     (PosixPath('/data/out#1?x=50%'), PosixPath('/data/out'))
@@ -27,7 +30,7 @@ def local_folder(url: str) -> Path | None:
     """
     scheme = _SCHEME.match(url)
     if scheme is None:
-        return Path(url).absolute()
+        return _without_dots(Path(url).absolute())
     path = url[scheme.end() :]
     if not path.startswith("/"):
         raise ValueError(
@@ -40,13 +43,21 @@ def local_folder(url: str) -> Path | None:
         host, _, path = path[2:].partition("/")
         if host not in ("", "localhost"):
             raise ValueError(f'expected file:///folder, a folder of this machine, got "{url}"')
-    return Path("/" + path.lstrip("/"))
+    return _without_dots(Path("/" + path.lstrip("/")))
 
 
 def as_glob(url: str) -> str:
     r"""Return a URL as Spark must be given it to read it: there, unlike where it writes, `[a]` would stand for `a`.
 
-    >>> print(as_glob("file:///out[1]?"))
-    file:///out\[1\]\?
+    The host of a URL is no pattern.
+
+    >>> print(as_glob("file:///out[1]?"), as_glob("hdfs://[::1]:8020/out*"))
+    file:///out\[1\]\? hdfs://[::1]:8020/out\*
     """
-    return _GLOB.sub(r"\\\g<0>", url)
+    host = _HOST.match(url)
+    begin = host.end() if host else 0
+    return url[:begin] + _GLOB.sub(r"\\\g<0>", url[begin:])
+
+
+def _without_dots(folder: Path) -> Path:
+    return Path(os.path.realpath(folder)) if ".." in folder.parts else folder

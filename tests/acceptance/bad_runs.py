@@ -107,7 +107,7 @@ def with_link(*parts: str) -> RunCase:
     """Put a link to a folder elsewhere in the place of a folder of the output root."""
 
     def change(folder: Path, _: CommandLine) -> None:
-        (folder / "elsewhere" / ".staging").mkdir(parents=True)
+        (folder / "elsewhere").mkdir()
         link = folder.joinpath("reports", *parts)
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(folder / "elsewhere")

@@ -119,15 +119,19 @@ class Runs:
 
     def run(self, world: World, folder: Path, *asked: str) -> SharedRun:
         """Export a world that lies in a folder."""
-        before = files_below(folder)
+        before = files_beside_reports(folder)
         ended = self.line.run(export_arguments(folder, *asked))
         reports = reports_below(folder / "reports")
-        assert {path: content for path, content in files_below(folder).items() if "reports/" not in path} == before
+        assert files_beside_reports(folder) == before
         assert "Traceback" not in ended.err
         found = SharedRun(ended, reports, manifest_below(folder / "reports"), expected_reports(world))
         for batch_id, content in found.reports.items():
             assert content == found.expected[batch_id].content, batch_id
         return found
+
+
+def files_beside_reports(folder: Path) -> dict[str, bytes]:
+    return {path: content for path, content in files_below(folder).items() if "reports/" not in path}
 
 
 @pytest.fixture(scope="module")

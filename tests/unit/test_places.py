@@ -34,6 +34,18 @@ def test_relative_path_is_a_folder_of_where_we_are(url: str) -> None:
     assert local_folder(url) == Path.cwd() / url
 
 
+@pytest.mark.parametrize("form", ["{}", "file:{}", "file://{}"])
+def test_folder_above_a_link_is_the_one_that_the_system_finds(tmp_path: Path, form: str) -> None:
+    # Hadoop takes link/../out for out beside the link, whatever the link leads to.
+    (tmp_path / "disk" / "reports").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "reports")
+    (tmp_path / "link" / ".." / "out").mkdir()
+
+    assert (tmp_path / "disk" / "out").is_dir()
+    assert local_folder(form.format(f"{tmp_path}/link/../out")) == tmp_path.resolve() / "disk" / "out"
+    assert local_folder(form.format(f"{tmp_path}/link/out")) == tmp_path / "link" / "out"
+
+
 @pytest.mark.parametrize(
     "url", ["hdfs://nodes/out", "hdfs:/out", "hdfs:///out#1?x=50%", "s3a://bucket/out", "ABFS://c/"]
 )
