@@ -80,6 +80,7 @@ lint: $(VENV)/.for-test ## Check style, format and types
 bench: $(VENV)/.for-test ## Measure whole runs against their floors, cold starts, small files, growth, a cluster, and the queue
 	@$(IN_VENV) -m benchmarks
 	@$(IN_VENV) -m benchmarks.cold_start
+	@$(IN_VENV) -m benchmarks.privacy
 	@$(IN_VENV) -m benchmarks.small_files
 	@$(IN_VENV) -m benchmarks.scale
 	@$(IN_VENV) -m benchmarks.cluster

@@ -16,7 +16,10 @@ from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
 SPEED = RESULTS / "speed.json"
-RATIOS = ("duckdb", "scan", "baseline", "cassandra_scan", "cassandra_one_batch", "cold_start")
+RATIOS = (
+    *("duckdb", "scan", "baseline", "cassandra_scan", "cassandra_one_batch", "cold_start"),
+    *("encryption", "encryption_cold"),
+)
 """All ratios there are, in the order they are told."""
 
 

@@ -20,6 +20,8 @@ COMPARED_WITH = {
     "cassandra_scan": "the same from Cassandra",
     "cassandra_one_batch": "the same from Cassandra, where one batch is asked for",
     "cold_start": "Spark's bare start with one line written",
+    "encryption": "the same without authentication and encryption",
+    "encryption_cold": "the same, from a cold start with one file made",
 }
 COLUMNS = {
     "total_s": "seconds",

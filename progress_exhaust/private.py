@@ -25,7 +25,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Self
 
-from progress_exhaust.errors import ComputeError, SettingsError
+from progress_exhaust.errors import ComputeError
 from progress_exhaust.output.staging import Owner, is_gone, this_process
 
 PREFIX = "progress-exhaust-private-"
@@ -48,7 +48,6 @@ class PrivateFolder:
         parent: where it is made.
 
     Raises:
-        SettingsError: others could put something else in its place.
         ComputeError: it can not be made.
     """
 
@@ -177,7 +176,7 @@ class _Part:
     def __init__(self, parent: Path) -> None:
         with _told("making a private folder below", parent):
             root = parent.resolve(strict=True)
-            _require_safe(root)
+            _warn_of_strangers(root)
             self.path = root / f"{PREFIX}{secrets.token_hex(16)}"
             self.path.mkdir(mode=_MODE)
             self.path.chmod(_MODE)  # a umask may have taken what we need ourselves
@@ -259,21 +258,24 @@ def _is_own(path: Path) -> bool:
     return stat.S_ISDIR(state.st_mode) and state.st_uid == os.geteuid()
 
 
-def _require_safe(parent: Path) -> None:
-    """Refuse a parent in which others may put a folder of theirs in the place of ours.
+def _warn_of_strangers(parent: Path) -> None:
+    """Say where others may put a folder of theirs in the place of ours.
 
-    Raises:
-        SettingsError: it is such a parent.
+    That is no reason to stop: volumes of containers are often so, where nobody else lives, and what is written is for
+    us alone in any folder.
     """
     state = parent.stat()
     # The group of our own folders is most often ours alone.
     strangers = stat.S_IWOTH if state.st_uid == os.geteuid() else stat.S_IWOTH | stat.S_IWGRP
     is_known = state.st_uid in (os.geteuid(), 0)
     if not is_known or (state.st_mode & strangers and not state.st_mode & stat.S_ISVTX):
-        raise SettingsError(
-            f"making a private folder below {parent}: its owner or others may rename what lies there "
-            f"(mode {stat.S_IMODE(state.st_mode):04o}, user {state.st_uid}), expected a folder of our own, or one with "
-            "the sticky bit; set TMPDIR (for Spark's files SPARK_LOCAL_DIRS or spark.local.dir) to such a folder"
+        _LOG.warning(
+            "making a private folder below %s: its owner or others may rename what lies there (mode %04o, user %d), "
+            "expected a folder of our own, or one with the sticky bit; where others work on this machine, set TMPDIR "
+            "(for Spark's files SPARK_LOCAL_DIRS or spark.local.dir) to such a folder",
+            parent,
+            stat.S_IMODE(state.st_mode),
+            state.st_uid,
         )
 
 

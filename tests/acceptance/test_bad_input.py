@@ -372,11 +372,20 @@ def see_unreadable_table(rule: Rule, runs: Runs) -> None:
     folder = runs.folder / rule.case
     sample_on_files(folder)
     (table(folder, ENROLMENTS) / "part-00001.jsonl").chmod(0)
-    see_unreadable(rule, folder)
+    see_refused(rule, folder, without_privileges())
 
 
-def see_unreadable(rule: Rule, folder: Path) -> None:
-    run = ended(started(export_arguments(folder, "--all"), without_privileges()))
+def see_encryption_without_secret(rule: Rule, runs: Runs) -> None:
+    """See that encryption that was asked for is not left out where the cluster has no secret."""
+    folder = runs.folder / rule.case
+    sample_on_files(folder)
+    cluster = {"PROGRESS_EXHAUST__SPARK__MASTER": "spark://127.0.0.1:1", "PROGRESS_EXHAUST__SPARK__ENCRYPTION": "on"}
+    see_refused(rule, folder, **cluster)
+
+
+def see_refused(rule: Rule, folder: Path, prefix: tuple[str, ...] = (), **variables: str) -> None:
+    """See a run refused in a process and a JVM of its own."""
+    run = ended(started(export_arguments(folder, "--all"), prefix, **variables))
     assert run.code == rule.code
     assert len(run.errors()) == 1, run.err
     assert re.fullmatch(rule.sentence, run.errors()[0]), run.errors()
@@ -384,6 +393,7 @@ def see_unreadable(rule: Rule, folder: Path) -> None:
 
 
 OTHER_CASES = {
+    "encryption-without-secret": see_encryption_without_secret,
     "catalogue-file-unreadable": see_unreadable_tree,
     "table-file-unreadable": see_unreadable_table,
     "table-optional-missing": see_optional_tables_missing,
