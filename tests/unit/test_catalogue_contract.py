@@ -12,6 +12,7 @@ import pytest
 
 from progress_exhaust.catalogue.files import FilesCatalogue
 from progress_exhaust.catalogue.http import HttpCatalogue
+from progress_exhaust.catalogue.in_flight import Share
 from progress_exhaust.catalogue.layout import Layout
 from progress_exhaust.catalogue.port import Catalogue, CollectionState, Found, layouts
 from progress_exhaust.catalogue.tree import TreeRules
@@ -289,7 +290,7 @@ class Scripted:
         assert collection_ids, "asked for nothing"
         return dict.fromkeys(collection_ids, CollectionState.LIVE)
 
-    def tree(self, collection_id: str) -> object:
+    def tree(self, collection_id: str, share: Share | None = None) -> object:
         with self.lock:
             self.fetched.append(collection_id)
         return self._tree(collection_id)
