@@ -208,11 +208,6 @@ class CatalogueSettings(Section):
     max_depth: PositiveInt = Field(64, description="deepest level of a tree, the root at 0")
     max_nodes: PositiveInt = Field(100_000, description="nodes of a tree")
 
-    @property
-    def trees_at_once(self) -> int:
-        """Trees fetched and walked at once: as many as may have their most bytes in memory together."""
-        return max(1, min(self.concurrency, self.max_bytes_in_flight // self.max_tree_bytes))
-
 
 class AssessmentSettings(Section):
     """Which leaves are assessments."""

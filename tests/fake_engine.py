@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from progress_exhaust.catalogue import refusals as of_catalogue
+from progress_exhaust.catalogue.in_flight import Share
 from progress_exhaust.catalogue.port import CollectionState, Found, layouts
 from progress_exhaust.catalogue.tree import TreeRules
 from progress_exhaust.errors import CatalogueError, NotMade, Reason, RequestError, StepFailed
@@ -65,7 +66,7 @@ class FakeCatalogue:
         known = self.trees.keys()
         return {one: CollectionState.LIVE if one in known else CollectionState.ABSENT for one in collection_ids}
 
-    def tree(self, collection_id: str) -> object:
+    def tree(self, collection_id: str, share: Share | None = None) -> object:
         self.check()
         if collection_id in self.without_tree:
             raise NotMade(Reason.TREE_UNAVAILABLE, collection_id, f"tree of {collection_id}: HTTP 500; try again")

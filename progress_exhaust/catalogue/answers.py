@@ -96,7 +96,7 @@ class _SearchAnswer(BaseModel):
     result: _Result
 
 
-def parsed(body: bytes) -> object:
+def parsed(body: bytes | bytearray) -> object:
     """Parse a body as strict JSON in UTF-8.
 
     Raises:

@@ -81,7 +81,9 @@ class Client:
         self._idle: list[Line] = []
         self._busy: set[Line] = set()
 
-    def ask(self, call: Call, doing: str, setting: str, read: Callable[[bytes], Result], patience: Patience) -> Result:
+    def ask(
+        self, call: Call, doing: str, setting: str, read: Callable[[bytes | bytearray], Result], patience: Patience
+    ) -> Result:
         """Call until there is an answer that can be read, and return what it says.
 
         Args:
@@ -132,13 +134,18 @@ class Client:
         for line in idle:
             line.close()
 
-    def _once(self, call: Call, read: Callable[[bytes], Result]) -> Result:
-        with self._line() as line:
-            answer = line.call(call)
-            if answer.status == 200:
-                # Within the line, which is not used again where the answer can not be: what is left on it might be
-                # taken for the next one.
-                return _read(answer.body, read)
+    def _once(self, call: Call, read: Callable[[bytes | bytearray], Result]) -> Result:
+        try:
+            with self._line() as line:
+                answer = line.call(call)
+                if answer.status == 200:
+                    # Within the line, which is not used again where the answer can not be: what is left on it might be
+                    # taken for the next one.
+                    return _read(answer.body, read)
+        except BaseException:
+            # Others wait for the room while we wait for the next try.
+            call.room.empty()
+            raise
         raise NotFound if answer.status == 404 else _refusal(answer)
 
     @contextmanager
@@ -196,7 +203,7 @@ class Client:
         self._sleep(seconds)
 
 
-def _read(body: bytes, read: Callable[[bytes], Result]) -> Result:
+def _read(body: bytes | bytearray, read: Callable[[bytes | bytearray], Result]) -> Result:
     # Nothing at all, or the page of a gateway that is in the way, says nothing about what was asked for.
     start = _NOT_BLANK.search(body)
     if start is None or start[0] == b"<":

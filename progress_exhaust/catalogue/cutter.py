@@ -10,7 +10,8 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from requests.adapters import HTTPAdapter
@@ -64,24 +65,22 @@ class Cutter:
     @contextlib.contextmanager
     def deadline(self, seconds: float) -> Iterator[None]:
         """Cut after so many seconds, unless the block, which reads the whole answer, ends before."""
-        over = threading.Event()
-
-        def ring() -> None:
-            with self._lock:
-                # Stopping a timer does not stop one that has just rung.
-                if not over.is_set():
-                    self._cut()
-
-        timer = threading.Timer(seconds, ring)
-        timer.daemon = True
-        timer.start()
+        self._alarm = _Alarm(seconds, self._lock, self._cut)
         try:
             yield
         finally:
-            timer.cancel()
+            self._alarm.stop()
             with self._lock:
-                over.set()
                 self._sweep()
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let none of the deadline's time go by in a block that waits for something else than the connection."""
+        left_s = self._alarm.stop()
+        try:
+            yield
+        finally:
+            self._alarm = _Alarm(left_s, self._lock, self._cut)
 
     def _sweep(self) -> None:
         for handle in self._given_up:
@@ -93,6 +92,32 @@ class Cutter:
         self._has_cut = True
         for handle in self._handles:
             _shut_down(handle)
+
+
+class _Alarm:
+    """Does something under a lock after so many seconds, unless it is stopped before."""
+
+    def __init__(self, seconds: float, lock: threading.Lock, ring: Callable[[], None]) -> None:
+        self._lock = lock
+        self._ring = ring
+        self._is_stopped = False
+        self._due = time.monotonic() + seconds
+        self._timer = threading.Timer(seconds, self._go_off)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def stop(self) -> float:
+        """Stop it, and return how many seconds were left."""
+        self._timer.cancel()
+        with self._lock:
+            self._is_stopped = True
+        return max(0.0, self._due - time.monotonic())
+
+    def _go_off(self) -> None:
+        with self._lock:
+            # Stopping a timer does not stop one that has just rung.
+            if not self._is_stopped:
+                self._ring()
 
 
 def _shut_down(handle: socket.socket) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from progress_exhaust.catalogue import refusals
 from progress_exhaust.catalogue.answers import TooDeep, UnreadableAnswer, parsed, tree_in
@@ -17,6 +20,7 @@ from progress_exhaust.catalogue.filters import (
     search_of,
     too_many_hits,
 )
+from progress_exhaust.catalogue.in_flight import Boundless, Room, Share
 from progress_exhaust.catalogue.port import STATE_OF_STATUS, CollectionState, Found
 from progress_exhaust.errors import CatalogueError, NotMade, StepFailed
 from progress_exhaust.ids import is_safe_id
@@ -42,11 +46,11 @@ class FilesCatalogue:
             return {}
         self.check()
         return {
-            collection_id: CollectionState.LIVE if self._has_file(collection_id) else CollectionState.ABSENT
+            collection_id: CollectionState.LIVE if self._is_there(collection_id) else CollectionState.ABSENT
             for collection_id in collection_ids
         }
 
-    def tree(self, collection_id: str) -> object:
+    def tree(self, collection_id: str, share: Share | None = None) -> object:
         """Return the root node in a collection's file.
 
         Raises:
@@ -57,7 +61,10 @@ class FilesCatalogue:
         if not is_safe_id(collection_id):
             raise refusals.unknown(collection_id)
         try:
-            answer = parsed(self._body(collection_id))
+            body = self._body(collection_id, share or Boundless())
+            if share is not None:
+                share.walk()
+            answer = parsed(body)
         except OSError as error:
             self.check()
             raise refusals.unavailable(collection_id, f"its file can not be read ({error.strerror})") from None
@@ -81,7 +88,7 @@ class FilesCatalogue:
         Raises:
             RequestError: the search filters nothing, asks for more than values, or finds more than 10,000 nodes.
             StepFailed: a file can not be read, so that nobody can tell what is to be found.
-            CatalogueError: the folder is not there, or can not be listed.
+            CatalogueError: the folder is not there, or can not be entered or listed.
         """
         filters = plain_filters(search_of(request))
         self.check()
@@ -91,19 +98,24 @@ class FilesCatalogue:
         return collections_in(hits)
 
     def check(self) -> None:
-        """Look for the folder.
+        """Look into the folder.
 
         Raises:
-            CatalogueError: it is not there.
+            CatalogueError: it is not there, or not to be entered.
         """
-        if not self._directory.is_dir():
-            raise _fault(f"opening the catalogue {self._directory}: no such folder", "check catalogue.directory")
+        doing = f"opening the catalogue {self._directory}"
+        try:
+            os.stat(os.path.join(self._directory, "."))  # noqa: PTH116, PTH118 - a Path takes the dot away
+        except (FileNotFoundError, NotADirectoryError):
+            raise _fault(f"{doing}: no such folder", "check catalogue.directory") from None
+        except OSError as error:
+            raise _fault(f"{doing}: {error.strerror}", "make it readable and try again") from None
 
     def _hits(self, filters: Mapping[str, list[object]]) -> Iterator[tuple[str, str]]:
         """Give the id and the status of each root node that matches."""
         try:
             with os.scandir(self._directory) as entries:
-                names = sorted(entry.name for entry in entries if entry.name.endswith(_SUFFIX) and entry.is_file())
+                names = sorted(entry.name for entry in entries if entry.name.endswith(_SUFFIX))
         except OSError as error:
             raise _fault(
                 f"listing the catalogue {self._directory}: {error.strerror}", "make it readable and try again"
@@ -117,34 +129,62 @@ class FilesCatalogue:
     def _root(self, collection_id: str) -> Mapping[str, object]:
         """Return a root node's fields; empty where there is no such node."""
         try:
-            tree = tree_in(parsed(self._body(collection_id)), collection_id)
+            tree = tree_in(parsed(self._body(collection_id, Boundless())), collection_id)
         except (UnreadableAnswer, NotMade):
             return {}
         except OSError as error:
+            # What it holds may be just what is searched for, and a list that may lack it is not to be taken for whole.
+            self.check()
             raise StepFailed(
                 f"searching the catalogue file {self._file(collection_id)}: {error.strerror}; make it readable"
             ) from None
         return {field: value for field, value in tree.items() if field != "children"} if isinstance(tree, dict) else {}
 
-    def _has_file(self, collection_id: str) -> bool:
+    def _is_there(self, collection_id: str) -> bool:
+        """Whether there is anything of this name; what is wrong with it shows when it is read."""
+        if not is_safe_id(collection_id):
+            return False
         try:
-            return is_safe_id(collection_id) and self._file(collection_id).is_file()
+            self._file(collection_id).stat()
+        except FileNotFoundError:
+            return False
         except OSError:
-            return True  # what is wrong with it shows when it is read
+            return True
+        return True
 
-    def _body(self, collection_id: str) -> bytes:
+    def _body(self, collection_id: str, room: Room) -> bytes:
+        """Read a file.
+
+        Raises:
+            NotMade: there is none, or it is too large.
+            OSError: it can not be read.
+        """
         try:
-            with self._file(collection_id).open("rb") as file:
-                # No more than needed to tell: a read takes the memory it may fill.
-                body = file.read(min(os.fstat(file.fileno()).st_size, self._max_tree_bytes + 1))
+            with _opened(self._file(collection_id)) as file:
+                size = os.fstat(file.fileno()).st_size
+                if size > self._max_tree_bytes:
+                    got = f"more than {self._max_tree_bytes:,} bytes"
+                    raise refusals.too_large(collection_id, got, "max_tree_bytes")
+                room.take(size)
+                return file.read(size)
         except FileNotFoundError:
             raise refusals.unknown(collection_id) from None
-        if len(body) > self._max_tree_bytes:
-            raise refusals.too_large(collection_id, f"more than {self._max_tree_bytes:,} bytes", "max_tree_bytes")
-        return body
 
     def _file(self, collection_id: str) -> Path:
         return self._directory / f"{collection_id}{_SUFFIX}"
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Open a regular file; anything else, such as a pipe, might keep us waiting for ever.
+
+    Raises:
+        OSError: it can not be opened, or is something else.
+    """
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "Not a regular file", str(path))
+    return file
 
 
 def _state_of(tree: object) -> CollectionState:

@@ -32,6 +32,7 @@ from progress_exhaust.catalogue.filters import (
     too_many_hits,
 )
 from progress_exhaust.catalogue.health import Health, Retries
+from progress_exhaust.catalogue.in_flight import Boundless, Share
 from progress_exhaust.catalogue.port import STATE_OF_STATUS, CollectionState, Found, Result, in_parallel
 from progress_exhaust.catalogue.text import shown
 from progress_exhaust.catalogue.transport import AnswerTooLarge, Call, CallFailed
@@ -112,7 +113,7 @@ class HttpCatalogue:
             states.update(found)
         return states
 
-    def tree(self, collection_id: str) -> object:
+    def tree(self, collection_id: str, share: Share | None = None) -> object:
         """Return the root node of a collection.
 
         Raises:
@@ -123,7 +124,9 @@ class HttpCatalogue:
         if not is_safe_id(collection_id):
             raise refusals.unknown(collection_id)
         try:
-            answer = self._noted(self._trees, partial(self._hierarchy, collection_id, self._settings.max_tree_bytes))
+            answer = self._noted(
+                self._trees, partial(self._hierarchy, collection_id, self._settings.max_tree_bytes, share)
+            )
         except CallGivenUp as failure:
             self._charge(failure, self._trees, partial(self._probe_trees, collection_id))
             raise refusals.unavailable(collection_id, failure.got) from None
@@ -201,7 +204,7 @@ class HttpCatalogue:
         witnesses = [one for one in self._witnesses if one != but_for][:2]
         for number, witness in enumerate(witnesses, start=1):
             try:
-                self._hierarchy(witness, _WITNESS_BYTES, _BRIEFLY)
+                self._hierarchy(witness, _WITNESS_BYTES, None, _BRIEFLY)
             except CallGivenUp:
                 if number == len(witnesses):
                     raise
@@ -247,11 +250,17 @@ class HttpCatalogue:
         kind.retries.give_one_back()
         return result
 
-    def _hierarchy(self, collection_id: str, max_bytes: int, patience: Patience) -> object:
+    def _hierarchy(self, collection_id: str, max_bytes: int, share: Share | None, patience: Patience) -> object:
         address = f"{self._settings.hierarchy_url.rstrip('/')}/{collection_id}"
-        call = Call("GET", address, None, max_bytes)
+        call = Call("GET", address, None, max_bytes, share or Boundless())
+
+        def read(body: bytes | bytearray) -> object:
+            if share is not None:
+                share.walk()
+            return _hierarchy_answer(body)
+
         doing = f"fetching the tree of collection {shown(collection_id)}"
-        return self._client.ask(call, doing, "hierarchy_url", _hierarchy_answer, patience)
+        return self._client.ask(call, doing, "hierarchy_url", read, patience)
 
     def _states_of_chunk(self, chunk: list[str]) -> dict[str, CollectionState | NotMade]:
         doing = f"searching {len(chunk)} {'collections' if len(chunk) > 1 else 'collection'} from {shown(chunk[0])}"
@@ -349,7 +358,7 @@ def _search_for(ids: list[str]) -> dict[str, object]:
     return {"filters": {"identifier": ids, "status": list(STATE_OF_STATUS)}}
 
 
-def _hierarchy_answer(body: bytes) -> object:
+def _hierarchy_answer(body: bytes | bytearray) -> object:
     answer = parsed(body)
     code = response_code(answer)
     if code not in (None, OK, NOT_FOUND):

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from progress_exhaust.catalogue import refusals
+from progress_exhaust.catalogue.in_flight import BytesInFlight, Share
 from progress_exhaust.catalogue.layout import Layout
 from progress_exhaust.catalogue.tree import TreeRules, layout_of
 from progress_exhaust.errors import NotMade
@@ -62,8 +63,12 @@ class Catalogue(Protocol):
             CatalogueError: the catalogue does not answer.
         """
 
-    def tree(self, collection_id: str) -> object:
+    def tree(self, collection_id: str, share: Share | None = None) -> object:
         """Return the root node of a collection, of whatever shape it came in.
+
+        Args:
+            collection_id: its id.
+            share: the room that its bytes take, until the walk of the tree has ended; None where there is no bound.
 
         Raises:
             NotMade: there is no such tree, it is retired, can not be read, can not be had while the catalogue answers
@@ -96,12 +101,16 @@ class Catalogue(Protocol):
 
 
 def layouts(
-    catalogue: Catalogue, collection_ids: Iterable[str], rules: TreeRules, concurrency: int
+    catalogue: Catalogue,
+    collection_ids: Iterable[str],
+    rules: TreeRules,
+    concurrency: int,
+    in_flight: BytesInFlight | None = None,
 ) -> dict[str, Layout | NotMade]:
     """Return the layout of each collection, or why it has none, in the order asked.
 
     States are asked first, then only the trees of live collections, each once and `concurrency` at a time. A tree
-    lives no longer than its walk.
+    lives no longer than its walk, and the bytes of all that are under way have one bound.
 
     Raises:
         CatalogueError: the catalogue does not answer; calls not yet begun are not begun.
@@ -111,7 +120,9 @@ def layouts(
         return {}
     states = catalogue.states(asked)
     live = [collection_id for collection_id in asked if states[collection_id] is CollectionState.LIVE]
-    walked = dict(zip(live, in_parallel(lambda one: _layout(catalogue, one, rules), live, concurrency), strict=True))
+    room = in_flight or BytesInFlight()
+    found = in_parallel(lambda one: _layout(catalogue, one, rules, room), live, concurrency)
+    walked = dict(zip(live, found, strict=True))
     return {
         collection_id: walked[collection_id]
         if collection_id in walked
@@ -126,12 +137,13 @@ def _refusal(collection_id: str, state: CollectionState | NotMade) -> NotMade:
     return refusals.retired(collection_id) if state is CollectionState.RETIRED else refusals.unknown(collection_id)
 
 
-def _layout(catalogue: Catalogue, collection_id: str, rules: TreeRules) -> Layout | NotMade:
-    try:
-        return layout_of(catalogue.tree(collection_id), collection_id, rules)
-    except NotMade as error:
-        # A copy, since the traceback of the one that was raised keeps the whole tree in memory.
-        return NotMade(error.reason, error.subject, str(error))
+def _layout(catalogue: Catalogue, collection_id: str, rules: TreeRules, in_flight: BytesInFlight) -> Layout | NotMade:
+    with in_flight.share() as share:
+        try:
+            return layout_of(catalogue.tree(collection_id, share), collection_id, rules)
+        except NotMade as error:
+            # A copy, since the traceback of the one that was raised keeps the whole tree in memory.
+            return NotMade(error.reason, error.subject, str(error))
 
 
 def in_parallel(work: Callable[[Item], Result], items: Sequence[Item], concurrency: int) -> list[Result]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import requests
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, InvalidHeader
 
 from progress_exhaust.catalogue.cutter import CuttableAdapter, Cutter
+from progress_exhaust.catalogue.in_flight import Boundless, Room
 
 _PIECE_BYTES = 64 * 1024
 
@@ -24,12 +25,14 @@ class Call:
         url: the whole address.
         body: what is sent as JSON; None sends nothing.
         max_bytes: most bytes of the decoded answer.
+        room: what its bytes are taken from.
     """
 
     method: str
     url: str
     body: Mapping[str, Any] | None
     max_bytes: int
+    room: Room = field(default_factory=Boundless)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class Answer:
 
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes | bytearray
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +157,11 @@ class Line:
                 body += piece
                 if len(body) > call.max_bytes:
                     raise AnswerTooLarge(f"more than {call.max_bytes:,} bytes")
-            return Answer(response.status_code, response.headers, bytes(body))
+                if not call.room.has_taken(len(piece)):
+                    # It is not the service that keeps us waiting.
+                    with self._cutter.paused():
+                        call.room.take(len(piece))
+            return Answer(response.status_code, response.headers, body)
 
     def _too_late(self) -> CallFailed:
         return CallFailed(f"no whole answer in {self._timeouts.total_s:g} s", is_slow=True)

@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from progress_exhaust.catalogue.in_flight import BytesInFlight
 from progress_exhaust.catalogue.layout import Layout
 from progress_exhaust.catalogue.port import Catalogue, layouts
 from progress_exhaust.catalogue.tree import TreeRules
@@ -139,7 +140,8 @@ def _layouts(collection_ids: set[str], catalogue: Catalogue, settings: Settings)
     safe = sorted(filter(is_safe_id, collection_ids))
     rules = TreeRules.of(settings.catalogue, settings.assessment)
     refused = {identifier: refusals.bad_id(identifier) for identifier in collection_ids if not is_safe_id(identifier)}
-    return layouts(catalogue, safe, rules, settings.catalogue.trees_at_once) | refused
+    in_flight = BytesInFlight(settings.catalogue.max_bytes_in_flight, settings.catalogue.max_tree_bytes)
+    return layouts(catalogue, safe, rules, settings.catalogue.concurrency, in_flight) | refused
 
 
 def _batch(batch_no: int, same: Sequence[_BatchRow], known: Mapping[str, Layout | NotMade]) -> Batch:

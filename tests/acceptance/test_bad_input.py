@@ -10,7 +10,7 @@ import io
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -24,6 +24,7 @@ from tests.acceptance.bad_input_table import Rule, rules
 from tests.acceptance.bad_runs import CASES as RUN_CASES
 from tests.acceptance.bad_runs import ENROLMENTS, OPTIONAL_TABLES, RunCase, table
 from tests.acceptance.command_line import (
+    DAY,
     DAY_IN_NAME,
     CommandLine,
     Ended,
@@ -35,8 +36,10 @@ from tests.acceptance.command_line import (
     started,
     without_privileges,
 )
+from tests.acceptance.sick_service import WAYS, SickService
 from tests.reference import ExpectedReport, expected_reports
-from tests.sample_world import BATCH_ID, COLLECTION_ID, spec_sample_world
+from tests.sample_world import BATCH_ID, spec_sample_world
+from tests.unit.scripted_server import says
 from tests.worlds import World, merge, write_catalogue, write_snapshot
 
 RULES = rules()
@@ -354,16 +357,59 @@ def see_strange_things_in_staging(rule: Rule, runs: Runs) -> None:
     assert ended.errors() == []
 
 
-def see_unreadable_tree(rule: Rule, runs: Runs) -> None:
-    """See that a tree that may not be read costs the batches of its collection."""
+def see_unreadable_trees(rule: Rule, runs: Runs) -> None:
+    """See that files of trees that may not be read, and what else stands in their place, cost their own batches."""
+    sick = ("forbidden", "directory", "pipe", "links")
+    folder = runs.folder / rule.case
+    world = merge([control(), *(one_batch(name) for name in sick)])
+    write_snapshot(world, folder / "snapshot")
+    write_catalogue(world, folder / "catalogue")
+    forbidden, directory, pipe, links = (folder / "catalogue" / f"do-{name}.json" for name in sick)
+    forbidden.chmod(0)
+    for path in (directory, pipe, links):
+        path.unlink()
+    directory.mkdir()
+    os.mkfifo(pipe)
+    links.symlink_to(links)
+    run = ended(started(export_arguments(folder, "--all"), without_privileges()))
+    see_trees_unavailable(rule, folder, run, sick)
+
+
+def see_trees_not_given(rule: Rule, runs: Runs) -> None:
+    """See that trees that a content service does not give, each in another way, cost their own batches."""
+    sick = list(WAYS)[:3]
+    folder = runs.folder / rule.case
+    write_snapshot(merge([control(), *(one_batch(name) for name in sick)]), folder / "snapshot")
+    write_catalogue(merge([control(), *(one_batch(name) for name in sick)]), folder / "catalogue")
+    with SickService(folder / "catalogue", {f"do-{name}": WAYS[name][0] for name in sick}) as service:
+        places = ["--snapshot", str(folder / "snapshot"), "--output", str(folder / "reports")]
+        run = runs.line.run(["export", "--all", *places, "--date", DAY, "--json"], **service.variables())
+    see_trees_unavailable(rule, folder, run, sick)
+
+
+def see_trees_unavailable(rule: Rule, folder: Path, run: Ended, sick: Sequence[str]) -> None:
+    assert run.code == rule.code == rule.code_of_all
+    refusals = {refusal["id"]: refusal for refusal in manifest_below(folder / "reports")["not_made"]}
+    assert set(refusals) == set(sick)
+    for refusal in refusals.values():
+        assert refusal["reason"] == rule.word
+        assert re.fullmatch(rule.sentence, refusal["why"]), refusal["why"]
+        assert refusal["why"] in run.err.splitlines()
+    expected = expected_reports(control())
+    assert reports_below(folder / "reports") == {name: report.content for name, report in expected.items()}
+    assert "Traceback" not in run.err
+
+
+def see_catalogue_away(rule: Rule, runs: Runs) -> None:
+    """See that a content service that answers nobody ends the run."""
     folder = runs.folder / rule.case
     sample_on_files(folder)
-    (folder / "catalogue" / f"{COLLECTION_ID}.json").chmod(0)
-    run = ended(started(export_arguments(folder, "--all"), without_privileges()))
-    assert run.code == rule.code_of_all
-    [refused] = run.document()["not_made"]
-    assert (refused["id"], refused["reason"]) == (BATCH_ID, rule.word)
-    assert re.fullmatch(rule.sentence, refused["why"]), refused
+    with SickService(folder / "catalogue", {}, outage=says(503)) as service:
+        places = ["--snapshot", str(folder / "snapshot"), "--output", str(folder / "reports")]
+        run = runs.line.run(["export", "--all", *places, "--date", DAY, "--json"], **service.variables())
+    assert run.code == rule.code
+    [sentence] = run.errors()
+    assert re.fullmatch(rule.sentence, sentence), sentence
     assert reports_below(folder / "reports") == {}
 
 
@@ -394,7 +440,9 @@ def see_refused(rule: Rule, folder: Path, prefix: tuple[str, ...] = (), **variab
 
 OTHER_CASES = {
     "encryption-without-secret": see_encryption_without_secret,
-    "catalogue-file-unreadable": see_unreadable_tree,
+    "catalogue-file-unreadable": see_unreadable_trees,
+    "tree-not-given": see_trees_not_given,
+    "catalogue-away": see_catalogue_away,
     "table-file-unreadable": see_unreadable_table,
     "table-optional-missing": see_optional_tables_missing,
     "table-folder-empty": see_empty_folders,

@@ -9,6 +9,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from progress_exhaust.catalogue.files import FilesCatalogue
+from progress_exhaust.catalogue.in_flight import Share
 from progress_exhaust.errors import Reason
 from progress_exhaust.ids import is_safe_id
 from progress_exhaust.output.staging import Staging
@@ -86,9 +87,9 @@ class CountingCatalogue(FilesCatalogue):
         super().__init__(*arguments)
         self.trees: list[str] = []
 
-    def tree(self, collection_id: str) -> object:
+    def tree(self, collection_id: str, share: Share | None = None) -> object:
         self.trees.append(collection_id)
-        return super().tree(collection_id)
+        return super().tree(collection_id, share)
 
 
 class Asker:

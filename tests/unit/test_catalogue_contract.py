@@ -12,6 +12,7 @@ import pytest
 
 from progress_exhaust.catalogue.files import FilesCatalogue
 from progress_exhaust.catalogue.http import HttpCatalogue
+from progress_exhaust.catalogue.in_flight import Share
 from progress_exhaust.catalogue.layout import Layout
 from progress_exhaust.catalogue.port import Catalogue, CollectionState, Found, layouts
 from progress_exhaust.catalogue.tree import TreeRules
@@ -180,6 +181,28 @@ def test_search_gives_live_and_retired_collections_in_order_of_identifier(catalo
     ]
 
 
+@pytest.mark.parametrize(
+    ("visibility", "ids"),
+    [
+        pytest.param(None, ["do_1", "do_2", "do_3"], id="none asked for"),
+        pytest.param("Default", ["do_1", "do_2", "do_3"], id="the usual one"),
+        pytest.param(["Parent"], ["do_4"], id="units"),
+        pytest.param(["Parent", "Default"], ["do_1", "do_2", "do_3", "do_4"], id="both"),
+        pytest.param(["Private"], ["do_5"], id="another"),
+    ],
+)
+def test_units_are_found_only_by_their_visibility(
+    catalogue: Catalogue, tmp_path: Path, visibility: object, ids: list[str]
+) -> None:
+    store_tree(tmp_path, "do_1", channel="a")
+    store_tree(tmp_path, "do_2", channel="a", visibility=None)
+    store_tree(tmp_path, "do_3", channel="a", visibility="Default")
+    store_tree(tmp_path, "do_4", channel="a", visibility="Parent")
+    store_tree(tmp_path, "do_5", channel="a", visibility="Private")
+    assert found_ids(catalogue, channel="a", visibility=visibility) == ids
+    assert set(catalogue.states([f"do_{number}" for number in range(1, 6)]).values()) == {LIVE}
+
+
 def test_search_without_a_hit_finds_nothing(catalogue: Catalogue, tmp_path: Path) -> None:
     store_tree(tmp_path, "do_1", channel="a")
     assert found_ids(catalogue, channel="none") == []
@@ -289,7 +312,7 @@ class Scripted:
         assert collection_ids, "asked for nothing"
         return dict.fromkeys(collection_ids, CollectionState.LIVE)
 
-    def tree(self, collection_id: str) -> object:
+    def tree(self, collection_id: str, share: Share | None = None) -> object:
         with self.lock:
             self.fetched.append(collection_id)
         return self._tree(collection_id)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 
@@ -77,8 +77,7 @@ def test_unsafe_ids_are_absent_without_touching_the_file_system(
     folder.mkdir()
     store(tmp_path, "secret.json", answer("../secret"))
     catalogue = FilesCatalogue(folder)
-    monkeypatch.setattr(Path, "is_file", lambda _: pytest.fail("looked for a file"))
-    monkeypatch.setattr(Path, "open", lambda *_: pytest.fail("opened a file"))
+    monkeypatch.setattr(FilesCatalogue, "_file", lambda *_: pytest.fail("made a path"))
     assert catalogue.states([collection_id]) == {collection_id: CollectionState.ABSENT}
     with pytest.raises(NotMade) as caught:
         catalogue.tree(collection_id)
@@ -160,18 +159,62 @@ def test_file_of_any_size_is_not_read_beyond_the_cap(tmp_path: Path) -> None:
         tracemalloc.stop()
 
 
-def test_folder_in_place_of_a_file_is_absent(tmp_path: Path) -> None:
-    (tmp_path / "do_1.json").mkdir()
-    os.mkfifo(tmp_path / "do_2.json")
-    states = FilesCatalogue(tmp_path).states(["do_1", "do_2"])
-    assert set(states.values()) == {CollectionState.ABSENT}
+def loop_of_links(path: Path) -> None:
+    path.symlink_to(path)
 
 
-def test_file_that_can_not_be_read_costs_its_collection_alone(tmp_path: Path) -> None:
-    (tmp_path / "do_1.json").mkdir()
-    assert reason_of(tmp_path) is Reason.TREE_UNAVAILABLE
-    with pytest.raises(NotMade, match=r'tree of collection "do_1": its file can not be read \(Is a directory\)'):
-        FilesCatalogue(tmp_path).tree("do_1")
+# Rights do not stop root, so these stand for all that an operating system may say to a read.
+UNREADABLE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "directory": (Path.mkdir, "Is a directory"),
+    "pipe": (os.mkfifo, "Not a regular file"),
+    "device": (lambda path: path.symlink_to("/dev/zero"), "Not a regular file"),
+    "loop of links": (loop_of_links, "Too many levels of symbolic links"),
+}
+
+
+@pytest.mark.parametrize(("make", "words"), UNREADABLE.values(), ids=UNREADABLE)
+def test_file_that_can_not_be_read_costs_its_collection_alone(
+    tmp_path: Path, make: Callable[[Path], object], words: str
+) -> None:
+    make(tmp_path / "do_1.json")
+    store(tmp_path, "do_2.json", answer("do_2"))
+    outcomes = layouts(FilesCatalogue(tmp_path), ["do_1", "do_2"], RULES, 2)
+    assert isinstance(outcomes["do_2"], Layout)
+    refusal = outcomes["do_1"]
+    assert isinstance(refusal, NotMade)
+    assert refusal.reason is Reason.TREE_UNAVAILABLE
+    assert str(refusal) == (
+        f'tree of collection "do_1": its file can not be read ({words}), while the catalogue answers otherwise; '
+        "look at this collection there and try again"
+    )
+
+
+@pytest.mark.parametrize(("make", "words"), UNREADABLE.values(), ids=UNREADABLE)
+def test_file_that_can_not_be_read_fails_a_search(tmp_path: Path, make: Callable[[Path], object], words: str) -> None:
+    make(tmp_path / "do_1.json")
+    store(tmp_path, "do_2.json", answer("do_2", channel="a"))
+    with pytest.raises(StepFailed, match=rf"searching the catalogue file .*do_1\.json: {words}; make it readable"):
+        FilesCatalogue(tmp_path).search(BY_CHANNEL)
+
+
+def test_link_to_nothing_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "do_1.json").symlink_to(tmp_path / "none")
+    catalogue = FilesCatalogue(tmp_path)
+    assert catalogue.states(["do_1"]) == {"do_1": CollectionState.ABSENT}
+    assert catalogue.search(BY_CHANNEL) == []
+    assert reason_of(tmp_path) is Reason.UNKNOWN_COLLECTION
+
+
+def test_folder_that_goes_away_is_charged_to_no_collection(tmp_path: Path) -> None:
+    folder = tmp_path / "catalogue"
+    folder.mkdir()
+    catalogue = FilesCatalogue(folder)
+    assert catalogue.states(["do_1"]) == {"do_1": CollectionState.ABSENT}
+    folder.rmdir()
+    loop_of_links(folder)
+    for call in (lambda: catalogue.tree("do_1"), lambda: catalogue.search(BY_CHANNEL), catalogue.check):
+        with pytest.raises(CatalogueError, match=r"opening the catalogue .*: Too many levels of symbolic links"):
+            call()
 
 
 def test_file_that_went_away_after_it_was_seen_is_unknown(tmp_path: Path) -> None:
@@ -219,7 +262,6 @@ def test_search_finds_only_roots_that_are_what_their_file_says(tmp_path: Path) -
     store(tmp_path, ".json", answer("", channel="a"))
     store(tmp_path, "do_5.json", answer("do_5", channel="a", status=["Live"]))
     store(tmp_path, "do_6.json", answer("do_6", channel="a", x="y" * 2000))
-    (tmp_path / "do_7.json").mkdir()
     assert FilesCatalogue(tmp_path, 1000).search(BY_CHANNEL) == [Found("do_1", CollectionState.LIVE)]
 
 
@@ -238,16 +280,6 @@ def test_search_of_more_than_10000_hits_is_refused(tmp_path: Path) -> None:
     store(tmp_path, "do_x.json", answer("do_x", channel="a"))
     with pytest.raises(RequestError, match="finds 10,001 collections, more than 10,000 hits; narrow its filters"):
         catalogue.search(BY_CHANNEL)
-
-
-def test_file_that_can_not_be_read_fails_a_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: Path, _mode: str) -> NoReturn:
-        raise PermissionError(errno.EACCES, "Permission denied", str(path))
-
-    store(tmp_path, "do_1.json", answer("do_1", channel="a"))
-    monkeypatch.setattr(Path, "open", refuse)  # rights do not stop root
-    with pytest.raises(StepFailed, match=r"searching the catalogue file .*do_1\.json: Permission denied"):
-        FilesCatalogue(tmp_path).search(BY_CHANNEL)
 
 
 def test_memory_of_a_search_does_not_grow_with_the_number_of_files(tmp_path: Path) -> None:

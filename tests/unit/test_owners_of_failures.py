@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from progress_exhaust.catalogue import refusals as of_catalogue
+from progress_exhaust.catalogue.in_flight import Share
 from progress_exhaust.errors import (
     NotMade,
     OutputError,
@@ -131,7 +132,7 @@ def no_tree(rig: Rig) -> None:
 
 
 def broken_tree(rig: Rig) -> None:
-    def tree(collection_id: str) -> object:
+    def tree(collection_id: str, share: Share | None = None) -> object:
         if collection_id == "do_0":
             raise of_catalogue.bad_tree(collection_id, "root is a list", "an object")
         return rig.catalogue.trees[collection_id]
