@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -84,21 +84,25 @@ def kept(
 ) -> KeptWorld:
     kept = KeptWorld.load(cassandra_session, cassandra_node, odd_world(), tmp_path_factory.mktemp("reading"), "reading")
     keyspace = kept.name("user_enrolments").partition(".")[0]
-    rows = list(cassandra_session.execute(f"SELECT * FROM {kept.name('user_enrolments')}"))
     columns = ", ".join(f"{column} {kind}" for column, kind in _COLUMNS.items())
     for name, key in BY_BATCH.items():
         cassandra_session.execute(f"CREATE TABLE {keyspace}.{name} ({columns}, {key})")
         insert = cassandra_session.prepare(
             f"INSERT INTO {keyspace}.{name} ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' for _ in _COLUMNS)})"
         )
-        for row in rows:
-            as_text = row.issued_certificates and json.dumps([dict(one) for one in row.issued_certificates])
-            values = row._asdict() | {"issued_certificates": as_text}
-            cassandra_session.execute(insert, [values[column] for column in _COLUMNS])
+        for row in kept.world.rows("user_enrolments"):
+            cassandra_session.execute(insert, [as_kept_by_batch(row.get(column), column) for column in _COLUMNS])
         cassandra_session.execute(
             f"INSERT INTO {keyspace}.{name} (batchid, courseid, userid, active) VALUES ('{BATCH_ID}', '', 'u', true)"
         )
     return kept
+
+
+def as_kept_by_batch(value: Any, column: str) -> Any:
+    """Give a value as the driver takes it, also where Python has no such year in UTC; certificates as text."""
+    if isinstance(value, datetime):
+        return (value - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+    return json.dumps(value) if column == "issued_certificates" else value
 
 
 def settings(kept: KeptWorld, read_by: ReadBy, enrolments: str = "", **sections: Any) -> Settings:

@@ -32,6 +32,8 @@ ENROLMENT = {
     "enrolleddate": "2020-08-25 13:45:54:150+0000",
     "completedon": "2020-08-27T19:15:54.150999+05:30",
     "contentstatus": {"do_a": 2, "do_b": None},
+    "progress": 2,
+    "completionpercentage": 67,
     "certificates": [{"name": "Course", "id": None}],
     "issued_certificates": [],
 }
@@ -44,6 +46,8 @@ ENROLMENT_ROW = Row(
     enrolleddate="2020-08-25 13:45:54:150+0000",
     completedon=datetime(2020, 8, 27, 13, 45, 54, 150_999, UTC),
     contentstatus={"do_a": 2, "do_b": None},
+    progress=2,
+    completionpercentage=67,
     certificates=[{"name": "Course", "id": None}],
     issued_certificates=[],
 )
