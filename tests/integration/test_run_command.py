@@ -476,7 +476,8 @@ def test_metrics_that_can_not_be_written_are_told_and_the_request_stays_done(rig
     file = rig.world / "catalogue"  # a folder, and no file can take its place
     ended = rig.run("--log-format", "text", PROGRESS_EXHAUST__REQUESTS__METRICS_FILE=str(file))
     assert ended.code == 1
-    assert ended.errors()[0] == f"writing metrics to {file}: Is a directory; check requests.metrics_file"
+    told = f"writing metrics to {file}: a directory stands in its place; check requests.metrics_file"
+    assert ended.errors()[0] == told
     assert rig.row("r-1")["status"] == "SUCCESS"
 
 
