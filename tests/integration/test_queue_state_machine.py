@@ -1,8 +1,9 @@
-"""Any order of claims, crashes, lost sessions, ends, cancellations and re-submissions keeps the queue's promises."""
+"""Any order of claims, crashes, lost sessions, ends, cancellations and changes by others keeps the queue's promises."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
+from progress_exhaust.errors import RowLockedError
 from progress_exhaust.job_requests.model import Claim, Closing, Delivered, NewRequest, NotClaimed, RequestKey, Status
 from progress_exhaust.job_requests.queue import PostgresQueue
 from progress_exhaust.settings import RequestSettings
@@ -36,6 +38,7 @@ class ExpectedRow:
     status: str = "SUBMITTED"
     iteration: int | None = None
     has_ended: bool = False
+    channel: str = "c"
     urls: tuple[str, ...] = ()
     err_message: str = ""
 
@@ -68,6 +71,8 @@ class QueueMachine(RuleBasedStateMachine):
         self.rows: dict[RequestKey, ExpectedRow] = {}
         self.locks: dict[RequestKey, Driver] = {}
         self.old_claims: list[tuple[Driver, Claim]] = []
+        # Of these nobody has asked yet whether they were cancelled.
+        self.unanswered: list[Claim] = []
         self.made = 0
         self.drivers = [self.new_driver(number) for number in range(DRIVERS)]
         self.watcher = self.new_driver(DRIVERS)
@@ -104,19 +109,42 @@ class QueueMachine(RuleBasedStateMachine):
             return
         driver.is_lost = False
         for key, claim in list(driver.held.items()):
-            if key not in self.locks and self.is_as_claimed(claim):
+            if key not in self.locks and (self.is_as_claimed(claim) or self.is_cancelled(claim)):
                 self.locks[key] = driver
             else:
                 del driver.held[key]
                 self.old_claims.append((driver, claim))
+                self.unanswered.append(claim)
 
     def is_as_claimed(self, claim: Claim) -> bool:
-        row = self.rows[claim.key]
-        return (row.status, row.iteration, row.submitted_at) == ("PROCESSING", claim.iteration, claim.submitted_at)
+        return self.rows[claim.key].status == "PROCESSING" and self.is_the_same(claim)
 
-    def let_go(self, driver: Driver, key: RequestKey) -> None:
-        self.old_claims.append((driver, driver.held.pop(key)))
+    def is_cancelled(self, claim: Claim) -> bool:
+        row = self.rows[claim.key]
+        return (row.status, row.err_message) == ("FAILED", "Cancelled") and self.is_the_same(claim)
+
+    def is_the_same(self, claim: Claim) -> bool:
+        row = self.rows[claim.key]
+        asked = (row.iteration, row.submitted_at, row.channel)
+        return asked == (claim.iteration, claim.submitted_at, claim.channel)
+
+    def is_unanswered(self, claim: Claim) -> bool:
+        return any(one is claim for one in self.unanswered)
+
+    def let_go(self, driver: Driver, key: RequestKey, *, is_ended: bool) -> None:
+        claim = driver.held.pop(key)
+        self.old_claims.append((driver, claim))
+        if not is_ended:
+            self.unanswered.append(claim)
         del self.locks[key]
+
+    @contextmanager
+    def row_locked(self, key: RequestKey) -> Iterator[None]:
+        with self.database.server.connect(self.database.name) as session, session.cursor() as cursor:
+            look = "BEGIN; SELECT FROM job_request WHERE tag = %s AND request_id = %s FOR UPDATE"
+            cursor.execute(look, [key.tag, key.request_id])
+            yield
+            cursor.execute("ROLLBACK")
 
     def new_files(self, key: RequestKey) -> tuple[str, ...]:
         self.made += 1
@@ -145,6 +173,55 @@ class QueueMachine(RuleBasedStateMachine):
             )
 
     @precondition(lambda self: self.rows)
+    @rule(key=keys, channel=st.sampled_from(["c", "d"]))
+    def ask_for_something_else(self, key: RequestKey, channel: str) -> None:
+        """Someone changes what a row asks for, or changes it back, and nothing else."""
+        if row := self.rows.get(key):
+            row.channel = channel
+            self.database.execute(
+                "UPDATE job_request SET requested_channel = %s WHERE tag = %s AND request_id = %s",
+                [channel, key.tag, key.request_id],
+            )
+
+    @precondition(lambda self: self.rows)
+    @rule(number=drivers, key=keys)
+    def claim_while_someone_has_the_row_locked(self, number: int, key: RequestKey) -> None:
+        driver, row = self.drivers[number], self.rows.get(key)
+        with self.row_locked(key):
+            found = driver.queue.claim(key)
+        if key in driver.held:
+            assert found is NotClaimed.OWNED
+            return
+        self.use(driver)
+        is_due = row is not None and row.status in ("SUBMITTED", "PROCESSING")
+        expected = NotClaimed.LOCKED if is_due else NotClaimed.NOT_DUE
+        assert found is (NotClaimed.OWNED if key in self.locks else expected)
+
+    @precondition(lambda self: any(driver.held for driver in self.drivers))
+    @rule(data=st.data())
+    def checkpoint_while_someone_has_the_row_locked(self, data: st.DataObject) -> None:
+        driver, key, _ = self.draw_held(data)
+        with self.row_locked(key):
+            driver.queue.checkpoint({key: Delivered(("not noted.csv",), "[]")})
+        self.use(driver)
+
+    @precondition(lambda self: any(driver.held for driver in self.drivers))
+    @rule(data=st.data())
+    def close_while_someone_has_the_row_locked(self, data: st.DataObject) -> None:
+        driver, key, claim = self.draw_held(data)
+        closed = None
+        with self.row_locked(key):
+            try:
+                closed = driver.queue.close(claim, Closing(Status.SUCCESS, Delivered((), "[]"), None, self.now, 1, ""))
+            except RowLockedError:
+                assert closed is None
+        self.use(driver)
+        is_ours = key in driver.held and self.is_as_claimed(claim)
+        assert closed is (None if is_ours else False)
+        if key in driver.held and not is_ours:
+            self.let_go(driver, key, is_ended=False)
+
+    @precondition(lambda self: self.rows)
     @rule(number=drivers, key=keys)
     def claim(self, number: int, key: RequestKey) -> None:
         self.claim_as(self.drivers[number], key)
@@ -162,7 +239,8 @@ class QueueMachine(RuleBasedStateMachine):
             assert found is NotClaimed.NOT_DUE
         elif row.status == "PROCESSING" and (row.iteration or 0) + 1 >= TRIES:
             assert found is NotClaimed.GAVE_UP
-            row.status, row.iteration, row.has_ended = "FAILED", (row.iteration or 0) + 1, True
+            row.status, row.has_ended = "SUCCESS" if row.urls else "FAILED", True
+            row.iteration = (row.iteration or 0) + 1
             row.err_message = "Given up after 3 tries: its driver died"
         else:
             assert isinstance(found, Claim)
@@ -226,20 +304,62 @@ class QueueMachine(RuleBasedStateMachine):
             row = self.rows[key]
             row.status, row.urls, row.err_message, row.has_ended = status.value, files, "words", True
         if key in driver.held:
-            self.let_go(driver, key)
+            self.let_go(driver, key, is_ended=closed)
+        assert not driver.queue.close(claim, Closing(status, Delivered(files, "[]"), at, at, 5, "words")), "once"
 
     @precondition(lambda self: any(driver.held for driver in self.drivers))
-    @rule(data=st.data())
-    def release(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), has_failed=st.booleans())
+    def release(self, data: st.DataObject, has_failed: bool) -> None:
+        """One that has failed for the last time is closed instead, by who counts the tries."""
         driver, key, claim = self.draw_held(data)
         files = self.new_files(key)
-        released = driver.queue.release(claim, Delivered(files, "[]"))
+        failed_try = "it failed" if has_failed and claim.iteration + 1 < TRIES else ""
+        released = driver.queue.release(claim, Delivered(files, "[]"), failed_try=failed_try)
         self.use(driver)
         assert released == (key in driver.held and self.is_as_claimed(claim))
         if released:
-            self.rows[key].status, self.rows[key].urls = "SUBMITTED", files
+            row = self.rows[key]
+            row.status, row.urls = "SUBMITTED", files
+            if failed_try:
+                row.iteration, row.err_message = claim.iteration + 1, failed_try
         if key in driver.held:
-            self.let_go(driver, key)
+            self.let_go(driver, key, is_ended=released)
+        assert not driver.queue.release(claim, Delivered(files, "[]"), failed_try=failed_try), "once"
+
+    @precondition(lambda self: any(driver.held for driver in self.drivers))
+    @rule(data=st.data())
+    def cancel_while_the_session_is_lost(self, data: st.DataObject) -> None:
+        driver, key, _ = self.draw_held(data)
+        self.cut(driver)
+        self.cancel_as_someone(key)
+
+    @precondition(lambda self: self.unanswered or any(driver.held for driver in self.drivers))
+    @rule(data=st.data())
+    def ask_whether_it_was_cancelled(self, data: st.DataObject) -> None:
+        """Only of claims that hold no more, or were told so; each is answered once."""
+        claims = [
+            (driver, claim)
+            for driver, claim in (
+                *((driver, claim) for driver in self.drivers for claim in driver.held.values()),
+                *self.old_claims,
+            )
+            if driver in self.drivers and not self.is_as_claimed(claim)
+        ]
+        if not claims:
+            return
+        driver, claim = data.draw(st.sampled_from(claims))
+        files = self.new_files(claim.key)
+        is_open = driver.held.get(claim.key) is claim or self.is_unanswered(claim)
+        was_cancelled = driver.queue.note_files_of_cancelled(claim, Delivered(files, "[]"))
+        assert was_cancelled == (is_open and self.is_cancelled(claim))
+        if is_open:
+            self.use(driver)
+        if was_cancelled:
+            self.rows[claim.key].urls = files
+        if driver.held.get(claim.key) is claim:
+            self.let_go(driver, claim.key, is_ended=True)
+        self.unanswered = [one for one in self.unanswered if one is not claim]
+        assert not driver.queue.note_files_of_cancelled(claim, Delivered(("late.csv",), "[]"))
 
     @precondition(lambda self: any(driver.held for driver in self.drivers))
     @rule(data=st.data())
@@ -255,6 +375,9 @@ class QueueMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.rows)
     @rule(key=keys)
     def cancel(self, key: RequestKey) -> None:
+        self.cancel_as_someone(key)
+
+    def cancel_as_someone(self, key: RequestKey) -> None:
         row = self.rows.get(key)
         ended = self.watcher.queue.cancel(request_id=key.request_id, tag=key.tag, now=self.tick())
         is_open = row is not None and row.status in ("SUBMITTED", "PROCESSING")
