@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -155,6 +156,8 @@ class PostgresBench:
         columns = {COLUMNS[name]: _as_column(value) for name, value in row.items()}
         if not self.keeps_processed:
             columns.pop("processed_batches", None)
+        if not self.has_key:
+            columns.pop("encryption_key", None)
         return columns
 
 
@@ -309,6 +312,15 @@ def test_request_that_kills_its_drivers_is_given_up(bench: Bench) -> None:
     assert not last.listed()[0].is_alive
 
 
+def test_request_that_is_given_up_without_a_file_fails(bench: Bench) -> None:
+    bench.put(status="PROCESSING", iteration=2)
+    queue = bench.queue()
+    assert queue.claim(KEY) is NotClaimed.GAVE_UP
+    row = bench.row()
+    assert (row.status, row.err_message) == ("FAILED", "Given up after 3 tries: its driver died")
+    assert (row.urls or None, row.iteration, row.completed_at) == (None, 3, NOON)
+
+
 def test_one_try_means_that_no_orphan_is_taken_over(bench: Bench) -> None:
     bench.put(status="PROCESSING", iteration=None)
     assert bench.queue(RequestSettings(tries=1)).claim(KEY) is NotClaimed.GAVE_UP
@@ -416,6 +428,41 @@ def test_request_given_back_keeps_count_and_files_and_is_due_for_all(bench: Benc
     assert bench.row().urls == FILES.urls
 
 
+def test_failed_try_is_counted_and_told_and_the_next_claim_keeps_it(bench: Bench) -> None:
+    bench.put(iteration=1)
+    first, second = bench.queue(), bench.queue()
+    claim = claimed(first)
+    assert first.release(claim, FILES, failed_try="Search refused:\nHTTP 400")
+    row = bench.row()
+    assert (row.status, row.iteration, row.completed_at, row.urls) == ("SUBMITTED", 2, None, FILES.urls)
+    assert row.err_message == "Search refused: HTTP 400"
+    assert [(due.iteration, due.is_processing) for due in second.due()] == [(2, False)]
+    assert not first.is_ours(claim)
+    taken = claimed(second)
+    assert (taken.iteration, taken.was_orphan, taken.is_new) == (2, False, False)
+    assert second.release(taken, FILES)
+    assert (bench.row().iteration, bench.row().err_message) == (2, "Search refused: HTTP 400")
+    last = claimed(second)
+    assert second.close(last, ending())
+    assert (bench.row().status, bench.row().err_message) == ("SUCCESS", None)
+
+
+def test_count_of_failed_tries_does_not_overflow(bench: Bench) -> None:
+    bench.put(iteration=2**31 - 1)
+    queue = bench.queue()
+    assert queue.release(claimed(queue), FILES, failed_try="once more")
+    assert (bench.row().iteration, bench.row().err_message) == (2**31 - 1, "once more")
+    assert claimed(queue).iteration == 2**31 - 1
+
+
+@pytest.mark.parametrize("text", ["\x00", "\ud800\n"], ids=repr)
+def test_failed_try_whose_words_can_not_be_stored_is_counted_all_the_same(bench: Bench, text: str) -> None:
+    bench.put(err_message="before")
+    queue = bench.queue()
+    assert queue.release(claimed(queue), FILES, failed_try=text)
+    assert (bench.row().status, bench.row().iteration, bench.row().err_message) == ("SUBMITTED", 1, None)
+
+
 def test_earlier_claim_of_the_same_driver_is_not_the_later_one(bench: Bench) -> None:
     bench.put()
     queue = bench.queue()
@@ -437,6 +484,12 @@ def test_earlier_claim_of_the_same_driver_is_not_the_later_one(bench: Bench) -> 
         {"submitted_at": NOON},
         {"submitted_at": None},
         {"iteration": None},
+        {"request_data": '{"batchId": "b"}'},
+        {"request_data": "null"},
+        {"request_data": None},
+        {"channel": "d"},
+        {"channel": ""},
+        {"channel": None},
     ],
     ids=str,
 )
@@ -449,10 +502,219 @@ def test_row_that_someone_rewrites_is_not_ours_any_more(bench: Bench, change: di
     before = bench.row()
     assert not queue.is_ours(claim)
     queue.checkpoint({KEY: FILES})
-    queue.note_files_of_cancelled(claim, FILES)
     assert not queue.close(claim, ending())
+    assert not queue.release(claim, FILES, failed_try="late")
+    assert not queue.note_files_of_cancelled(claim, FILES)
     assert bench.row() == before
     assert not queue.listed()[0].is_alive
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(None, "secret"), ("", "secret"), ("secret", "other"), ("secret", None), ("secret", ""), (None, ""), ("", None)],
+)
+def test_row_with_another_password_is_not_ours_any_more(bench: Bench, before: str | None, after: str | None) -> None:
+    if not bench.has_key:
+        bench.put()
+        assert not claimed(bench.queue()).has_key
+        return
+    bench.put(encryption_key=before)
+    queue = bench.queue()
+    claim = claimed(queue)
+    assert claim.has_key is bool(before)
+    assert "secret" not in repr(claim)
+    assert queue.is_ours(claim)
+    bench.change(encryption_key=after)
+    as_changed = bench.row()
+    assert not queue.is_ours(claim)
+    queue.checkpoint({KEY: FILES})
+    assert not queue.close(claim, ending())
+    assert not queue.release(claim, FILES)
+    assert bench.row() == as_changed
+
+
+def test_text_that_moves_from_one_column_to_the_next_is_a_change(bench: Bench) -> None:
+    bench.put(request_data="1", channel="23")
+    queue = bench.queue()
+    claim = claimed(queue)
+    bench.change(request_data="12", channel="3")
+    assert not queue.is_ours(claim)
+
+
+def test_file_list_of_a_cancelled_request_that_asks_for_something_else_now_stays(bench: Bench) -> None:
+    bench.put()
+    queue = bench.queue()
+    claim = claimed(queue)
+    queue.cancel(request_id="r-1", tag=None, now=NOON)
+    bench.change(channel="d")
+    assert not queue.note_files_of_cancelled(claim, FILES)
+    assert not bench.row().urls
+
+
+def test_changed_row_that_is_put_back_is_ours_again(bench: Bench) -> None:
+    bench.put()
+    queue = bench.queue()
+    claim = claimed(queue)
+    bench.change(channel="d")
+    assert not queue.is_ours(claim)
+    bench.change(channel="c")
+    assert queue.is_ours(claim)
+    assert queue.close(claim, ending())
+
+
+Ask = Callable[[Queue, Claim], bool]
+ENDS: dict[str, Ask] = {
+    "close": lambda queue, claim: queue.close(claim, ending()),
+    "release": lambda queue, claim: queue.release(claim, FILES),
+    "failed try": lambda queue, claim: queue.release(claim, FILES, failed_try="it failed"),
+    "note": lambda queue, claim: queue.note_files_of_cancelled(claim, FILES),
+}
+
+
+@pytest.mark.parametrize("later", ENDS)
+@pytest.mark.parametrize("first", ENDS)
+def test_claim_is_ended_once(bench: Bench, first: str, later: str) -> None:
+    bench.put()
+    queue = bench.queue()
+    claim = claimed(queue)
+    if first == "note":
+        queue.cancel(request_id="r-1", tag=None, now=NOON)
+    assert ENDS[first](queue, claim)
+    before = bench.row()
+    # As though this very claim could be ended once more.
+    bench.change(status="PROCESSING", err_message=None, iteration=claim.iteration)
+    assert not ENDS[later](queue, claim)
+    assert not queue.is_ours(claim)
+    bench.change(status=before.status, err_message=before.err_message, iteration=before.iteration)
+    assert not ENDS[later](queue, claim)
+    assert bench.row() == before
+
+
+@pytest.mark.parametrize("first", ["close", "release"])
+def test_cancelled_request_whose_end_was_refused_has_its_files_listed_once(bench: Bench, first: str) -> None:
+    bench.put()
+    queue = bench.queue()
+    claim = claimed(queue)
+    queue.cancel(request_id="r-1", tag=None, now=NOON)
+    assert not ENDS[first](queue, claim)
+    assert not queue.listed()[0].is_alive
+    assert not ENDS[first](queue, claim)
+    assert queue.note_files_of_cancelled(claim, FILES)
+    assert bench.row().urls == FILES.urls
+    assert not queue.note_files_of_cancelled(claim, NOTHING)
+    assert bench.row().urls == FILES.urls
+
+
+@pytest.mark.parametrize("end", [*ENDS, "all of them"])
+def test_of_many_threads_that_end_a_claim_one_is_told_so(bench: Bench, end: str) -> None:
+    bench.put()
+    queue = bench.queue()
+    claim = claimed(queue)
+    if end == "note":
+        queue.cancel(request_id="r-1", tag=None, now=NOON)
+    asks = [ask for name, ask in ENDS.items() if name != "note"] * 3 if end == "all of them" else [ENDS[end]] * 8
+    start = threading.Barrier(8)
+
+    def ask_at_once(ask: Ask) -> bool:
+        start.wait(30)
+        return ask(queue, claim)
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(ask_at_once, asks[:8]))
+    assert sorted(answers) == [False] * 7 + [True]
+    assert not queue.listed()[0].is_alive
+
+
+def test_row_that_someone_else_has_locked_is_skipped_and_claimed_later(bench: Bench) -> None:
+    other = RequestKey("t", "r-2")
+    bench.put()
+    bench.put(other)
+    queue = bench.queue()
+    with bench.locked():
+        assert queue.claim(KEY) is NotClaimed.LOCKED
+        assert not queue.listed(request_id="r-1")[0].is_alive, "nothing is kept of it"
+        assert isinstance(queue.claim(other), Claim), "nobody else waits"
+        assert [due.key for due in queue.due()] == [KEY]
+    bench.change(status="FAILED")
+    with bench.locked():
+        assert queue.claim(KEY) is NotClaimed.NOT_DUE
+    bench.change(status="SUBMITTED")
+    assert isinstance(queue.claim(KEY), Claim)
+
+
+def test_owned_row_that_is_locked_too_is_owned(bench: Bench) -> None:
+    bench.put()
+    first, second = bench.queue(), bench.queue()
+    claim = claimed(first)
+    with bench.locked():
+        assert second.claim(KEY) is NotClaimed.OWNED
+        assert first.is_ours(claim), "a look does not wait"
+
+
+def test_checkpoint_leaves_out_locked_rows_until_a_later_one(bench: Bench) -> None:
+    other = RequestKey("t", "r-2")
+    bench.put()
+    bench.put(other)
+    queue = bench.queue()
+    claimed(queue)
+    claimed(queue, other)
+    with bench.locked():
+        queue.checkpoint({KEY: FILES, other: FILES})
+        assert (bench.row().urls or None, bench.row(other).urls) == (None, FILES.urls)
+    queue.checkpoint({KEY: FILES})
+    assert bench.row().urls == FILES.urls
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_claim_of_a_locked_row_stays_and_is_ended_by_asking_again(bench: Bench, end: str) -> None:
+    bench.put()
+    queue, other = bench.queue(), bench.queue()
+    claim = claimed(queue)
+    if end == "note":
+        queue.cancel(request_id="r-1", tag=None, now=NOON)
+    before = bench.row()
+    with bench.locked():
+        with pytest.raises(RowLockedError, match="locked; try again"):
+            ENDS[end](queue, claim)
+        assert queue.listed()[0].is_alive
+        assert queue.is_ours(claim) is (end != "note")
+    assert bench.row() == before
+    if end != "note":
+        assert other.claim(KEY) is NotClaimed.OWNED
+    assert ENDS[end](queue, claim)
+    assert not queue.listed()[0].is_alive
+
+
+def test_claim_of_a_locked_row_may_be_ended_otherwise_than_was_tried(bench: Bench) -> None:
+    bench.put(urls=FILES.urls)
+    queue = bench.queue()
+    claim = claimed(queue)
+    with bench.locked(), pytest.raises(RowLockedError):
+        queue.release(claim, FILES)
+    # Just as the release would have left it, but by somebody else.
+    bench.change(status="SUBMITTED")
+    assert not queue.release(claim, FILES)
+
+
+def test_row_that_is_locked_but_not_ours_any_more_is_not_waited_for(bench: Bench) -> None:
+    bench.put()
+    queue = bench.queue()
+    claim = claimed(queue)
+    bench.change(status="SUBMITTED")
+    with bench.locked():
+        assert not queue.close(claim, ending())
+
+
+def test_cancelling_a_locked_row_says_so_and_changes_nothing(bench: Bench) -> None:
+    bench.put()
+    queue = bench.queue()
+    with (
+        bench.locked(),
+        pytest.raises(RowLockedError, match=r"^cancelling request r-1: someone else has its row .*try"),
+    ):
+        queue.cancel(request_id="r-1", tag=None, now=NOON)
+    assert bench.row().status == "SUBMITTED"
+    assert queue.cancel(request_id="r-1", tag=None, now=NOON) == [KEY]
 
 
 def test_lock_of_a_rewritten_row_is_kept_until_its_claim_is_ended(bench: Bench) -> None:
@@ -582,7 +844,7 @@ def test_hostile_texts_are_stored_and_compared_as_they_are(bench: Bench, text: s
     assert bench.row(RequestKey("other", "other")).status == "SUBMITTED"
 
 
-def test_keys_that_share_a_lock_are_safe(bench: Bench) -> None:
+def test_keys_that_read_alike_have_locks_of_their_own(bench: Bench) -> None:
     one, two = RequestKey("a|b", "c"), RequestKey("a", "b|c")
     bench.put(one)
     bench.put(two)
@@ -590,6 +852,7 @@ def test_keys_that_share_a_lock_are_safe(bench: Bench) -> None:
     claims = {key: claimed(first, key) for key in (one, two)}
     assert first.close(claims[one], ending())
     assert second.claim(two) is NotClaimed.OWNED
+    assert {row.key: row.is_alive for row in second.listed()} == {one: False, two: True}
     assert first.is_ours(claims[two])
     assert first.close(claims[two], ending())
     bench.change(two, status="SUBMITTED")
@@ -711,7 +974,7 @@ def all_ends(queue: Queue, claim: Claim) -> list[bool]:
 
 
 @pytest.mark.parametrize("way", ["close", "release", "cancelled"])
-def test_claim_is_ended_once(bench: Bench, way: str) -> None:
+def test_claim_ends_once_by_each_way(bench: Bench, way: str) -> None:
     bench.put()
     queue = bench.queue()
     claim = claimed(queue)

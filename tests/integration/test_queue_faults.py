@@ -248,6 +248,118 @@ def test_files_of_a_cancelled_request_are_listed_though_an_answer_was_lost(
     assert queue_database.row()["download_urls"] == list(FILES.urls)
 
 
+def test_request_that_is_cancelled_while_the_session_is_lost_has_its_files_listed(
+    queue_database: QueueDatabase,
+) -> None:
+    queue_database.insert()
+    with driver(queue_database) as queue, driver(queue_database) as other:
+        claim = claimed(queue)
+        queue_database.cut_sessions()
+        assert other.cancel(request_id="r-1", tag=None, now=NOON) == [KEY]
+        assert not queue.is_ours(claim)
+        assert other.listed()[0].is_alive, "threads of it may be at work still"
+        assert not queue.close(claim, success())
+        assert not other.listed()[0].is_alive
+        assert queue.note_files_of_cancelled(claim, FILES)
+        assert not queue.note_files_of_cancelled(claim, NOTHING)
+    row = queue_database.row()
+    assert (row["status"], row["err_message"], row["download_urls"]) == ("FAILED", "Cancelled", list(FILES.urls))
+
+
+def test_cancelled_request_whose_lock_another_looks_at_has_its_files_listed_too(queue_database: QueueDatabase) -> None:
+    queue_database.insert()
+    with driver(queue_database) as queue, driver(queue_database) as other, driver(queue_database) as looking:
+        claim = claimed(queue)
+        queue_database.cut_sessions()
+        queue_database.execute("UPDATE job_request SET iteration = 0")
+        taken = claimed(looking)
+        # That one has done nothing yet, and the row is put back as it was.
+        queue_database.execute("UPDATE job_request SET iteration = 0")
+        assert other.cancel(request_id="r-1", tag=None, now=NOON) == [KEY]
+        assert not queue.is_ours(claim)
+        assert queue.note_files_of_cancelled(claim, FILES)
+        assert not looking.is_ours(taken)
+    assert queue_database.row()["download_urls"] == list(FILES.urls)
+
+
+def test_claims_that_could_not_all_be_taken_up_are_taken_up_by_the_next_who_asks(queue_database: QueueDatabase) -> None:
+    queue_database.insert()
+    server = queue_database.server
+    with driver(queue_database, statement_timeout_s=2) as queue, driver(queue_database) as other:
+        claim = claimed(queue)
+        queue_database.cut_sessions()
+        with server.connect(queue_database.name) as session, session.cursor() as cursor:
+            cursor.execute("BEGIN; LOCK TABLE job_request IN ACCESS EXCLUSIVE MODE")
+            with pytest.raises(RowLockedError):
+                queue.is_ours(claim)
+            cursor.execute("ROLLBACK")
+        assert queue.is_ours(claim)
+        assert other.claim(KEY) is NotClaimed.OWNED
+        assert queue.close(claim, success())
+
+
+def test_failed_try_whose_answer_was_lost_is_counted_once(queue_database: QueueDatabase, proxy: TcpProxy) -> None:
+    queue_database.insert()
+    with driver(queue_database, port=proxy.port) as queue:
+        claim = claimed(queue)
+        with next_answer_lost(proxy):
+            assert queue.release(claim, FILES, failed_try="search refused")
+        assert not queue.release(claim, FILES, failed_try="search refused")
+    row = queue_database.row()
+    assert (row["status"], row["iteration"], row["err_message"]) == ("SUBMITTED", 1, "search refused")
+
+
+def test_row_that_only_looks_given_back_is_not_taken_for_it(queue_database: QueueDatabase, proxy: TcpProxy) -> None:
+    queue_database.insert(download_urls=list(FILES.urls))
+    with driver(queue_database, port=proxy.port, connect_timeout_s=1) as queue:
+        claim = claimed(queue)
+        proxy.reset()
+        with pytest.raises(QueueError):
+            queue.release(claim, FILES, failed_try="search refused")
+        queue_database.execute("UPDATE job_request SET status = 'SUBMITTED', iteration = 1")
+        proxy.pass_through()
+        assert not queue.release(claim, FILES, failed_try="search refused")
+
+
+def test_many_threads_that_end_a_claim_over_a_lost_session_end_it_once(
+    queue_database: QueueDatabase, proxy: TcpProxy
+) -> None:
+    queue_database.insert()
+    with driver(queue_database, port=proxy.port) as queue, ThreadPoolExecutor(8) as pool:
+        claim = claimed(queue)
+        with next_answer_lost(proxy):
+            answers = list(pool.map(lambda _: queue.close(claim, success()), range(8)))
+    assert sorted(answers) == [False] * 7 + [True]
+
+
+def test_row_of_an_end_that_is_locked_is_ended_over_a_session_made_anew(queue_database: QueueDatabase) -> None:
+    queue_database.insert()
+    server = queue_database.server
+    with driver(queue_database, statement_timeout_s=2) as queue:
+        claim = claimed(queue)
+        with server.connect(queue_database.name) as session, session.cursor() as cursor:
+            cursor.execute("BEGIN; SELECT FROM job_request FOR SHARE")
+            with pytest.raises(RowLockedError):
+                queue.close(claim, success())
+            queue_database.cut_sessions()
+            with pytest.raises(RowLockedError):
+                queue.close(claim, success())
+            cursor.execute("ROLLBACK")
+        assert queue.close(claim, success())
+
+
+def test_request_that_someone_is_putting_in_is_refused_in_a_sentence(queue_database: QueueDatabase) -> None:
+    server = queue_database.server
+    with driver(queue_database) as queue, server.connect(queue_database.name) as session, session.cursor() as cursor:
+        cursor.execute("BEGIN; INSERT INTO job_request (tag, request_id) VALUES ('t', 'r-1')")
+        with pytest.raises(
+            RowLockedError, match=r"^putting in request r-1: someone else is putting it in just now, .*; try"
+        ):
+            queue.submit(NewRequest(KEY, "{}", "someone", "c", NOON))
+        cursor.execute("ROLLBACK")
+        queue.submit(NewRequest(KEY, "{}", "someone", "c", NOON))
+
+
 def test_session_lost_in_the_moment_of_claiming_counts_as_a_death(
     queue_database: QueueDatabase, proxy: TcpProxy
 ) -> None:

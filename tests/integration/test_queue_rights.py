@@ -106,6 +106,22 @@ def test_column_that_is_not_granted_is_named(
     assert len([right for right in rights if right.is_granted]) == len({p for c, p, _ in NEEDS if c == command})
 
 
+def test_password_column_is_asked_for_only_where_there_is_one(queue_database: QueueDatabase, role: Role) -> None:
+    role.grant("run", but="SELECT encryption_key")
+    queue_database.insert()
+    with driver(queue_database, **role.settings()) as queue:
+        assert not granted(queue.rights())["run"]
+        with pytest.raises(QueueError, match="permission denied"):
+            queue.claim(KEY)
+    queue_database.execute("ALTER TABLE job_request DROP encryption_key")
+    with driver(queue_database, **role.settings()) as queue:
+        assert granted(queue.rights())["run"]
+        claim = claimed(queue)
+        assert not claim.has_key
+        queue.checkpoint({KEY: FILES})
+        assert queue.close(claim, success())
+
+
 def test_role_without_any_right_is_told_so(queue_database: QueueDatabase, role: Role) -> None:
     queue_database.insert()
     with driver(queue_database, **role.settings()) as queue:

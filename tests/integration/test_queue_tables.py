@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -9,12 +12,27 @@ import pytest
 
 from progress_exhaust.errors import QueueError, RequestError, SettingsError
 from progress_exhaust.job_requests.model import Claim, NewRequest, NotClaimed, RequestKey
+from progress_exhaust.job_requests.queue import PostgresQueue
+from progress_exhaust.settings import RequestSettings
 from progress_exhaust.stack.postgres import PostgresServer
 from tests.integration.ddl import NEW, SHAPES, Shape
 from tests.integration.queue_database import QueueDatabase
-from tests.integration.queue_drivers import KEY, NOON, claimed, driver, failure, success
+from tests.integration.queue_drivers import FILES, KEY, NOON, claimed, driver, failure, success
 
 LONG = "Not made: " + ", ".join(f"batch-{number:04} (unknown)" for number in range(40))
+
+
+@contextmanager
+def statements_of(database: QueueDatabase) -> Iterator[Callable[[], str]]:
+    """Give what returns the statements that later sessions of this database have sent, as the server logs them."""
+    log = database.server.log
+    database.set_default("log_statement", "all")
+    before = log.stat().st_size
+
+    def statements() -> str:
+        return log.read_bytes()[before:].decode()
+
+    yield statements
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -205,6 +223,101 @@ def test_table_in_another_schema_is_found_by_its_name(queue_database: QueueDatab
     queue_database.set_default("search_path", "portal")
     with driver(queue_database) as queue:
         queue.check()
+
+
+def test_settings_that_name_one_table_differently_meet_at_one_lock(queue_database: QueueDatabase) -> None:
+    queue_database.insert()
+    with (
+        driver(queue_database) as plain,
+        driver(queue_database, table="public.job_request") as qualified,
+        driver(queue_database, table="PUBLIC.Job_Request") as shouted,
+    ):
+        claim = claimed(qualified)
+        for other in (plain, shouted):
+            assert other.claim(KEY) is NotClaimed.OWNED
+            assert other.listed()[0].is_alive
+        queue_database.cut_sessions()
+        assert qualified.is_ours(claim)
+        assert plain.claim(KEY) is NotClaimed.OWNED
+        assert qualified.close(claim, success())
+        assert not plain.listed()[0].is_alive
+
+
+def test_rows_of_another_table_or_another_job_have_locks_of_their_own(queue_database: QueueDatabase) -> None:
+    queue_database.execute("CREATE TABLE other_request (LIKE job_request)")
+    queue_database.execute("CREATE SCHEMA portal; CREATE TABLE portal.job_request (LIKE public.job_request)")
+    queue_database.insert()
+    for table in ("other_request", "portal.job_request"):
+        queue_database.execute(f"INSERT INTO {table} SELECT * FROM public.job_request")
+    with (
+        driver(queue_database) as one,
+        driver(queue_database, table="other_request") as two,
+        driver(queue_database, table="portal.job_request") as three,
+        driver(queue_database, job_id="another-exhaust") as of_another_job,
+    ):
+        claimed(one)
+        for queue in (two, three):
+            assert not queue.listed()[0].is_alive
+            claimed(queue)
+        queue_database.execute("UPDATE public.job_request SET job_id = 'another-exhaust'")
+        assert not of_another_job.listed()[0].is_alive
+        claimed(of_another_job)
+
+
+@pytest.mark.parametrize("kind", ["json", "jsonb", "text", "varchar(100)"])
+def test_request_data_of_any_type_is_part_of_the_fence(postgres: PostgresServer, kind: str) -> None:
+    shape = Shape(NEW.ddl.replace("request_data json", f"request_data {kind}"), 300, True, 0, NEW.key)
+    with QueueDatabase.make(postgres, shape) as database, driver(database) as queue:
+        database.insert(request_data='{"batchId": "b-1"}', encryption_key="canary-password")
+        claim = claimed(queue)
+        assert claim.has_key
+        assert queue.is_ours(claim)
+        database.execute("""UPDATE job_request SET request_data = '{"batchId": "b-2"}'""")
+        assert not queue.close(claim, success())
+
+
+def test_password_of_a_request_is_in_no_statement(queue_database: QueueDatabase) -> None:
+    queue_database.insert(encryption_key="canary-password")
+    with statements_of(queue_database) as statements, driver(queue_database) as queue:
+        claim = claimed(queue)
+        assert "canary" not in repr(claim)
+        assert queue.is_ours(claim)
+        queue.checkpoint({KEY: FILES})
+        assert queue.close(claim, success())
+        text = statements()
+    assert "FOR NO KEY UPDATE SKIP LOCKED" in text
+    assert "canary" not in text
+    for digest in (hashlib.md5, hashlib.sha256):
+        assert digest(b"canary-password").hexdigest() not in text
+
+
+def test_claim_costs_two_statements_and_one_that_fails_three(queue_database: QueueDatabase) -> None:
+    queue_database.insert()
+    queue_database.insert("r-2", status="FAILED")
+    with statements_of(queue_database) as statements, driver(queue_database) as queue, driver(queue_database) as other:
+        counts = []
+        for asked, request_id in ((queue, "r-1"), (other, "r-1"), (queue, "r-2"), (queue, "r-3")):
+            assert asked.due(request_id="none") == [], "it is connected"
+            before = statements().count(" LOG:  statement: ")
+            asked.claim(RequestKey("t", request_id))
+            counts.append(statements().count(" LOG:  statement: ") - before)
+    assert counts == [2, 1, 3, 3]
+
+
+def test_each_claim_has_a_salt_of_its_own(queue_database: QueueDatabase) -> None:
+    queue_database.insert(encryption_key="same")
+    queue_database.insert("r-2", encryption_key="same")
+    salts = iter(["salt-1", "salt-2"])
+    queue = PostgresQueue(queue_database.settings(), RequestSettings(), now=lambda: NOON, new_salt=lambda: next(salts))
+    with statements_of(queue_database) as statements, ExitStack() as stack:
+        stack.callback(queue.close_connections)
+        claims = [claimed(queue, RequestKey("t", request_id)) for request_id in ("r-1", "r-2")]
+        assert all(queue.is_ours(claim) for claim in claims)
+        text = statements()
+    # Those of "same", `{"batchId": "b-1"}` and "channel", with their lengths, after each salt.
+    for salt in ("salt-1", "salt-2"):
+        asked_for = f'{salt}4:same18:{{"batchId": "b-1"}}7:channel'
+        assert hashlib.sha256(asked_for.encode()).hexdigest() in text
 
 
 def test_missing_columns_are_named(queue_database: QueueDatabase) -> None:

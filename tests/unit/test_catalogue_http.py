@@ -681,17 +681,17 @@ SLOW: dict[str, Reply] = {
 
 @pytest.mark.parametrize("reply", SLOW.values(), ids=SLOW)
 def test_call_ends_at_its_deadline(reply: Reply) -> None:
-    with ScriptedServer(Alive(reply)) as server, catalogue_at(server.url, tries=1, total_timeout_s=0.4) as http:
+    with ScriptedServer(Alive(reply)) as server, catalogue_at(server.url, tries=1, total_timeout_s=1.0) as http:
         started = time.monotonic()
         error = not_made(lambda: http.tree("do_1"))
         taken_s = time.monotonic() - started
-    assert 0.4 <= taken_s < 2
-    assert "no whole answer in 0.4 s" in str(error)
+    assert 1.0 <= taken_s < 10
+    assert "no whole answer in 1 s" in str(error)
 
 
 def test_slow_call_is_tried_again_on_a_new_connection() -> None:
     replies = (SLOW["drips its body"], tree_of(TREE))
-    with ScriptedServer(*replies) as server, catalogue_at(server.url, total_timeout_s=0.3) as http:
+    with ScriptedServer(*replies) as server, catalogue_at(server.url, total_timeout_s=1.0) as http:
         assert http.tree("do_1") == TREE
 
 
