@@ -108,8 +108,9 @@ class Share:
 
     def walk(self) -> None:
         """Wait until no other tree is being parsed or walked; this one is, until the room is empty again."""
-        self._all._walking.acquire()
-        self._is_walking = True
+        if not self._is_walking:
+            self._all._walking.acquire()
+            self._is_walking = True
 
     def empty(self) -> None:
         """Give everything back: the tree has been walked, or has not come."""

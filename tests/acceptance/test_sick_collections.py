@@ -68,7 +68,7 @@ def test_service_that_is_away_is_charged_to_nobody(status: int, line: CommandLin
     assert ended.code == 1
     [sentence] = ended.errors()
     assert f"HTTP {status}" in sentence
-    assert sentence.startswith('searching 1 collection from "do-control": ')
+    assert sentence.startswith('searching 2 collections from "do-control": ')
     assert reports_below(tmp_path / "reports") == {}
 
 
