@@ -51,7 +51,12 @@ def see_made(run: Ended, root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("form", "name"), [("{}", ODD), ("file://{}", ODD), ("{}", "out[1] {a,b} *é")], ids=["path", "URL", "pattern"]
+    ("form", "name"),
+    [
+        pytest.param("{}", ODD, id="path", marks=pytest.mark.long),
+        pytest.param("file://{}", ODD, id="URL"),
+        pytest.param("{}", "out[1] {a,b} *é", id="pattern"),
+    ],
 )
 def test_output_root_is_taken_by_its_very_name(world: Path, tmp_path: Path, form: str, name: str) -> None:
     see_made(ended(export_to(form.format(tmp_path / name), world)), tmp_path / name)
@@ -86,7 +91,7 @@ def test_sigterm_leaves_nothing_unfinished_at_an_output_root_of_any_name(world: 
     assert [path.name for path in tmp_path.iterdir()] == [ODD]
 
 
-@pytest.mark.parametrize("umask", [0o000, 0o077])
+@pytest.mark.parametrize("umask", [0o000, pytest.param(0o077, marks=pytest.mark.long)])
 def test_modes_of_what_is_published_do_not_depend_on_the_umask(world: Path, tmp_path: Path, umask: int) -> None:
     prefix = ("sh", "-c", f'umask {umask:03o}; exec "$0" "$@"')
     root = tmp_path / "above" / "reports"

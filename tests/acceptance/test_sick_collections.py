@@ -13,7 +13,7 @@ from tests.acceptance.sick_service import WAYS, SickService, says
 from tests.reference import expected_reports
 from tests.worlds import World, merge, write_catalogue, write_snapshot
 
-IN_EACH_RUN = 3
+IN_EACH_RUN = 1
 
 
 @pytest.fixture(scope="module")

@@ -65,7 +65,13 @@ def test_bytes_of_a_report_are_the_same_in_every_zone_of_the_machine(tmp_path: P
     assert b",1900-01-01 " in expected["b-1"]
 
 
-@pytest.mark.parametrize("given", ["", "-Dgiven=1 -Duser.timezone=Asia/Tokyo"], ids=["no options", "options given"])
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param("", id="no options", marks=pytest.mark.long),
+        pytest.param("-Dgiven=1 -Duser.timezone=Asia/Tokyo", id="options given"),
+    ],
+)
 def test_job_on_spark_submit_works_in_utc_and_keeps_the_options_given_for_executors(tmp_path: Path, given: str) -> None:
     job = tmp_path / "telling.py"
     job.write_text(TELLING_JOB, encoding="utf-8")

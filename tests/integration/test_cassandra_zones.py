@@ -25,7 +25,11 @@ def kept(
 
 @pytest.mark.parametrize(
     ("machine", "reports"),
-    [("Asia/Kolkata", "Asia/Kolkata"), ("America/New_York", "Asia/Kolkata"), ("America/New_York", "UTC")],
+    [
+        pytest.param("Asia/Kolkata", "Asia/Kolkata", marks=pytest.mark.long),
+        ("America/New_York", "Asia/Kolkata"),
+        pytest.param("America/New_York", "UTC", marks=pytest.mark.long),
+    ],
 )
 def test_old_instants_are_those_that_cassandra_holds(
     kept: KeptWorld, connector_jar_folder: Path, java: Path, tmp_path: Path, machine: str, reports: str

@@ -166,7 +166,7 @@ def assert_nobody_else_sees(rig: Rig) -> None:
 @pytest.mark.parametrize(
     ("rig", "kills"),
     [
-        pytest.param(False, kill_python, id="python of an export by itself"),
+        pytest.param(False, kill_python, id="python of an export by itself", marks=long),
         pytest.param(False, kill_jvm, id="JVM of an export by itself", marks=long),
         pytest.param(True, kill_python, id="python on spark-submit", marks=long),
         pytest.param(True, kill_jvm, id="JVM of spark-submit"),
