@@ -129,15 +129,15 @@ def test_plan_exchanges_each_table_once_and_its_lines_once(undisturbed: Undistur
 
 
 @pytest.mark.parametrize(
-    ("spark_settings", "pieces"),
+    ("spark_settings", "waves"),
     [
-        pytest.param({"learners_per_wave": 2 * LEARNERS}, ("wave-4", "wave-5", "wave-6"), id="three waves"),
-        pytest.param({"learners_per_slice": 7, "learners_per_task": 20}, ("wave-1",), id="slices, many tasks"),
-        pytest.param({"broadcast_bytes": 1}, ("wave-1",), id="layouts joined"),
+        pytest.param({"learners_per_wave": 2 * LEARNERS}, 3, id="three waves"),
+        pytest.param({"learners_per_slice": 7, "learners_per_task": 20}, 1, id="slices, many tasks"),
+        pytest.param({"broadcast_bytes": 1}, 1, id="layouts joined"),
     ],
 )
 def test_run_cut_in_another_way_gives_the_same_files(
-    spark: SparkSession, undisturbed: Undisturbed, spark_settings: dict[str, Any], pieces: tuple[str, ...]
+    spark: SparkSession, undisturbed: Undisturbed, spark_settings: dict[str, Any], waves: int
 ) -> None:
     settings = undisturbed.settings("-".join(spark_settings), **spark_settings)
     store = StoreThatTells(settings)
@@ -145,7 +145,7 @@ def test_run_cut_in_another_way_gives_the_same_files(
     with plans_of(spark) as plans:
         exported = run_export(spark, settings, store=store)
 
-    assert store.waves == list(pieces)
+    assert len(store.waves) == waves
     assert files_of(exported) == files_of(undisturbed.exported)
     assert rows_read(plans) == rows_of(undisturbed.world)
 
