@@ -6,7 +6,6 @@ until its own parent has looked. A JVM that we started ourselves is our child.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import re
@@ -19,6 +18,8 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
+from progress_exhaust.proc import HAS_ENDED, stat_fields, text_of
+
 SUBMITTED = "PYSPARK_GATEWAY_PORT"
 """The environment variable by which spark-submit tells that it has started us."""
 
@@ -28,7 +29,6 @@ _LOOK_S = 1.0
 _LOOK_EVERY_S = 0.0005
 _NOTE_S = 0.2
 _SETTLE_S = 2.0
-_ENDED = ("Z", "X", "x")
 _OOM_KILLS = re.compile(r"^oom_kill (\d+)$", re.MULTILINE)
 
 
@@ -91,7 +91,7 @@ class JvmWatch:
             state, status = _stat_of(self._parent)
             if not state:
                 return True
-            if state in _ENDED:
+            if state in HAS_ENDED:
                 self._status = os.waitstatus_to_exitcode(status)
                 return True
             time.sleep(_LOOK_EVERY_S)
@@ -117,7 +117,7 @@ class JvmWatch:
 
     def _is_parent_ending(self) -> bool:
         return self._parent is not None and (
-            os.getppid() != self._parent or _stat_of(self._parent)[0] in ("", *_ENDED) or _has_exited(self._parent)
+            os.getppid() != self._parent or _stat_of(self._parent)[0] in ("", *HAS_ENDED) or _has_exited(self._parent)
         )
 
     def _is_gone(self) -> bool:
@@ -157,7 +157,7 @@ def count_oom_kills(proc: Path = Path("/proc/self/cgroup"), mount: Path = Path("
         mount: where the file systems of the groups are.
     """
     kills = 0
-    for line in _read(proc).splitlines():
+    for line in text_of(proc).splitlines():
         _, controllers, group = [*line.split(":", 2), "", ""][:3]
         inner = group.lstrip("/")
         if controllers == "":
@@ -166,7 +166,7 @@ def count_oom_kills(proc: Path = Path("/proc/self/cgroup"), mount: Path = Path("
             places = [mount / "memory" / inner / "memory.oom_control", mount / "memory" / "memory.oom_control"]
         else:
             continue
-        found = next((text for place in places if (text := _read(place))), "")
+        found = next((text for place in places if (text := text_of(place))), "")
         kills += sum(int(number) for number in _OOM_KILLS.findall(found))
     return kills
 
@@ -178,15 +178,8 @@ def _has_exited(process_id: int) -> bool:
 
 def _stat_of(process_id: int) -> tuple[str, int]:
     """Return the state of a process, and its exit status; an empty state where there is no such process."""
-    # The name before the fields may hold blanks and brackets.
-    fields = _read(Path(f"/proc/{process_id}/stat")).rpartition(")")[2].split()
+    fields = stat_fields(process_id)
     return (fields[0], int(fields[49])) if len(fields) > 49 else ("", 0)
-
-
-def _read(path: Path) -> str:
-    with contextlib.suppress(OSError):
-        return path.read_text(encoding="utf-8")
-    return ""
 
 
 def _ask_for_parent_death_signal(number: int) -> None:

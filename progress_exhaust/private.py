@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Self
 
 from progress_exhaust.errors import ComputeError
-from progress_exhaust.output.staging import Owner, is_gone, this_process
+from progress_exhaust.output.staging import Owner, is_gone, owner_in, this_process
 
 PREFIX = "progress-exhaust-private-"
 UMASK = 0o077
@@ -214,7 +214,7 @@ class _NoteOf:
             with contextlib.suppress(ValueError, TypeError, KeyError):
                 content = json.loads(os.pread(self._descriptor, 1 << 20, 0))
                 self._foreign = tuple(map(str, content["foreign"]))
-                self._owner = Owner(**content["owner"])
+                self._owner = owner_in(content["owner"])
         return self
 
     def __exit__(self, *_error: object) -> None:

@@ -18,6 +18,7 @@ from progress_exhaust.errors import OutputError
 from progress_exhaust.ids import is_run_id
 from progress_exhaust.output.store import Store
 from progress_exhaust.places import STAGING
+from progress_exhaust.proc import HAS_ENDED, stat_fields, text_of
 
 BEAT_S = 30.0
 
@@ -25,7 +26,6 @@ _LOG = logging.getLogger(__name__)
 _OWNER = "owner.json"
 _MOST_OWNER_BYTES = 64 * 1024
 _MOST_NAMES_TOLD = 3
-_ENDED_STATES = ("Z", "X", "x")
 _OWNER_TYPES = {"host": str, "boot_id": str, "namespace": str, "process_id": int, "started": str}
 
 
@@ -182,9 +182,13 @@ def _warn_of(strange: list[str]) -> None:
 def owner_of(text: str | None) -> Owner | None:
     """Return the owner in a note, which anybody may have written; None where there is none that can be read."""
     try:
-        content = json.loads(text) if text else None
+        return owner_in(json.loads(text)) if text else None
     except (ValueError, RecursionError):
         return None
+
+
+def owner_in(content: object) -> Owner | None:
+    """Return the owner that an object of JSON tells; None where it tells none."""
     if not isinstance(content, dict) or content.keys() != _OWNER_TYPES.keys():
         return None
     return Owner(**content) if all(type(content[name]) is kind for name, kind in _OWNER_TYPES.items()) else None
@@ -196,7 +200,7 @@ def _is_visible(owner: Owner) -> bool:
 
 
 def _boot_id() -> str:
-    return _read("/proc/sys/kernel/random/boot_id")
+    return text_of(Path("/proc/sys/kernel/random/boot_id")).strip()
 
 
 def _namespace() -> str:
@@ -207,17 +211,7 @@ def _namespace() -> str:
 
 
 def _started(process_id: int) -> str:
-    """Return field 22 of the process's stat; empty where there is none, or only what waits for its parent to look.
-
-    The name before the fields may hold blanks and brackets.
-    """
-    fields = _read(f"/proc/{process_id}/stat").rpartition(")")[2].split()
-    has_run = len(fields) > 19 and fields[0] not in _ENDED_STATES
+    """Return field 22 of the process's stat; empty where there is none, or only what waits for its parent to look."""
+    fields = stat_fields(process_id)
+    has_run = len(fields) > 19 and fields[0] not in HAS_ENDED
     return fields[19] if has_run else ""
-
-
-def _read(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except OSError:
-        return ""

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from progress_exhaust.errors import OperatorError
+from progress_exhaust.proc import stat_fields
 
 _POLL_S = 0.05
 
@@ -162,12 +163,8 @@ class _Look:
 
 
 def _look(pid: int) -> _Look:
-    try:
-        # The name in brackets may hold blanks and brackets itself: count from the last one.
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return _Look("", 0)
-    return _Look(fields[0], int(fields[19]))
+    fields = stat_fields(pid)
+    return _Look(fields[0], int(fields[19])) if fields else _Look("", 0)
 
 
 def _reap(pid: int) -> None:

@@ -12,7 +12,7 @@ PACKAGE = "progress_exhaust"
 ROOT = Path(__file__).parents[2] / PACKAGE
 
 ROOMS = frozenset({"report", "output", "job_requests", "tables", "catalogue"})
-GROUND = frozenset({"settings", "errors", "ids", "places", "local_files", "jvm_end"})
+GROUND = frozenset({"settings", "errors", "ids", "places", "local_files", "proc", "jvm_end"})
 """What everyone may use."""
 TOP = frozenset(
     {"cli", "arguments", "command", "commands", "opening", "private", "screens", "summaries", "stopping", "logs"}
