@@ -60,10 +60,10 @@ class FilesCatalogue:
         """
         if not is_safe_id(collection_id):
             raise refusals.unknown(collection_id)
+        room = share or Boundless()
         try:
-            body = self._body(collection_id, share or Boundless())
-            if share is not None:
-                share.walk()
+            body = self._body(collection_id, room)
+            room.walk()
             answer = parsed(body)
         except OSError as error:
             self.check()

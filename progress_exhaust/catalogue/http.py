@@ -252,11 +252,11 @@ class HttpCatalogue:
 
     def _hierarchy(self, collection_id: str, max_bytes: int, share: Share | None, patience: Patience) -> object:
         address = f"{self._settings.hierarchy_url.rstrip('/')}/{collection_id}"
-        call = Call("GET", address, None, max_bytes, share or Boundless())
+        room = share or Boundless()
+        call = Call("GET", address, None, max_bytes, room)
 
         def read(body: bytes | bytearray) -> object:
-            if share is not None:
-                share.walk()
+            room.walk()
             return _hierarchy_answer(body)
 
         doing = f"fetching the tree of collection {shown(collection_id)}"

@@ -28,6 +28,9 @@ class Room(Protocol):
     def take(self, size: int) -> None:
         """Take so many more bytes; wait until there is room for them."""
 
+    def walk(self) -> None:
+        """Wait until the answer that has arrived may be parsed and walked."""
+
     def empty(self) -> None:
         """Give everything back."""
 
@@ -41,6 +44,9 @@ class Boundless:
 
     def take(self, size: int) -> None:
         """Take them."""
+
+    def walk(self) -> None:
+        """It may be at once."""
 
     def empty(self) -> None:
         """Nothing is held."""

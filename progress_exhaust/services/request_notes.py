@@ -22,6 +22,7 @@ from progress_exhaust.job_requests.entries import (
 )
 from progress_exhaust.job_requests.model import Claim, RequestKey
 from progress_exhaust.job_requests.progress import PROGRESS_FOLDER, Progress, progress_name, progress_text
+from progress_exhaust.job_requests.stored_json import is_count, json_of
 from progress_exhaust.output.manifest import Manifest
 from progress_exhaust.output.staging import Staging
 from progress_exhaust.output.store import Store
@@ -194,7 +195,7 @@ def earlier_of(claim: Claim, manifest_text: str | None, *, keeps_processed: bool
         _found_in(request.get("found")) if is_same else None,
         max(
             jvm_kills_in(listed, submitted_at=submission, request_sha256=data_sha256),
-            noted if isinstance(noted, int) and 0 <= noted < MOST_KILLS_NOTED else 0,
+            noted if is_count(noted) and noted < MOST_KILLS_NOTED else 0,
         ),
     )
 
@@ -210,10 +211,7 @@ def _found_in(value: object) -> tuple[Sequence[str], Sequence[str]] | None:
 
 
 def _content_of(text: str | None) -> dict[str, object]:
-    try:
-        return _object(json.loads(text or ""))
-    except (ValueError, RecursionError):
-        return {}
+    return _object(json_of(text))
 
 
 def _object(value: object) -> dict[str, object]:
@@ -235,10 +233,10 @@ def _counts_of(files: object) -> dict[str, FileCounts]:
             counts[path] = FileCounts(
                 _numbers(file.get("rows_dropped")),
                 _numbers(file.get("warnings")),
-                guarded if isinstance(guarded, int) else 0,
+                guarded if is_count(guarded) else 0,
             )
     return counts
 
 
 def _numbers(value: object) -> dict[str, int]:
-    return {name: number for name, number in _object(value).items() if isinstance(number, int)}
+    return {name: number for name, number in _object(value).items() if is_count(number)}

@@ -137,16 +137,14 @@ class RequestWork:
 
     def delivered(self) -> Delivered:
         """Return what it has so far, as its row tells it; before that is known, the row's lists stay as they are."""
-        kills = JvmKills(self.jvm_kills, self.submission, self.data_sha256)
         if not self._is_prepared:
-            return Delivered(None, to_text(entries_of(self.claim.processed), kills) if self.jvm_kills else None)
+            return Delivered(None, to_text(entries_of(self.claim.processed), self._kills) if self.jvm_kills else None)
         files = self.in_order()
         return Delivered(tuple(file.path for file in files), self.entries_text())
 
     def entries_text(self) -> str:
         """Return its list of finished files, as rows and manifests keep it."""
-        kills = JvmKills(self.jvm_kills, self.submission, self.data_sha256)
-        return to_text([self._entry(file) for file in self.in_order()], kills)
+        return to_text([self._entry(file) for file in self.in_order()], self._kills)
 
     # --- while it is at work -----------------------------------------------------------------------------------------
 
@@ -298,6 +296,10 @@ class RequestWork:
             last_file_at=self.last_file_at,
             jvm_kills=self.jvm_kills,
         )
+
+    @property
+    def _kills(self) -> JvmKills:
+        return JvmKills(self.jvm_kills, self.submission, self.data_sha256)
 
     def _entry(self, file: MadeFile) -> Entry:
         return Entry(
