@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -47,6 +48,26 @@ def old_world() -> World:
     return World(tables, {"do_1": answer(small_tree("do_1"))}, WorldSettings(time_zone="Asia/Kolkata"))
 
 
+def telling_job(folder: Path) -> Path:
+    job = folder / "telling.py"
+    job.write_text(TELLING_JOB, encoding="utf-8")
+    return job
+
+
+def told_by(command: list[str], variables: Mapping[str, str]) -> list[str]:
+    """Run the job; return the two lines that it tells."""
+    said = subprocess.run(
+        command,
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        timeout=600,
+        check=True,
+    )
+    return said.stdout.splitlines()[-2:]
+
+
 def test_bytes_of_a_report_are_the_same_in_every_zone_of_the_machine(tmp_path: Path) -> None:
     world = old_world()
     write_snapshot(world, tmp_path / "snapshot")
@@ -73,43 +94,22 @@ def test_bytes_of_a_report_are_the_same_in_every_zone_of_the_machine(tmp_path: P
     ],
 )
 def test_job_on_spark_submit_works_in_utc_and_keeps_the_options_given_for_executors(tmp_path: Path, given: str) -> None:
-    job = tmp_path / "telling.py"
-    job.write_text(TELLING_JOB, encoding="utf-8")
-    command = submit(job)
+    command = submit(telling_job(tmp_path))
     if given:
         command[1:1] = ["--conf", f"spark.executor.extraJavaOptions={given}"]
 
-    said = subprocess.run(
-        command,
-        env={**os.environ, **submit_variables(), "TZ": "America/New_York"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        timeout=600,
-        check=True,
-    ).stdout.splitlines()
+    zone, options = told_by(command, {**os.environ, **submit_variables(), "TZ": "America/New_York"})
 
     # Spark puts options of its own before those. Of one that is given twice, Java takes the last.
-    zone, options = said[-2:]
     expected = [*given.split(), "-Duser.timezone=UTC"]
     assert zone == "zone UTC"
     assert options.split()[-len(expected) :] == expected
 
 
 def test_job_in_a_jvm_of_its_own_works_in_utc(tmp_path: Path) -> None:
-    job = tmp_path / "telling.py"
-    job.write_text(TELLING_JOB, encoding="utf-8")
+    variables = environment(TZ="Asia/Kolkata", PYTHONPATH=str(Path(__file__).parents[2]))
 
-    said = subprocess.run(
-        [sys.executable, str(job)],
-        env=environment(TZ="Asia/Kolkata", PYTHONPATH=str(Path(__file__).parents[2])),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        timeout=600,
-        check=True,
-    ).stdout.splitlines()
+    zone, options = told_by([sys.executable, str(telling_job(tmp_path))], variables)
 
-    zone, options = said[-2:]
     assert zone == "zone UTC"
     assert options.endswith(" -Duser.timezone=UTC")
