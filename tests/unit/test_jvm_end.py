@@ -79,7 +79,8 @@ def told(number, frame):
 signal.signal(signal.SIGTERM, told)
 watch.ask_for_signal()
 print("ready", flush=True)
-time.sleep(60)
+while True:  # a signal just before a sleep does not wake it
+    time.sleep(0.01)
 """,
         encoding="utf-8",
     )
