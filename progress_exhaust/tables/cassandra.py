@@ -18,7 +18,7 @@ from progress_exhaust.settings import CassandraSettings, ReadBy, Settings
 from progress_exhaust.tables.cassandra_columns import as_declared
 from progress_exhaust.tables.cassandra_faults import FORMAT, causes, connection_fault, no_answer
 from progress_exhaust.tables.lookup import LOOKUP_ONLY, SCAN_ONLY, looked_up, partition_key_of, size_of
-from progress_exhaust.tables.reading import Reading, TableSize, choose
+from progress_exhaust.tables.reading import Reading, TableSize, WantedKeys, choose
 from progress_exhaust.tables.schemas import CERTIFICATE_FAILURES, COURSE_BATCH, Table, table_names
 
 _Result = TypeVar("_Result")
@@ -98,23 +98,24 @@ class CassandraTables:
         """Return the table; see `port.Tables`."""
         return self._scanned(table, self._checked(table))
 
-    def rows_of(self, table: Table, keys: DataFrame, count: int) -> DataFrame:
+    def rows_of(self, table: Table, keys: DataFrame, wanted: WantedKeys) -> DataFrame:
         """Return the rows with these keys, looked up or scanned; see `port.Tables`."""
         whole = self._checked(table)
-        if self.reading(table, count).by is ReadBy.SCAN:
+        if self.reading(table, wanted).by is ReadBy.SCAN:
             return self._scanned(table, whole)
         columns = [name for name in table.columns.fieldNames() if name in whole.columns]
         found = looked_up(whole.select(columns), keys, partition_key_of(whole))
         return self._scanned(table, whole) if found is None else as_declared(table, found)
 
-    def reading(self, table: Table, count: int) -> Reading:
+    def reading(self, table: Table, wanted: WantedKeys) -> Reading:
         """Return how the table is read when so many keys are wanted; see `port.Tables`."""
         whole = self._found(table)
         if table.setting not in self._sizes:
             self._sizes[table.setting] = self._asked(lambda: size_of(self._spark, whole))
         asked, size = self._settings.read_by(table.setting), self._sizes[table.setting]
         cores = self._spark.sparkContext.defaultParallelism
-        return choose(asked, partition_key_of(whole), table.known, count, size, cores)
+        partition_key = partition_key_of(whole)
+        return choose(asked, partition_key, table.known, wanted.of(partition_key), size, cores)
 
     def exists(self, table: Table) -> bool:
         """Return whether Cassandra has the table; all but that of failed certificates must be there.

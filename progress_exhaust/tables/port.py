@@ -6,7 +6,7 @@ from typing import Protocol
 
 from pyspark.sql import DataFrame
 
-from progress_exhaust.tables.reading import Reading
+from progress_exhaust.tables.reading import Reading, WantedKeys
 from progress_exhaust.tables.schemas import Table
 
 
@@ -24,7 +24,7 @@ class Tables(Protocol):
             SourceError: the source does not answer.
         """
 
-    def rows_of(self, table: Table, keys: DataFrame, count: int) -> DataFrame:
+    def rows_of(self, table: Table, keys: DataFrame, wanted: WantedKeys) -> DataFrame:
         """Return the rows of the table with one of the keys, and perhaps all others, lazily.
 
         What is read by key is kept, to be released with everything that is.
@@ -32,14 +32,14 @@ class Tables(Protocol):
         Args:
             table: one with `known` columns.
             keys: has these columns; the same key may stand in it several times, a null or empty one is not looked up.
-            count: how many different keys there are, or a little more.
+            wanted: how many different keys there are, or a little more.
 
         Raises:
             DataShapeError: as `frame` does.
             SourceError: the source does not answer.
         """
 
-    def reading(self, table: Table, count: int) -> Reading:
+    def reading(self, table: Table, wanted: WantedKeys) -> Reading:
         """Return how `rows_of` reads the table when so many keys are wanted, and why; no row is read.
 
         Raises:

@@ -17,7 +17,7 @@ from pyspark.sql import types as T
 from progress_exhaust.errors import DataShapeError, SourceError
 from progress_exhaust.json_text import is_one_value
 from progress_exhaust.settings import ReadBy, Settings
-from progress_exhaust.tables.reading import Reading
+from progress_exhaust.tables.reading import Reading, WantedKeys
 from progress_exhaust.tables.schemas import TEXTS, Table, empty, table_names
 
 _ISO_INSTANT = r"\A[+-]?\d{4,6}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?\s?(Z|[+-]\d{2}(:?\d{2})?)\z"
@@ -62,11 +62,11 @@ class SnapshotTables:
             )
         return empty(self._spark, table)
 
-    def rows_of(self, table: Table, keys: DataFrame, count: int) -> DataFrame:
+    def rows_of(self, table: Table, keys: DataFrame, wanted: WantedKeys) -> DataFrame:
         """Return the whole table; see `port.Tables`."""
         return self.frame(table)
 
-    def reading(self, table: Table, count: int) -> Reading:
+    def reading(self, table: Table, wanted: WantedKeys) -> Reading:
         """Return that the table is scanned."""
         return Reading(ReadBy.SCAN, "files have no keys to read by")
 
