@@ -209,7 +209,7 @@ class NotedKeys:
         self._tables = tables
         self.noted: dict[Table, tuple[DataFrame, WantedKeys]] = {}
         self.frame, self.reading = tables.frame, tables.reading
-        self.exists, self.check = tables.exists, tables.check
+        self.exists, self.absent_columns, self.check = tables.exists, tables.absent_columns, tables.check
 
     def rows_of(self, table: Table, keys: DataFrame, wanted: WantedKeys) -> DataFrame:
         """Note the keys, and return the whole table."""

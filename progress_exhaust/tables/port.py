@@ -13,14 +13,15 @@ from progress_exhaust.tables.schemas import Table
 class Tables(Protocol):
     """Gives input tables as DataFrames with exactly the columns of their schema.
 
-    Columns that the source does not have read as null, unless they belong to the key.
+    A table that may be missing counts as empty, and a column that the source does not have reads as null, unless it
+    must be there.
     """
 
     def frame(self, table: Table) -> DataFrame:
         """Return the table, lazily; rows with a null or empty key part are still in it.
 
         Raises:
-            DataShapeError: the table, or a column of its key, is missing, or a column has another type.
+            DataShapeError: the table, or a column that must be there, is missing, or a column has another type.
             SourceError: the source does not answer.
         """
 
@@ -51,6 +52,14 @@ class Tables(Protocol):
         """Return whether the source has the table.
 
         Raises:
+            SourceError: the source does not answer.
+        """
+
+    def absent_columns(self, table: Table) -> tuple[str, ...]:
+        """Return the columns of the schema that the source's table lacks, if only in part; none of a missing table.
+
+        Raises:
+            DataShapeError: the table is missing, and must be there.
             SourceError: the source does not answer.
         """
 

@@ -70,6 +70,9 @@ class ActingTables:
     def exists(self, table: Table) -> bool:
         return self.tables.exists(table)
 
+    def absent_columns(self, table: Table) -> tuple[str, ...]:
+        return self.tables.absent_columns(table)
+
     def check(self) -> None:
         self.tables.check()
 
