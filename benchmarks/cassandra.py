@@ -34,6 +34,7 @@ from progress_exhaust.services.selection import Asked, select_batches
 from progress_exhaust.settings import ReadBy
 from progress_exhaust.spark import start_session
 from progress_exhaust.tables.cassandra import CassandraTables
+from progress_exhaust.tables.reading import WantedKeys
 from progress_exhaust.tables.schemas import INPUT_TABLES, USER_ENROLMENTS, Table
 
 LOOKED_UP = [table for table in INPUT_TABLES if table.known]
@@ -105,15 +106,15 @@ def grid(bench: Bench, spark: SparkSession, reports: Sequence[Report], repeats: 
     rows = []
     for batches in (1, len(reports) // 10, len(reports)):
         with tempfile.TemporaryDirectory() as folder:
-            for table, (keys, count) in _wanted(bench, spark, reports[-batches:], Path(folder)).items():
+            for table, (keys, wanted) in _wanted(bench, spark, reports[-batches:], Path(folder)).items():
                 # The ordinary enrolments have no choice.
                 copy = BY_BATCH if table is USER_ENROLMENTS else ""
                 ways = {read_by: bench.tables(spark, read_by, copy) for read_by in ReadBy}
-                chosen = ways[ReadBy.AUTO].reading(table, count)
+                chosen = ways[ReadBy.AUTO].reading(table, wanted)
                 seconds = median_seconds(
                     spark,
                     {
-                        read_by: _noop(spark, partial(ways[read_by].rows_of, table, keys, count))
+                        read_by: _noop(spark, partial(ways[read_by].rows_of, table, keys, wanted))
                         for read_by in (ReadBy.KEYS, ReadBy.SCAN)
                     },
                     repeats,
@@ -186,7 +187,7 @@ def _read(bench: Bench, spark: SparkSession, reports: Sequence[Report], read_by:
 
 def _wanted(
     bench: Bench, spark: SparkSession, reports: Sequence[Report], folder: Path
-) -> dict[Table, tuple[DataFrame, int]]:
+) -> dict[Table, tuple[DataFrame, WantedKeys]]:
     """Return the keys that the reports want of each table, as files, and how many the rule takes them for."""
     tables = NotedKeys(bench.tables(spark, ReadBy.SCAN, BY_BATCH))
     settings = bench.settings()
@@ -198,7 +199,7 @@ def _wanted(
             keys.write.parquet(str(folder / table.setting))
     spark.catalog.clearCache()
     return {
-        table: (spark.read.parquet(str(folder / table.setting)), count) for table, (_, count) in tables.noted.items()
+        table: (spark.read.parquet(str(folder / table.setting)), wanted) for table, (_, wanted) in tables.noted.items()
     }
 
 
@@ -207,13 +208,13 @@ class NotedKeys:
 
     def __init__(self, tables: CassandraTables) -> None:
         self._tables = tables
-        self.noted: dict[Table, tuple[DataFrame, int]] = {}
+        self.noted: dict[Table, tuple[DataFrame, WantedKeys]] = {}
         self.frame, self.reading = tables.frame, tables.reading
-        self.exists, self.check = tables.exists, tables.check
+        self.exists, self.absent_columns, self.check = tables.exists, tables.absent_columns, tables.check
 
-    def rows_of(self, table: Table, keys: DataFrame, count: int) -> DataFrame:
+    def rows_of(self, table: Table, keys: DataFrame, wanted: WantedKeys) -> DataFrame:
         """Note the keys, and return the whole table."""
-        self.noted[table] = (keys, count)
+        self.noted[table] = (keys, wanted)
         return self._tables.frame(table)
 
 

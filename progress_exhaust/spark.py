@@ -35,6 +35,12 @@ _RELIED_ON = {
     "spark.sql.execution.replaceHashWithSortAgg": "true",
     "spark.sql.ansi.enabled": "false",
     "spark.sql.json.enablePartialResults": "false",
+    # Instants in Parquet are taken, and staged, as they are; whoever wrote them has the calendar we have.
+    "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
+    "spark.sql.parquet.int96RebaseModeInRead": "CORRECTED",
+    "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
+    "spark.sql.parquet.int96RebaseModeInWrite": "CORRECTED",
+    "spark.sql.parquet.int96TimestampConversion": "false",
     "spark.sql.files.ignoreMissingFiles": "false",
     "spark.sql.files.ignoreCorruptFiles": "false",
     # What is kept between two reads is kept for seconds: looking for the best way to compress it costs more.

@@ -20,7 +20,7 @@ from progress_exhaust.output.store import Store
 from progress_exhaust.services.faults import SPARK_FAILURES, fault_of
 from progress_exhaust.settings import CatalogueKind, Settings, SourceKind
 from progress_exhaust.tables.port import Tables
-from progress_exhaust.tables.schemas import CERTIFICATE_FAILURES, INPUT_TABLES, Table, table_names
+from progress_exhaust.tables.schemas import INPUT_TABLES, Table, table_names
 
 WEAK_CONSISTENCIES = frozenset({"ONE", "LOCAL_ONE", "TWO", "THREE"})
 """Levels that may ask fewer replicas than a quorum, and so miss rows that were acknowledged."""
@@ -144,12 +144,9 @@ def _tables(openers: Openers, settings: Settings) -> Iterator[Check]:
         yield _consistency(settings)
     tables = openers.tables()
     for table in INPUT_TABLES:
-        found = _check(f"table {names[table.setting]}", settings, partial(_table, tables, table, settings))
-        is_absent = found.state is State.OK and found.found == _ABSENT
-        yield Check(found.what, State.NOTE, found.found) if is_absent else found
-
-
-_ABSENT = "not there: counts as empty"
+        absences: list[str] = []
+        found = _check(f"table {names[table.setting]}", settings, partial(_table, tables, table, absences))
+        yield Check(found.what, State.NOTE, found.found) if found.state is State.OK and absences else found
 
 
 def _source(openers: Openers, settings: Settings) -> str:
@@ -173,13 +170,17 @@ def _consistency(settings: Settings) -> Check:
     return Check("consistency", State.OK, level)
 
 
-def _table(tables: Tables, table: Table, settings: Settings) -> str:
-    may_be_missing = table.may_be_missing and settings.source.kind is SourceKind.SNAPSHOT
-    if (may_be_missing or table is CERTIFICATE_FAILURES) and not tables.exists(table):
-        return _ABSENT
+def _table(tables: Tables, table: Table, absences: list[str]) -> str:
+    """Look at one table; what is absent, and what follows from it, is added to the absences."""
+    if not tables.exists(table) and table.may_be_missing:
+        absences.append(f"not there: counts as empty, so {table.if_missing}")
+        return absences[0]
     # One row shows the right to read; it is not kept.
     rows = len(tables.frame(table).limit(1).collect())
-    return "columns and types as expected, readable" + ("" if rows else "; it is empty")
+    absent = tables.absent_columns(table)
+    absences += [f"no column {name}: reads as null{table.so([name])}" for name in absent]
+    found = "; ".join(["readable", *absences]) if absences else "columns and types as expected, readable"
+    return found + ("" if rows else "; it is empty")
 
 
 def _catalogue(openers: Openers, settings: Settings) -> str:

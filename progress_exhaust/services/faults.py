@@ -11,12 +11,13 @@ from progress_exhaust.errors import ComputeError, DataShapeError, OutputError, P
 from progress_exhaust.places import STAGING
 from progress_exhaust.settings import Settings
 from progress_exhaust.tables.cassandra_faults import causes, read_fault
+from progress_exhaust.tables.json_lines import misfit_in
 from progress_exhaust.tables.schemas import table_names
+from progress_exhaust.tables.snapshot import misfit_line
 
 SPARK_FAILURES = (Py4JError, PySparkException)
 """What PySpark raises when a job or the JVM fails."""
 
-_SNAPSHOT_MISFIT = re.compile(r"reading table \S+: file \S+ has a [^\n]+?(?= SQLSTATE|$)", re.MULTILINE)
 _PARQUET_MISFIT = re.compile(
     r"Parquet column cannot be converted in file (\S+?)\.? Column: \[([^\]]*)\], Expected: (\S+), Found: (\S+?)\.?$",
     re.MULTILINE,
@@ -29,8 +30,8 @@ _ENDED = ("SparkContext was shut down", "Cannot call methods on a stopped SparkC
 def fault_of(error: BaseException, settings: Settings) -> ProgressExhaustError | None:
     """Return what a Spark failure means, or None where the batches themselves may be at fault."""
     text = full_text(error)
-    if misfit := _SNAPSHOT_MISFIT.search(text):
-        return DataShapeError(f"{misfit.group(0).rstrip('. ')}; mend the file")
+    if line := misfit_in(text):
+        return misfit_line(*line, settings)
     if misfit := _PARQUET_MISFIT.search(text):
         file, column, expected, found = misfit.groups()
         return DataShapeError(f"reading file {file}: column {column} is {found}, expected {expected}; mend the file")

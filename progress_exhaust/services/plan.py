@@ -31,6 +31,7 @@ from progress_exhaust.services.wanted_keys import key_counts
 from progress_exhaust.services.waves import cut_waves
 from progress_exhaust.settings import Settings
 from progress_exhaust.tables.port import Tables
+from progress_exhaust.tables.reading import WantedKeys
 from progress_exhaust.tables.schemas import INPUT_TABLES, Table, table_names
 
 
@@ -170,7 +171,7 @@ def plan(
         ports.spark.catalog.clearCache()
 
 
-def table_reads(tables: Tables, settings: Settings, keys: Mapping[str, int]) -> list[TableRead]:
+def table_reads(tables: Tables, settings: Settings, keys: Mapping[str, WantedKeys]) -> list[TableRead]:
     """Return how each input table would be read.
 
     Args:
@@ -244,8 +245,8 @@ def _collection(layout: Layout, batches: Sequence[PlannedBatch]) -> PlannedColle
     )
 
 
-def _table_read(table: Table, name: str, tables: Tables, keys: Mapping[str, int]) -> TableRead:
+def _table_read(table: Table, name: str, tables: Tables, keys: Mapping[str, WantedKeys]) -> TableRead:
     if not tables.exists(table):
         return TableRead(name, "none", "it does not exist, and counts as empty")
-    reading = tables.reading(table, keys.get(table.setting, 0))
+    reading = tables.reading(table, keys.get(table.setting, WantedKeys(0)))
     return TableRead(name, reading.by, reading.reason)

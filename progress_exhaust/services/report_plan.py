@@ -39,6 +39,7 @@ from progress_exhaust.services.wanted_keys import (
 from progress_exhaust.settings import ReadBy, Settings
 from progress_exhaust.tables import schemas
 from progress_exhaust.tables.port import Tables
+from progress_exhaust.tables.reading import WantedKeys
 
 MOST_LOCATIONS = 100_000
 FEW_LEARNERS = 50_000
@@ -228,10 +229,10 @@ class ReportPlan:
         )
         return report_lines(learner_rows(frames, wanted_reports), wanted_reports, formula_guard=guard)
 
-    def _learners(self, kept: DataFrame, numbers: dict[str, int]) -> DataFrame:
+    def _learners(self, kept: DataFrame, numbers: dict[str, WantedKeys]) -> DataFrame:
         ids = kept.select(F.col("user_id").alias("id"))
-        users = self._tables.rows_of(schemas.USER, ids, count := numbers[schemas.USER.setting])
-        if count <= FEW_LEARNERS:
+        users = self._tables.rows_of(schemas.USER, ids, wanted_users := numbers[schemas.USER.setting])
+        if wanted_users.whole <= FEW_LEARNERS:
             users = users.join(F.broadcast(ids), on="id", how="left_semi")
         learners = known_learners(
             users,
@@ -246,7 +247,7 @@ class ReportPlan:
         by_organisation = organisation_places(learners, memberships, organisations, self._places.dictionary)
         return located_learners(learners, by_organisation)
 
-    def _organisations(self, asking: DataFrame, numbers: dict[str, int]) -> tuple[DataFrame, DataFrame]:
+    def _organisations(self, asking: DataFrame, numbers: dict[str, WantedKeys]) -> tuple[DataFrame, DataFrame]:
         """Return the memberships of the learners who ask, and the organisations that may place them."""
         ids = asking.select(F.col("user_id").alias("userid"))
         memberships = self._tables.rows_of(schemas.USER_ORGANISATION, ids, numbers[schemas.USER_ORGANISATION.setting])

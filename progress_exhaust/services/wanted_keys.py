@@ -10,9 +10,10 @@ from pyspark.sql import functions as F
 from progress_exhaust.report.enrolments import Counts, is_uncounted
 from progress_exhaust.report.wanted import Report
 from progress_exhaust.tables import schemas
+from progress_exhaust.tables.reading import WantedKeys
 
 
-def key_counts(reports: Sequence[Report], counts: Mapping[int, Counts]) -> dict[str, int]:
+def key_counts(reports: Sequence[Report], counts: Mapping[int, Counts]) -> dict[str, WantedKeys]:
     """Return how many keys are wanted, by `Table.setting`, or a little more: a learner may be in several batches.
 
     Args:
@@ -23,15 +24,20 @@ def key_counts(reports: Sequence[Report], counts: Mapping[int, Counts]) -> dict[
     of_batches = [(batch, counts.get(batch_no, Counts())) for batch_no, batch in batches.items()]
     learners = sum(count.kept for _, count in of_batches)
     nested = sum(count.uncounted * len(batch.layout.nested) for batch, count in of_batches)
+    collections = {batch.layout.collection_id: batch.layout for batch in batches.values()}
+    activities = len(collections.keys() | {node.identifier for of in collections.values() for node in of.nested})
+    courses = len(collections)
     return {
-        schemas.USER_ENROLMENTS.setting: len(batches),
-        schemas.CERTIFICATE_FAILURES.setting: len(batches),
-        schemas.USER_ACTIVITY_AGG.setting: learners + nested,
-        schemas.ASSESSMENT_AGGREGATOR.setting: learners,
-        schemas.USER.setting: learners,
+        schemas.USER_ENROLMENTS.setting: WantedKeys(len(batches), {"courseid": courses}),
+        schemas.CERTIFICATE_FAILURES.setting: WantedKeys(len(batches)),
+        schemas.USER_ACTIVITY_AGG.setting: WantedKeys(
+            learners + nested, {"activity_type": 1, "activity_id": activities, "user_id": learners}
+        ),
+        schemas.ASSESSMENT_AGGREGATOR.setting: WantedKeys(learners, {"course_id": courses}),
+        schemas.USER.setting: WantedKeys(learners),
         # At most: who asks is known only when the learners have been read.
-        schemas.USER_ORGANISATION.setting: learners,
-        schemas.ORGANISATION.setting: 2 * learners,
+        schemas.USER_ORGANISATION.setting: WantedKeys(learners),
+        schemas.ORGANISATION.setting: WantedKeys(2 * learners),
     }
 
 

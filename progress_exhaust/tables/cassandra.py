@@ -18,8 +18,8 @@ from progress_exhaust.settings import CassandraSettings, ReadBy, Settings
 from progress_exhaust.tables.cassandra_columns import as_declared
 from progress_exhaust.tables.cassandra_faults import FORMAT, causes, connection_fault, no_answer
 from progress_exhaust.tables.lookup import LOOKUP_ONLY, SCAN_ONLY, looked_up, partition_key_of, size_of
-from progress_exhaust.tables.reading import Reading, TableSize, choose
-from progress_exhaust.tables.schemas import CERTIFICATE_FAILURES, COURSE_BATCH, Table, table_names
+from progress_exhaust.tables.reading import Reading, TableSize, WantedKeys, choose
+from progress_exhaust.tables.schemas import COURSE_BATCH, Table, empty, table_names
 
 _Result = TypeVar("_Result")
 
@@ -96,38 +96,47 @@ class CassandraTables:
 
     def frame(self, table: Table) -> DataFrame:
         """Return the table; see `port.Tables`."""
-        return self._scanned(table, self._checked(table))
+        return self._scanned(table, self._checked(table)) if self.exists(table) else empty(self._spark, table)
 
-    def rows_of(self, table: Table, keys: DataFrame, count: int) -> DataFrame:
+    def rows_of(self, table: Table, keys: DataFrame, wanted: WantedKeys) -> DataFrame:
         """Return the rows with these keys, looked up or scanned; see `port.Tables`."""
+        if not self.exists(table):
+            return empty(self._spark, table)
         whole = self._checked(table)
-        if self.reading(table, count).by is ReadBy.SCAN:
+        if self.reading(table, wanted).by is ReadBy.SCAN:
             return self._scanned(table, whole)
         columns = [name for name in table.columns.fieldNames() if name in whole.columns]
         found = looked_up(whole.select(columns), keys, partition_key_of(whole))
         return self._scanned(table, whole) if found is None else as_declared(table, found)
 
-    def reading(self, table: Table, count: int) -> Reading:
+    def reading(self, table: Table, wanted: WantedKeys) -> Reading:
         """Return how the table is read when so many keys are wanted; see `port.Tables`."""
+        if not self.exists(table):
+            return Reading(ReadBy.SCAN, "it does not exist, and counts as empty")
         whole = self._found(table)
         if table.setting not in self._sizes:
             self._sizes[table.setting] = self._asked(lambda: size_of(self._spark, whole))
         asked, size = self._settings.read_by(table.setting), self._sizes[table.setting]
         cores = self._spark.sparkContext.defaultParallelism
-        return choose(asked, partition_key_of(whole), table.known, count, size, cores)
+        partition_key = partition_key_of(whole)
+        return choose(asked, partition_key, table.known, wanted.of(partition_key), size, cores)
 
     def exists(self, table: Table) -> bool:
-        """Return whether Cassandra has the table; all but that of failed certificates must be there.
+        """Return whether Cassandra has the table.
 
         Raises:
-            DataShapeError: one of the others is missing.
+            DataShapeError: it has not, and the table must be there.
             SourceError: Cassandra does not answer.
         """
         if self._load(table) is not None:
             return True
-        if table is CERTIFICATE_FAILURES:
+        if table.may_be_missing:
             return False
         raise self._missing(table)
+
+    def absent_columns(self, table: Table) -> tuple[str, ...]:
+        """Return the columns that Cassandra's table lacks; see `port.Tables`."""
+        return table.absent(self._found(table).columns) if self.exists(table) else ()
 
     def check(self) -> None:
         """Ask Cassandra for one table's columns."""
@@ -145,12 +154,10 @@ class CassandraTables:
         """
         found = self._found(table)
         types = {field.name: field.dataType for field in found.schema}
-        missing = [name for name in table.key if name not in types]
-        if missing:
+        if refused := table.refused(table.absent(types)):
             raise DataShapeError(
-                f"reading table {self._names[table.setting]}: columns missing: {json.dumps(missing)}; "
-                f"got {json.dumps(sorted(types))}; "
-                "was the table altered?"
+                f"reading table {self._names[table.setting]}: columns missing: {json.dumps(refused)}"
+                f"{table.so(refused)}; got {json.dumps(sorted(types))}; was the table altered?"
             )
         for field in table.columns:
             self._check_type(table, field, types.get(field.name))

@@ -6,25 +6,26 @@ from typing import Protocol
 
 from pyspark.sql import DataFrame
 
-from progress_exhaust.tables.reading import Reading
+from progress_exhaust.tables.reading import Reading, WantedKeys
 from progress_exhaust.tables.schemas import Table
 
 
 class Tables(Protocol):
     """Gives input tables as DataFrames with exactly the columns of their schema.
 
-    Columns that the source does not have read as null, unless they belong to the key.
+    A table that may be missing counts as empty, and a column that the source does not have reads as null, unless it
+    must be there.
     """
 
     def frame(self, table: Table) -> DataFrame:
         """Return the table, lazily; rows with a null or empty key part are still in it.
 
         Raises:
-            DataShapeError: the table, or a column of its key, is missing, or a column has another type.
+            DataShapeError: the table, or a column that must be there, is missing, or a column has another type.
             SourceError: the source does not answer.
         """
 
-    def rows_of(self, table: Table, keys: DataFrame, count: int) -> DataFrame:
+    def rows_of(self, table: Table, keys: DataFrame, wanted: WantedKeys) -> DataFrame:
         """Return the rows of the table with one of the keys, and perhaps all others, lazily.
 
         What is read by key is kept, to be released with everything that is.
@@ -32,14 +33,14 @@ class Tables(Protocol):
         Args:
             table: one with `known` columns.
             keys: has these columns; the same key may stand in it several times, a null or empty one is not looked up.
-            count: how many different keys there are, or a little more.
+            wanted: how many different keys there are, or a little more.
 
         Raises:
             DataShapeError: as `frame` does.
             SourceError: the source does not answer.
         """
 
-    def reading(self, table: Table, count: int) -> Reading:
+    def reading(self, table: Table, wanted: WantedKeys) -> Reading:
         """Return how `rows_of` reads the table when so many keys are wanted, and why; no row is read.
 
         Raises:
@@ -51,6 +52,14 @@ class Tables(Protocol):
         """Return whether the source has the table.
 
         Raises:
+            SourceError: the source does not answer.
+        """
+
+    def absent_columns(self, table: Table) -> tuple[str, ...]:
+        """Return the columns of the schema that the source's table lacks, if only in part; none of a missing table.
+
+        Raises:
+            DataShapeError: the table is missing, and must be there.
             SourceError: the source does not answer.
         """
 

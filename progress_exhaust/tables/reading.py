@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from progress_exhaust.settings import ReadBy
 
@@ -26,6 +27,31 @@ class TableSize:
 
     partitions: int
     size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class WantedKeys:
+    """How many different keys a run wants of a table, or a little more; which ones, is known only to Spark.
+
+    A table may be keyed by a few of the columns that a run knows: its own partition key then has fewer values.
+
+    Attributes:
+        whole: different values of all known columns together.
+        by_column: different values of single columns, where they may be fewer.
+    """
+
+    whole: int
+    by_column: Mapping[str, int] = field(default_factory=dict)
+
+    def of(self, partition_key: Sequence[str]) -> int:
+        """Return how many different values of a partition key are wanted at most.
+
+        >>> WantedKeys(3000, {"course_id": 2}).of(("user_id", "course_id"))
+        3000
+        >>> WantedKeys(3000, {"course_id": 2}).of(("course_id",))
+        2
+        """
+        return min(self.whole, math.prod(self.by_column.get(name, self.whole) for name in partition_key))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ Nothing else is read: `question` of `assessment_aggregator`, for one, is most of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -33,16 +34,38 @@ class Table:
         key: the columns that together are unique, and must exist; all are text.
         columns: every column we read, the key's included.
         known: columns of which a run knows all values that it wants before it reads the table.
-        may_be_missing: whether a snapshot without it counts it as empty.
         also_numeric: text columns that some installations keep as a number.
+        required: columns beside the key's that a source with named columns must have.
+        if_missing: what follows where the table is missing, and counts as empty; empty where it must be there.
+        if_absent: what follows where a column, which then reads as null, is absent; by column, without the key's.
     """
 
     setting: str
     key: tuple[str, ...]
     columns: T.StructType
     known: tuple[str, ...] = ()
-    may_be_missing: bool = False
     also_numeric: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+    if_missing: str = ""
+    if_absent: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    @property
+    def may_be_missing(self) -> bool:
+        """Whether a source without the table counts it as empty."""
+        return bool(self.if_missing)
+
+    def absent(self, present: Collection[str]) -> tuple[str, ...]:
+        """Return the columns that are not among those present."""
+        return tuple(name for name in self.columns.fieldNames() if name not in present)
+
+    def refused(self, absent: Collection[str]) -> list[str]:
+        """Return those of the absent columns without which the table is not read."""
+        return [name for name in (*self.key, *self.required) if name in absent]
+
+    def so(self, absent: Collection[str]) -> str:
+        """Return what follows from absent columns, as it goes on a sentence; of those of the key that needs no word."""
+        follows = [self.if_absent[name] for name in self.if_absent if name in absent]
+        return f", so {' and '.join(follows)}" if follows else ""
 
 
 def _table(
@@ -50,14 +73,25 @@ def _table(
     key: str,
     *,
     known: str = "",
-    may_be_missing: bool = False,
     also_numeric: tuple[str, ...] = (),
+    required: str = "",
+    if_missing: str = "",
+    if_absent: Mapping[str, str],
     **columns: T.DataType,
 ) -> Table:
     names = tuple(key.split())
     fields = [T.StructField(name, TEXT) for name in names]
     fields += [T.StructField(name, data_type) for name, data_type in columns.items()]
-    return Table(setting, names, T.StructType(fields), tuple(known.split()), may_be_missing, also_numeric)
+    return Table(
+        setting,
+        names,
+        T.StructType(fields),
+        tuple(known.split()),
+        also_numeric,
+        tuple(required.split()),
+        if_missing,
+        if_absent,
+    )
 
 
 USER_ENROLMENTS = _table(
@@ -73,24 +107,41 @@ USER_ENROLMENTS = _table(
     completionpercentage=COUNT,
     certificates=CERTIFICATES,
     issued_certificates=CERTIFICATES,
+    required="active contentstatus",
+    if_absent={
+        "active": "no row is kept",
+        "enrolled_date": "Enrolment Date comes from enrolleddate alone",
+        "enrolleddate": "Enrolment Date comes from enrolled_date alone",
+        "completedon": "Completion Date is blank, and Progress comes from contents alone",
+        "contentstatus": "Progress comes from counters alone",
+        "progress": "noted Progress comes from completionpercentage alone",
+        "completionpercentage": "noted Progress comes from progress alone",
+        "certificates": "certificates come from issued_certificates alone",
+        "issued_certificates": "certificates come from certificates alone",
+    },
 )
 USER_ACTIVITY_AGG = _table(
     "user_activity_agg",
     "activity_type activity_id user_id context_id",
     known="activity_type activity_id user_id",
-    may_be_missing=True,
     agg=COUNTS,
     aggregates=NUMBERS,
+    if_missing="no counter tells Progress or a Score",
+    if_absent={"agg": "counters come from aggregates alone", "aggregates": "counters come from agg alone"},
 )
 ASSESSMENT_AGGREGATOR = _table(
     "assessment_aggregator",
     "user_id course_id batch_id content_id attempt_id",
     known="user_id course_id",
-    may_be_missing=True,
     total_score=NUMBER,
     last_attempted_on=INSTANT,
+    if_missing="Scores come from counters alone",
+    if_absent={
+        "total_score": "no attempt counts, and Scores come from counters alone",
+        "last_attempted_on": "of equal attempts the one with the smallest id counts",
+    },
 )
-COURSE_BATCH = _table("course_batch", "courseid batchid", name=TEXT)
+COURSE_BATCH = _table("course_batch", "courseid batchid", name=TEXT, if_absent={"name": "Batch Name is blank"})
 USER = _table(
     "user",
     "id",
@@ -101,23 +152,64 @@ USER = _table(
     profilelocation=TEXT,
     locationids=TEXTS,
     isdeleted=FLAG,
+    if_absent={
+        "firstname": "User Name is the last name alone",
+        "lastname": "User Name is the first name alone",
+        "rootorgid": "everybody counts as signed up by themselves",
+        "profilelocation": "learners' own places come from locationids alone",
+        "locationids": "learners' own places come from profilelocation alone",
+        "isdeleted": "deleted learners keep name and place",
+    },
 )
-LOCATION = _table("location", "id", type=TEXT, name=TEXT, parentid=TEXT)
+LOCATION = _table(
+    "location",
+    "id",
+    type=TEXT,
+    name=TEXT,
+    parentid=TEXT,
+    if_absent={
+        "type": "State and District are blank",
+        "name": "State and District are blank",
+        "parentid": "no district tells its state",
+    },
+)
 ORGANISATION = _table(
     "organisation",
     "id",
     known="id",
-    may_be_missing=True,
     also_numeric=("organisationtype",),
     organisationtype=TEXT,
     orglocation=TEXT,
     locationids=TEXTS,
+    if_missing="State and District come from the learners' own places alone",
+    if_absent={
+        "organisationtype": "nobody has a school",
+        "orglocation": "organisations' places come from locationids alone",
+        "locationids": "organisations' places come from orglocation alone",
+    },
 )
 USER_ORGANISATION = _table(
-    "user_organisation", "userid organisationid", known="userid", may_be_missing=True, isdeleted=FLAG
+    "user_organisation",
+    "userid organisationid",
+    known="userid",
+    isdeleted=FLAG,
+    if_missing="nobody has a school",
+    if_absent={"isdeleted": "every membership counts"},
 )
-SYSTEM_SETTINGS = _table("system_settings", "id", may_be_missing=True, value=TEXT)
-CERTIFICATE_FAILURES = _table("certificate_failures", "batchid userid", known="batchid", may_be_missing=True)
+SYSTEM_SETTINGS = _table(
+    "system_settings",
+    "id",
+    value=TEXT,
+    if_missing="no organisation is the custodian",
+    if_absent={"value": "no organisation is the custodian"},
+)
+CERTIFICATE_FAILURES = _table(
+    "certificate_failures",
+    "batchid userid",
+    known="batchid",
+    if_missing="Certificate Status is never Failed",
+    if_absent={},
+)
 
 INPUT_TABLES = (
     USER_ENROLMENTS,

@@ -134,6 +134,7 @@ def replaced(change: Callable[[Path, CommandLine], None], *parts: str) -> RunCas
 _SECRET = '[catalogue]\ntoken = "canary"\n'
 _BATCH_COLUMNS = "'b' AS batchid, 'Batch' AS name"
 _KEY = "'u' AS userid, 'c' AS courseid, 'b' AS batchid"
+_CONTENTS = "true AS active, map('a', 2) AS contentstatus"
 
 CASES: dict[str, Sequence[RunCase]] = {
     "snapshot-missing": [without("snapshot")],
@@ -142,14 +143,23 @@ CASES: dict[str, Sequence[RunCase]] = {
     "table-other-files": [
         replaced(with_file("snapshot", "sunbird.user", "part-00000.csv").change, "snapshot", "sunbird.user"),
         replaced(with_file("snapshot", ENROLMENTS, "batchid=b", "part-00000.jsonl").change, "snapshot", ENROLMENTS),
+        with_file("snapshot", "sunbird.user", "part-00002.jsonl.gz"),
+        with_file("snapshot", "sunbird.user", "part-00002.JSONL"),
+        with_file("snapshot", ENROLMENTS, "part-00002.jsonl", "part-00000.jsonl"),
     ],
     "key-column-missing": [
         as_parquet("sunbird_courses.course_batch", f"SELECT {_BATCH_COLUMNS}"),
-        as_parquet(ENROLMENTS, "SELECT 'u' AS userid, true AS active"),
+        as_parquet(ENROLMENTS, f"SELECT 'u' AS userid, {_CONTENTS}"),
+    ],
+    "required-column-missing": [
+        as_parquet(ENROLMENTS, f"SELECT {_KEY}, true AS active"),
+        as_parquet(ENROLMENTS, f"SELECT {_KEY}, map('a', 2) AS contentstatus"),
     ],
     "column-of-another-type": [
-        as_parquet(ENROLMENTS, f"SELECT {_KEY}, 'yes' AS active"),
+        as_parquet(ENROLMENTS, f"SELECT {_KEY}, 'yes' AS active, map('a', 2) AS contentstatus"),
         as_parquet(ENROLMENTS, f"SELECT {_KEY}, true AS active, map('a', 2L) AS contentstatus"),
+        as_parquet(ENROLMENTS, f"SELECT {_KEY}, true AS active, named_struct('canary', 2) AS contentstatus"),
+        as_parquet(ENROLMENTS, f"SELECT {_KEY}, {_CONTENTS}, array(named_struct('canary', 'a')) AS certificates"),
         as_parquet("sunbird_courses.course_batch", "SELECT 7 AS courseid, 'b' AS batchid"),
     ],
     "parquet-damaged": [
@@ -157,17 +167,22 @@ CASES: dict[str, Sequence[RunCase]] = {
         as_parquet("sunbird.user", "SELECT 'u' AS id", bytes_kept=0),
     ],
     "line-not-an-object": [
-        with_line(ENROLMENTS, line) for line in ("[]", "7", "{", "", '{"userid":"u"} {"userid":"v"}', "userid=u")
+        with_line(ENROLMENTS, line) for line in ("[]", "7", "{", "\u00a0", '{"userid":"u"} {"userid":"v"}', "userid=u")
     ],
     "value-of-another-type": [
         with_value("active", "yes"),
         with_value("contentstatus", {"a": "two"}),
         with_value("contentstatus", ["a"]),
+        with_value("contentstatus", {"a": 2.5}),
         with_value("enrolleddate", 20200825),
         with_line("sunbird_courses.course_batch", '{"courseid":"c","batchid":7}'),
     ],
     "timestamp-not-iso": [
-        with_value("completedon", value) for value in ("2020-08-25T13:45:54", "yesterday", 1598363154)
+        with_value("completedon", value)
+        for value in ("2020-08-25T13:45:54", "2020-08-25T13:45", "2020-08-25T13Z", "yesterday", 1598363154)
+    ],
+    "snapshot-without-jar": [
+        RunCase(options=("--snapshot", f"{scheme}://bucket/snapshot")) for scheme in ("s3a", "abfss", "gs")
     ],
     "catalogue-missing": [without("catalogue")],
     "output-below-a-file": [RunCase(with_file("a-file").change, output="a-file/reports")],

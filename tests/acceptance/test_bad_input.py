@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from tests.acceptance.bad_batches import CASES as BATCH_CASES
@@ -252,6 +256,104 @@ def see_empty_folders(rule: Rule, runs: Runs) -> None:
     assert (run.ended.code, len(run.reports)) == (rule.code, 1)
 
 
+def see_hidden_files(rule: Rule, runs: Runs) -> None:
+    """See that what is hidden beside the rows does not matter."""
+
+    def hide(folder: Path) -> None:
+        for name in ("_SUCCESS", ".part-00000.jsonl.crc", "_part-00009.jsonl", ".part-00009.parquet"):
+            (table(folder, ENROLMENTS) / name).write_text("nothing\n", encoding="utf-8")
+        (table(folder, ENROLMENTS) / "_temporary").mkdir()
+
+    see_harmless(rule, runs, spec_sample_world(), hide)
+
+
+def see_blank_lines(rule: Rule, runs: Runs) -> None:
+    """See that blank lines are no rows, wherever they stand."""
+    see_harmless(rule, runs, spec_sample_world(), lambda folder: rewrite(folder, lambda line: f"\n{line}\n \t \n\r\n"))
+
+
+def see_whole_floats(rule: Rule, runs: Runs) -> None:
+    """See that the contents of an enrolment may be told in floats."""
+
+    def in_floats(line: str) -> str:
+        row = json.loads(line)
+        contents = row.get("contentstatus")
+        return json.dumps(
+            row | {"contentstatus": contents and {leaf: float(count) for leaf, count in contents.items()}}
+        )
+
+    see_harmless(rule, runs, spec_sample_world(), lambda folder: rewrite(folder, in_floats))
+
+
+def see_timestamps_without_seconds(rule: Rule, runs: Runs) -> None:
+    """See that an instant may end with its minute."""
+    world = sample_since(datetime(2026, 1, 5, 4, 30, tzinfo=UTC))
+    at_the_minute = re.compile(r"(T04:30):00(?:\.0+)?(?=Z|\+)")
+    see_harmless(rule, runs, world, lambda folder: rewrite(folder, lambda line: at_the_minute.sub(r"\1", line)))
+
+
+def see_ancient_timestamps(rule: Rule, runs: Runs) -> None:
+    """See that instants of long ago are not moved, though nothing in the file says which calendar it has."""
+    for year in (1, 1500, 1899):
+        world = sample_since(datetime(year, 2, 28, 23, 59, 59, 999_000, tzinfo=UTC))
+        see_harmless(rule, runs, world, lambda folder, world=world: enrolments_by_duckdb(world, folder, "TIMESTAMPTZ"))
+
+
+def see_nanoseconds(rule: Rule, runs: Runs) -> None:
+    """See that instants in nanoseconds are read, which have no zone as DuckDB writes them."""
+    world = sample_since(datetime(1899, 2, 28, 23, 59, 59, 999_000, tzinfo=UTC))
+    see_harmless(rule, runs, world, lambda folder: enrolments_by_duckdb(world, folder, "TIMESTAMP_NS"))
+
+
+def see_harmless(rule: Rule, runs: Runs, world: World, change: Callable[[Path], None]) -> None:
+    """See that the files of a world are what they should be although its snapshot is altered."""
+    folder = Path(tempfile.mkdtemp(prefix=rule.case, dir=runs.folder))
+    write_snapshot(world, folder / "snapshot")
+    write_catalogue(world, folder / "catalogue")
+    change(folder)
+    run = runs.run(world, folder, "--all")
+    assert (run.ended.code, len(run.reports)) == (rule.code, 1)
+
+
+def sample_since(moment: datetime) -> World:
+    """The sample, with a moment in which everybody has enrolled."""
+    world = spec_sample_world()
+    enrolments = [{**row, "enrolled_date": moment} for row in world.tables["user_enrolments"]]
+    return World({**world.tables, "user_enrolments": enrolments}, world.trees)
+
+
+def rewrite(folder: Path, change: Callable[[str], str]) -> None:
+    """Change every line of the enrolments."""
+    for file in table(folder, ENROLMENTS).glob("*.jsonl"):
+        lines = file.read_text(encoding="utf-8").splitlines()
+        file.write_text("".join(f"{change(line)}\n" for line in lines), encoding="utf-8", newline="")
+
+
+def enrolments_by_duckdb(world: World, folder: Path, kind: str) -> None:
+    """Replace the enrolments by a Parquet file of DuckDB's with instants of a kind."""
+    place = table(folder, ENROLMENTS)
+    shutil.rmtree(place)
+    place.mkdir()
+    with duckdb.connect() as session:
+        session.execute("SET TimeZone = 'UTC'")
+        session.execute(
+            "CREATE TABLE rows (userid TEXT, courseid TEXT, batchid TEXT, active BOOLEAN, "
+            f"contentstatus MAP(TEXT, INT), enrolled_date {kind}, completedon {kind}, "
+            "issued_certificates MAP(TEXT, TEXT)[])"
+        )
+        for row in world.tables["user_enrolments"]:
+            moments = [row.get("enrolled_date"), row.get("completedon")]
+            zone = "+00:00" if kind == "TIMESTAMPTZ" else ""
+            texts = [moment and moment.replace(tzinfo=None).isoformat() + zone for moment in moments]
+            maps = [json.dumps(row["contentstatus"]), json.dumps(row.get("issued_certificates"))]
+            session.execute(
+                f"INSERT INTO rows SELECT ?, ?, ?, true, ?::JSON::MAP(TEXT, INT), ?::{kind}, ?::{kind}, "
+                "?::JSON::MAP(TEXT, TEXT)[]",
+                [row["userid"], row["courseid"], row["batchid"], maps[0], *texts, maps[1]],
+            )
+        session.execute(f"COPY rows TO '{place}/rows.parquet' (FORMAT parquet)")
+
+
 def see_collection_without_batch(rule: Rule, runs: Runs) -> None:
     """See that collections without a batch are refused one by one, and ids of them that are unsafe."""
     world = control()
@@ -446,6 +548,12 @@ OTHER_CASES = {
     "table-file-unreadable": see_unreadable_table,
     "table-optional-missing": see_optional_tables_missing,
     "table-folder-empty": see_empty_folders,
+    "table-hidden-files": see_hidden_files,
+    "lines-blank": see_blank_lines,
+    "number-whole": see_whole_floats,
+    "timestamp-without-seconds": see_timestamps_without_seconds,
+    "parquet-timestamp-ancient": see_ancient_timestamps,
+    "parquet-timestamp-nanoseconds": see_nanoseconds,
     "collection-without-batch": see_collection_without_batch,
     "batch-of-another-collection": see_batch_of_another_collection,
     "target-is-a-directory": see_directory_as_target,

@@ -26,7 +26,7 @@ from progress_exhaust.stack.cassandra import CassandraNode, free_ports
 from progress_exhaust.stack.snapshot_loader import load_snapshot
 from progress_exhaust.tables.cassandra import CassandraTables
 from progress_exhaust.tables.port import Tables
-from progress_exhaust.tables.reading import Reading
+from progress_exhaust.tables.reading import Reading, WantedKeys
 from progress_exhaust.tables.schemas import ORGANISATION, USER_ENROLMENTS, Table
 from tests.builders import batches_world
 from tests.integration.cassandra_runs import KeptWorld, reading_with, run_on_cassandra
@@ -55,11 +55,11 @@ class ActingTables:
     def frame(self, table: Table) -> DataFrame:
         return self._looked_at(table, self.tables.frame(table))
 
-    def rows_of(self, table: Table, keys: DataFrame, count: int) -> DataFrame:
-        return self._looked_at(table, self.tables.rows_of(table, keys, count))
+    def rows_of(self, table: Table, keys: DataFrame, wanted: WantedKeys) -> DataFrame:
+        return self._looked_at(table, self.tables.rows_of(table, keys, wanted))
 
-    def reading(self, table: Table, count: int) -> Reading:
-        return self.tables.reading(table, count)
+    def reading(self, table: Table, wanted: WantedKeys) -> Reading:
+        return self.tables.reading(table, wanted)
 
     def _looked_at(self, table: Table, frame: DataFrame) -> DataFrame:
         if table is self.at and not self.acted_at:
@@ -69,6 +69,9 @@ class ActingTables:
 
     def exists(self, table: Table) -> bool:
         return self.tables.exists(table)
+
+    def absent_columns(self, table: Table) -> tuple[str, ...]:
+        return self.tables.absent_columns(table)
 
     def check(self) -> None:
         self.tables.check()

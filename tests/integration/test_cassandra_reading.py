@@ -24,6 +24,7 @@ from progress_exhaust.tables import lookup, schemas
 from progress_exhaust.tables.cassandra import CassandraTables
 from progress_exhaust.tables.cassandra_faults import FORMAT
 from progress_exhaust.tables.lookup import LOOKUP_ONLY, SCAN_ONLY
+from progress_exhaust.tables.reading import WantedKeys
 from progress_exhaust.tables.schemas import INPUT_TABLES, Table
 from tests.integration.cassandra_runs import KeptWorld, reading_with, run_on_cassandra
 from tests.sample_world import BATCH_ID, COLLECTION_ID, LEAVES_OF_A, attempt, enrolment, spec_sample_world
@@ -41,12 +42,21 @@ BY_BATCH = {
     "by_batch": "PRIMARY KEY (batchid, courseid, userid)",
     "by_batch_and_course": "PRIMARY KEY ((batchid, courseid), userid)",
 }
+SHORT_KEYS = {
+    schemas.ASSESSMENT_AGGREGATOR: ("by_course", ("course_id",), "batch_id, user_id, content_id, attempt_id"),
+    schemas.USER_ACTIVITY_AGG: ("by_activity", ("activity_type", "activity_id"), "context_id, user_id"),
+}
+"""Tables as some installations key them, by less than a learner: their names, partition keys, and the rest."""
 _COLUMNS = {
     **dict.fromkeys(("batchid", "courseid", "userid", "enrolleddate", "issued_certificates"), "text"),
     **dict.fromkeys(("enrolled_date", "completedon"), "timestamp"),
     "active": "boolean",
     "contentstatus": "map<text, int>",
     "certificates": "list<frozen<map<text, text>>>",
+}
+_CQL_TYPES = {
+    **{"string": "text", "double": "double", "timestamp": "timestamp"},
+    **{"map<string,int>": "map<text, int>", "map<string,double>": "map<text, double>"},
 }
 
 
@@ -95,6 +105,17 @@ def kept(
         cassandra_session.execute(
             f"INSERT INTO {keyspace}.{name} (batchid, courseid, userid, active) VALUES ('{BATCH_ID}', '', 'u', true)"
         )
+    for table, (name, partition_key, rest) in SHORT_KEYS.items():
+        key = f"PRIMARY KEY (({', '.join(partition_key)}), {rest})"
+        rows = list(cassandra_session.execute(f"SELECT * FROM {kept.name(table.setting)}"))
+        types = {field.name: _CQL_TYPES[field.dataType.simpleString()] for field in table.columns}
+        declared = ", ".join(f"{column} {kind}" for column, kind in types.items())
+        cassandra_session.execute(f"CREATE TABLE {keyspace}.{name} ({declared}, {key})")
+        insert = cassandra_session.prepare(
+            f"INSERT INTO {keyspace}.{name} ({', '.join(types)}) VALUES ({', '.join('?' for _ in types)})"
+        )
+        for row in rows:
+            cassandra_session.execute(insert, [getattr(row, column) for column in types])
     return kept
 
 
@@ -106,8 +127,10 @@ def as_kept_by_batch(value: Any, column: str) -> Any:
 
 
 def settings(kept: KeptWorld, read_by: ReadBy, enrolments: str = "", **sections: Any) -> Settings:
+    """Settings of a run that reads in one way; where other enrolments are named, all tables are those of other keys."""
     read = {f"read_{table.setting}": read_by for table in LOOKED_UP}
-    tables = {"user_enrolments": f"{kept.keyspaces['sunbird_courses']}.{enrolments}"} if enrolments else {}
+    others = {"user_enrolments": enrolments} | {table.setting: name for table, (name, *_) in SHORT_KEYS.items()}
+    tables = {table: f"{kept.keyspaces['sunbird_courses']}.{name}" for table, name in others.items() if enrolments}
     return kept.settings(cassandra=read, tables=tables, **sections)
 
 
@@ -120,6 +143,7 @@ def one_in_two(names: tuple[str, ...]) -> Column:
     [
         *((table, "") for table in LOOKED_UP if table is not schemas.USER_ENROLMENTS),
         *((schemas.USER_ENROLMENTS, name) for name in BY_BATCH),
+        *((table, "by_batch") for table in SHORT_KEYS),
     ],
     ids=lambda value: value.setting if isinstance(value, Table) else value,
 )
@@ -129,11 +153,13 @@ def test_rows_read_by_key_are_those_of_a_scan(
     by_key, by_scan = (settings(kept, read_by, enrolments) for read_by in (ReadBy.KEYS, ReadBy.SCAN))
     with reading_with(cassandra_spark, by_key):
         whole = CassandraTables(cassandra_spark, by_scan).frame(table)
-        is_wanted = F.col("batchid") == BATCH_ID if table is schemas.USER_ENROLMENTS else one_in_two(table.known)
+        # Of a shorter key all rows are read: those of half its values are wanted.
+        key = SHORT_KEYS[table][1] if enrolments and table in SHORT_KEYS else table.known
+        is_wanted = F.col("batchid") == BATCH_ID if table is schemas.USER_ENROLMENTS else one_in_two(key)
         tables = CassandraTables(cassandra_spark, by_key)
         asked = rows_of_keys(tables, table, whole, whole.filter(is_wanted).select(*table.known))
 
-    assert tables.reading(table, 1).by is ReadBy.KEYS
+    assert tables.reading(table, WantedKeys(1)).by is ReadBy.KEYS
     assert "Cassandra Direct Join" in asked.plan
     assert asked.got == asked.wanted
     assert sum(asked.got.values()) > len(ODD_IDS) // 4
@@ -164,13 +190,37 @@ def test_partition_key_is_read_from_the_catalogue(cassandra_spark: SparkSession,
     for name in ("", *BY_BATCH):
         chosen = settings(kept, ReadBy.KEYS, name)
         with reading_with(cassandra_spark, chosen):
-            reading = CassandraTables(cassandra_spark, chosen).reading(schemas.USER_ENROLMENTS, 3)
+            reading = CassandraTables(cassandra_spark, chosen).reading(schemas.USER_ENROLMENTS, WantedKeys(3))
         reasons[name] = (reading.by, reading.reason)
     asked = (ReadBy.KEYS, "the settings ask for it; 3 keys are wanted")
     assert reasons == {
         "": (ReadBy.SCAN, "its partition key is userid; only batchid and courseid are known before it is read"),
         "by_batch": asked,
         "by_batch_and_course": asked,
+    }
+
+
+def test_courses_and_activities_of_many_learners_are_looked_up_where_they_are_the_key(
+    cassandra_spark: SparkSession, kept: KeptWorld
+) -> None:
+    """Before the nodes have an estimate, a thousand keys are looked up: as many courses, or as many learners."""
+    wanted = {
+        schemas.ASSESSMENT_AGGREGATOR: WantedKeys(5000, {"course_id": 2}),
+        schemas.USER_ACTIVITY_AGG: WantedKeys(9000, {"activity_type": 1, "activity_id": 7, "user_id": 5000}),
+    }
+    found = {}
+    for enrolments in ("", "by_batch"):
+        chosen = settings(kept, ReadBy.AUTO, enrolments)
+        with reading_with(cassandra_spark, chosen):
+            tables = CassandraTables(cassandra_spark, chosen)
+            for table, keys in wanted.items():
+                reading = tables.reading(table, keys)
+                found[table.setting, enrolments] = (reading.by, reading.reason.partition(" keys")[0])
+    assert found == {
+        ("assessment_aggregator", ""): (ReadBy.SCAN, "5,000"),
+        ("user_activity_agg", ""): (ReadBy.SCAN, "9,000"),
+        ("assessment_aggregator", "by_batch"): (ReadBy.KEYS, "2"),
+        ("user_activity_agg", "by_batch"): (ReadBy.KEYS, "7"),
     }
 
 
@@ -202,8 +252,8 @@ def test_plan_tells_how_each_table_would_be_read(cassandra_spark: SparkSession, 
         with private_stage(cassandra_spark, store, "plan") as stage:
             plan(Asked(batches=(BATCH_ID,)), ports, chosen, DAY, stage, lambda event: None, outcome)
     learners = len(ODD_IDS) + 2
-    wanted = {"by_batch": 1, "certificate_failures": 1, "user_activity_agg": learners, "organisation": 2 * learners}
-    wanted |= dict.fromkeys(("assessment_aggregator", "user", "user_organisation"), learners)
+    wanted = {"by_batch": 1, "certificate_failures": 1, "by_course": 1, "organisation": 2 * learners}
+    wanted |= {"by_activity": 3} | dict.fromkeys(("user", "user_organisation"), learners)
     by_key = {name: ("keys", f"the settings ask for it; {keys} keys are wanted") for name, keys in wanted.items()}
     scanned = ("scan", "once a run, only the columns needed")
     assert {read.table.rpartition(".")[2]: (read.strategy, read.reason) for read in outcome.reads} == {
@@ -220,6 +270,6 @@ def test_size_of_a_table_is_what_its_node_estimates(
     partitions = cassandra_node.wait_for_estimates(keyspace, name)
     chosen = settings(kept, ReadBy.AUTO)
     with reading_with(cassandra_spark, chosen):
-        reading = CassandraTables(cassandra_spark, chosen).reading(schemas.USER, 3)
+        reading = CassandraTables(cassandra_spark, chosen).reading(schemas.USER, WantedKeys(3))
     assert reading.by is ReadBy.SCAN
     assert reading.reason.startswith(f"3 of about {partitions:,} keys are wanted, each of about ")

@@ -12,9 +12,13 @@ from cassandra.cluster import Session
 from pyspark.sql import SparkSession
 
 from progress_exhaust.errors import DataShapeError
+from progress_exhaust.services.doctor import State
 from progress_exhaust.stack.cassandra import CassandraNode
 from progress_exhaust.stack.schema import create_schema
-from tests.integration.cassandra_runs import KeptWorld, run_on_cassandra
+from progress_exhaust.tables.cassandra import CassandraTables
+from progress_exhaust.tables.schemas import INPUT_TABLES
+from tests.doctor_runs import tables_told
+from tests.integration.cassandra_runs import KeptWorld, reading_with, run_on_cassandra
 from tests.sample_world import BATCH_ID, LEAVES_OF_A, enrolment, spec_sample_world
 from tests.whole_runs import differences
 from tests.worlds import World
@@ -73,8 +77,21 @@ def alter(kept: KeptWorld, cassandra_session: Session) -> Iterator[Callable[...,
     ("table", "columns", "sentence"),
     [
         ("user", "", "Cassandra has no such table; was it dropped, and does the setting tables.* name it right?"),
-        ("organisation", "", "Cassandra has no such table; was it dropped, "),
-        ("user_activity_agg", "", "Cassandra has no such table; was it dropped, "),
+        ("user_enrolments", "", "Cassandra has no such table; was it dropped, "),
+        ("course_batch", "", "Cassandra has no such table; was it dropped, "),
+        ("location", "", "Cassandra has no such table; was it dropped, "),
+        (
+            "user_enrolments",
+            "userid text, courseid text, batchid text, contentstatus map<text, int>, "
+            "PRIMARY KEY (userid, courseid, batchid)",
+            'columns missing: ["active"], so no row is kept; got ["batchid", "contentstatus", "courseid", "userid"]; '
+            "was the table altered?",
+        ),
+        (
+            "user_enrolments",
+            "userid text, courseid text, batchid text, active boolean, PRIMARY KEY (userid, courseid, batchid)",
+            'columns missing: ["contentstatus"], so Progress comes from counters alone; got ["active", "batchid", ',
+        ),
         (
             "course_batch",
             "courseid text PRIMARY KEY, name text",
@@ -100,8 +117,11 @@ def alter(kept: KeptWorld, cassandra_session: Session) -> Iterator[Callable[...,
     ],
     ids=[
         "no users",
-        "no organisations",
-        "no activities",
+        "no enrolments",
+        "no batches",
+        "no places",
+        "no column active",
+        "no column contentstatus",
         "no column of the key",
         "type of a text",
         "type in a map",
@@ -179,3 +199,55 @@ def test_column_that_is_no_key_may_be_missing_and_reads_as_null(
     world = replace(kept.world, tables={**kept.world.tables, "user": []})
     exported = run_on_cassandra(cassandra_spark, kept.settings(output=tmp_path))
     assert differences(world, exported) == []
+
+
+@pytest.mark.parametrize("is_doctor", [False, True], ids=["export", "doctor"])
+def test_six_tables_may_be_missing_and_count_as_empty(
+    cassandra_spark: SparkSession, kept: KeptWorld, alter: Callable[..., None], tmp_path: Path, *, is_doctor: bool
+) -> None:
+    optional = [table.setting for table in INPUT_TABLES if table.may_be_missing]
+    assert len(optional) == 6
+    for table in optional:
+        alter(table)
+    world = replace(kept.world, tables={name: rows for name, rows in kept.world.tables.items() if name not in optional})
+    settings = kept.settings(output=tmp_path)
+
+    if is_doctor:
+        with reading_with(cassandra_spark, settings):
+            told = tables_told(cassandra_spark, settings, CassandraTables(cassandra_spark, settings))
+        assert {name: told[kept.name(name)] for name in optional} == {
+            "user_activity_agg": (State.NOTE, "not there: counts as empty, so no counter tells Progress or a Score"),
+            "assessment_aggregator": (State.NOTE, "not there: counts as empty, so Scores come from counters alone"),
+            "organisation": (
+                State.NOTE,
+                "not there: counts as empty, so State and District come from the learners' own places alone",
+            ),
+            "user_organisation": (State.NOTE, "not there: counts as empty, so nobody has a school"),
+            "system_settings": (State.NOTE, "not there: counts as empty, so no organisation is the custodian"),
+            "certificate_failures": (State.NOTE, "not there: counts as empty, so Certificate Status is never Failed"),
+        }
+        assert told[kept.name("user")] == (State.OK, "columns and types as expected, readable")
+        return
+    exported = run_on_cassandra(cassandra_spark, settings)
+    assert differences(world, exported) == []
+
+
+def test_doctor_names_absent_columns_with_what_follows(
+    cassandra_spark: SparkSession, kept: KeptWorld, alter: Callable[..., None], tmp_path: Path
+) -> None:
+    alter("user", "id text PRIMARY KEY, firstname text, rootorgid text, profilelocation text, locationids list<text>")
+    alter("user_enrolments", "userid text, courseid text, batchid text, PRIMARY KEY (userid, courseid, batchid)")
+
+    settings = kept.settings(output=tmp_path)
+    with reading_with(cassandra_spark, settings):
+        told = tables_told(cassandra_spark, settings, CassandraTables(cassandra_spark, settings))
+
+    assert told[kept.name("user")] == (
+        State.NOTE,
+        "readable; no column lastname: reads as null, so User Name is the first name alone; "
+        "no column isdeleted: reads as null, so deleted learners keep name and place; it is empty",
+    )
+    state, sentence = told[kept.name("user_enrolments")]
+    assert state is State.FAIL
+    assert 'columns missing: ["active", "contentstatus"], so no row is kept and Progress comes from' in sentence
+    assert told[kept.name("location")][0] is State.OK

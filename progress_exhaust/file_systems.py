@@ -1,0 +1,44 @@
+"""Which jar is missing where Hadoop has no class for the file system of a URL."""
+
+from __future__ import annotations
+
+_ARTEFACTS = {
+    "s3a": "org.apache.hadoop:hadoop-aws:{hadoop}",
+    "abfs": "org.apache.hadoop:hadoop-azure:{hadoop}",
+    "abfss": "org.apache.hadoop:hadoop-azure:{hadoop}",
+    "wasb": "org.apache.hadoop:hadoop-azure:{hadoop}",
+    "wasbs": "org.apache.hadoop:hadoop-azure:{hadoop}",
+    "adl": "org.apache.hadoop:hadoop-azure-datalake:{hadoop}",
+    "oss": "org.apache.hadoop:hadoop-aliyun:{hadoop}",
+    "gs": "com.google.cloud.bigdataoss:gcs-connector for Hadoop {hadoop}",
+}
+_SUCCESSORS = {"s3": "s3a", "s3n": "s3a"}
+_NO_CLASS = ("ClassNotFoundException", "NoClassDefFoundError", "No FileSystem for scheme")
+
+
+def missing_file_system(error_text: str, url: str, hadoop_version: str) -> str:
+    """Return what is missing and the next step, as the end of a sentence; empty where the error is another.
+
+    A class may also be missing halfway, such as one of the AWS SDK below that of `s3a`: what brings the one, brings the
+    other.
+
+    Args:
+        error_text: what Hadoop said when it was to open the file system, with its causes.
+        url: of what was to be opened.
+        hadoop_version: of the Hadoop in use; the jars must be of the same.
+    """
+    if not any(words in error_text for words in _NO_CLASS):
+        return ""
+    scheme = url.partition(":")[0].lower()
+    if successor := _SUCCESSORS.get(scheme):
+        return f"Hadoop {hadoop_version} has no file system for {scheme}://; write {successor}://"
+    artefact = _ARTEFACTS.get(scheme)
+    if artefact is None:
+        return (
+            f"Hadoop {hadoop_version} has no file system for {scheme}://; check the URL, or submit with --jars that "
+            "bring one"
+        )
+    return (
+        f"Spark lacks the classes for {scheme}://; submit with --packages or --jars that bring "
+        f"{artefact.format(hadoop=hadoop_version)}"
+    )
