@@ -15,6 +15,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from progress_exhaust.errors import OutputError
+from progress_exhaust.file_systems import missing_file_system
 from progress_exhaust.local_files import (
     DIRECTORY_MODE,
     FILE_MODE,
@@ -31,6 +32,8 @@ from progress_exhaust.local_files import (
     write_whole,
 )
 from progress_exhaust.places import local_folder
+
+_NEXT_STEP = "check output.url, its space and its rights"
 
 MOST_TEXT_BYTES = 64 << 20
 """What a file that is read into memory may have, where nothing else is said."""
@@ -181,8 +184,10 @@ class HadoopStore:
         self._root = root.rstrip("/")
         self._jvm: Any = spark._jvm
         self._conf: Any = spark._jsc.hadoopConfiguration()
-        with _told("opening", root):
+        try:
             self._files: Any = self._path("").getFileSystem(self._conf)
+        except Py4JJavaError as error:
+            raise self._not_opened(error) from None
         self._checked: set[str] = set()
         self._gateway = spark.sparkContext._gateway
         self._has_side_files = bool(
@@ -351,6 +356,13 @@ class HadoopStore:
                 return False
             raise
 
+    def _not_opened(self, error: Py4JJavaError) -> OutputError:
+        version = str(self._jvm.org.apache.hadoop.util.VersionInfo.getVersion())
+        missing = missing_file_system(str(error.java_exception), self._root, version)
+        fault = OutputError(f"opening {self._root}: {missing or f'{_cause_of(error)}; {_NEXT_STEP}'}")
+        fault.transient = not missing
+        return fault
+
     def _set_mode(self, path: str, mode: int) -> None:
         self._files.setPermission(self._path(path), self._permission(mode))
 
@@ -379,9 +391,13 @@ class _told:  # noqa: N801 - reads as a clause where it is used
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, Py4JJavaError):
-            cause = str(error.java_exception).splitlines()[0]
+            cause = _cause_of(error)
         elif isinstance(error, OSError):
             cause = error.strerror or type(error).__name__
         else:
             return
-        raise OutputError(f"{self._sentence}: {cause}; check output.url, its space and its rights") from None
+        raise OutputError(f"{self._sentence}: {cause}; {_NEXT_STEP}") from None
+
+
+def _cause_of(error: Py4JJavaError) -> str:
+    return str(error.java_exception).splitlines()[0]

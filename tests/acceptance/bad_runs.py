@@ -187,6 +187,7 @@ CASES: dict[str, Sequence[RunCase]] = {
     "catalogue-missing": [without("catalogue")],
     "output-below-a-file": [RunCase(with_file("a-file").change, output="a-file/reports")],
     "output-folder-is-a-link": [with_link("progress-exhaust"), with_link("progress-exhaust", ".staging")],
+    "output-without-jar": [RunCase(options=("--output", f"{scheme}://bucket/out")) for scheme in ("s3a", "gs")],
     "output-url-unclear": [
         RunCase(options=("--output", url)) for url in ("s3a:bucket/out", "file:out", "file://host/out", "out\n")
     ],

@@ -288,6 +288,23 @@ def test_check_tells_of_a_place_that_can_not_be_written(spark: SparkSession, tmp
             store.check()
 
 
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("s3a://bucket/out", "Spark lacks the classes for s3a://; submit with --packages or --jars that bring org."),
+        ("abfss://c@a.example/out", "Spark lacks the classes for abfss://; submit with --packages or --jars that"),
+        ("gs://bucket", "Spark lacks the classes for gs://; submit with --packages or --jars that bring com."),
+        ("s3n://bucket/out", "Hadoop 3.3.4 has no file system for s3n://; write s3a://"),
+    ],
+)
+def test_file_system_without_its_jar_is_told_with_the_jar(spark: SparkSession, url: str, sentence: str) -> None:
+    with pytest.raises(OutputError) as refused:
+        open_store(url, spark)
+
+    assert str(refused.value).startswith(f"opening {url}: {sentence}")
+    assert not refused.value.transient
+
+
 # Which store a URL means.
 
 
