@@ -316,7 +316,9 @@ class MemoryQueue:
 
     def _let_go(self, claim: Claim, *, is_ended: bool) -> None:
         if self._held.get(claim.key) is claim:
-            del self._held[claim.key], self._table.owners[claim.key]
+            del self._held[claim.key]
+            if self._table.owners.get(claim.key) is self:
+                del self._table.owners[claim.key]
             self._lost[id(claim)] = claim, self._asked.pop(claim.key)
         if is_ended:
             self._lost.pop(id(claim), None)

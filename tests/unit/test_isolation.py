@@ -362,7 +362,7 @@ def test_request_that_is_cancelled_taken_over_or_put_in_anew_meanwhile_has_one_o
 ) -> None:
     """Eight threads publish; what happens to the row, and when, is drawn."""
     random = Random(seed)
-    what = ("cancel", "put in anew", "ask for something else")[seed % 3]
+    what = ("cancel", "take over", "put in anew", "ask for something else")[seed % 4]
     moment = random.randint(0, 40)
     looks = [0]
     guard = threading.Lock()
@@ -391,6 +391,7 @@ def test_request_that_is_cancelled_taken_over_or_put_in_anew_meanwhile_has_one_o
     put_in(rig, "r-1", *(f"b-{number}" for number in range(16)))
     put_in(rig, "r-2", "b-1", minutes=1)
     happened = []
+    taker = MemoryQueue(rig.table, rig.settings.requests, now=lambda: PUT_IN_AT)
 
     def happen() -> None:
         row = rig.row("r-1")
@@ -400,6 +401,10 @@ def test_request_that_is_cancelled_taken_over_or_put_in_anew_meanwhile_has_one_o
         if what == "cancel":
             other = MemoryQueue(rig.table, rig.settings.requests, now=lambda: PUT_IN_AT)
             other.cancel(request_id="r-1", tag=None, now=PUT_IN_AT)
+        elif what == "take over":
+            key = next(key for key in rig.table.owners if key.request_id == "r-1")
+            del rig.table.owners[key]  # our connection was lost, and the lock with it
+            assert isinstance(taker.claim(key), Claim)
         elif what == "put in anew":
             put_in_anew(rig.table, "r-1", PUT_IN_AT.replace(year=2021))
         else:
@@ -424,7 +429,9 @@ def test_request_that_is_cancelled_taken_over_or_put_in_anew_meanwhile_has_one_o
     else:
         assert states == ["SUCCESS"]
         assert len(out) == 16
-    assert rig.table.owners == {}
+    is_taken = happened == [Status.PROCESSING] and what == "take over"
+    assert [(key.request_id, owner) for key, owner in rig.table.owners.items()] == [("r-1", taker)] * is_taken
+    assert (row.status, row.iteration) == (Status.PROCESSING, 1) or not is_taken
 
 
 # --- any subset -------------------------------------------------------------------------------------------------------
