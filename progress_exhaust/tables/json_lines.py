@@ -18,6 +18,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from progress_exhaust.json_text import is_one_value, without_halves
+from progress_exhaust.places import as_glob
 from progress_exhaust.tables.schemas import COUNTS, TEXTS, Table
 
 _ISO_INSTANT = r"\A[+-]?\d{4,6}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?\s?(Z|[+-]\d{2}(:?\d{2})?)\z"
@@ -47,7 +48,7 @@ class MisfitLine:
 
 def lines_in(spark: SparkSession, folder: str, pattern: str) -> DataFrame:
     """Return the lines of the files in a folder whose names match, as the column `value`."""
-    read = spark.read.option("pathGlobFilter", pattern).option("lineSep", "\n").text(folder)
+    read = spark.read.option("pathGlobFilter", pattern).option("lineSep", "\n").text(as_glob(folder))
     return read.select(without_halves(F.col("value")).alias("value"))
 
 

@@ -17,6 +17,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from progress_exhaust.places import as_glob
 from progress_exhaust.tables.schemas import Table
 
 _SMALLER = {"int": ("smallint", "tinyint")}
@@ -152,7 +153,7 @@ def name_pattern(name: str) -> str:
 
 def _read(spark: SparkSession, table: Table, folder: str, read_as: Mapping[str, T.DataType], pattern: str) -> DataFrame:
     fields = [T.StructField(field.name, read_as.get(field.name, field.dataType)) for field in table.columns]
-    frame = spark.read.schema(T.StructType(fields)).option("pathGlobFilter", pattern).parquet(folder)
+    frame = spark.read.schema(T.StructType(fields)).option("pathGlobFilter", pattern).parquet(as_glob(folder))
     changed = {name: _as_declared(name, table.columns[name].dataType) for name in read_as}
     return frame.withColumns(changed) if changed else frame
 

@@ -541,6 +541,26 @@ def test_first_line_that_does_not_fit_is_told_wherever_the_file_is_cut(
     )
 
 
+@pytest.mark.parametrize("name", ["may reports #1 50%20 é?", "tables[1]", "tables{a,b}*", "tables:1"])
+def test_snapshot_is_read_from_a_folder_of_any_name(spark: SparkSession, tmp_path: Path, name: str) -> None:
+    """Others stand beside it that the name would mean, were it a pattern."""
+    for folder in ("tables1", "tablesa", "tables", name):
+        (tmp_path / folder).mkdir()
+        write_lines(tmp_path / folder, schemas.LOCATION, {"id": folder})
+        for file, copies in (("a.parquet", "2"), ("b.parquet", "3")):
+            write_parquet(spark, tmp_path / folder, schemas.ORGANISATION, file, {"id": f"'{folder} {copies}'"})
+        write_lines(tmp_path / folder, schemas.USER, "not JSON")
+    tables = SnapshotTables(
+        spark, load(None, {}, {"source": {"kind": "snapshot", "snapshot_dir": f"{tmp_path}/{name}"}})
+    )
+
+    assert [row.id for row in tables.frame(schemas.LOCATION).collect()] == [name]
+    assert {row.id for row in tables.frame(schemas.ORGANISATION).collect()} == {f"{name} 2", f"{name} 3"}
+    fault = fault_in(lambda: tables.frame(schemas.USER))
+    file = f"file://{folder_of(tmp_path / name, schemas.USER)}/part-0.jsonl"
+    assert fault == f"reading file {file}, line 1: it is not a JSON object; mend the file"
+
+
 def test_line_that_is_mended_before_it_is_looked_for_is_told_by_its_file(
     tables: SnapshotTables, tmp_path: Path
 ) -> None:
