@@ -107,23 +107,27 @@ def kept(
         )
     for table, (name, partition_key, rest) in SHORT_KEYS.items():
         key = f"PRIMARY KEY (({', '.join(partition_key)}), {rest})"
-        rows = list(cassandra_session.execute(f"SELECT * FROM {kept.name(table.setting)}"))
         types = {field.name: _CQL_TYPES[field.dataType.simpleString()] for field in table.columns}
         declared = ", ".join(f"{column} {kind}" for column, kind in types.items())
         cassandra_session.execute(f"CREATE TABLE {keyspace}.{name} ({declared}, {key})")
         insert = cassandra_session.prepare(
             f"INSERT INTO {keyspace}.{name} ({', '.join(types)}) VALUES ({', '.join('?' for _ in types)})"
         )
-        for row in rows:
-            cassandra_session.execute(insert, [getattr(row, column) for column in types])
+        for row in kept.world.rows(table.setting):
+            cassandra_session.execute(insert, [as_the_driver_takes_it(row.get(column)) for column in types])
     return kept
 
 
 def as_kept_by_batch(value: Any, column: str) -> Any:
-    """Give a value as the driver takes it, also where Python has no such year in UTC; certificates as text."""
+    """Give a value as the driver takes it; certificates as text."""
+    return json.dumps(value) if column == "issued_certificates" else as_the_driver_takes_it(value)
+
+
+def as_the_driver_takes_it(value: Any) -> Any:
+    """Give an instant in milliseconds: Python has no year for some of them in UTC."""
     if isinstance(value, datetime):
         return (value - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
-    return json.dumps(value) if column == "issued_certificates" else value
+    return value
 
 
 def settings(kept: KeptWorld, read_by: ReadBy, enrolments: str = "", **sections: Any) -> Settings:

@@ -114,16 +114,16 @@ class TransactionPooler:
         try:
             while True:
                 server.sendall(_packed(kind, body))
-                while True:
-                    answer, text = _message(server)
-                    client.sendall(_packed(answer, text))
-                    if answer == _READY:
-                        break
-                if text == _IDLE:
-                    return
+                while (answer := _message(server))[0] != _READY:
+                    client.sendall(_packed(*answer))
+                if answer[1] == _IDLE:
+                    break
+                client.sendall(_packed(*answer))
                 kind, body = _message(client)
         finally:
+            # Before the client hears that it is done: what it asks next may get the same session.
             self._give_back(server)
+        client.sendall(_packed(*answer))
 
     def _take(self) -> socket.socket:
         with self._changed:
