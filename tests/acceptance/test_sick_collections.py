@@ -43,10 +43,10 @@ def test_sick_collection_is_named_and_the_others_are_made(
     reply, got = WAYS[way]
     healthy = merge([control(), one_batch("well")])
     write(merge([healthy, one_batch("sick")]), tmp_path)
-    asked = ["--batch", "control", "sick", "well"] if by_name else ["--all"]
+    expected = {name: report.content for name, report in expected_reports(healthy).items()}
+    asked = ["--batch", "sick", *expected] if by_name else ["--all"]
     with SickService(tmp_path / "catalogue", {"do-sick": reply}) as service:
         ended = export(line, tmp_path, service, *asked)
-    expected = {name: report.content for name, report in expected_reports(healthy).items()}
     assert reports_below(tmp_path / "reports") == expected
     assert ended.code == 1
     [refusal] = manifest_below(tmp_path / "reports")["not_made"]
