@@ -54,6 +54,7 @@ class PrivateFolder:
     def __init__(self, parent: Path) -> None:
         self._process_id = os.getpid()
         self._parts = [_Part(parent)]
+        self._foreign: list[Path] = []
         self._undo = contextlib.ExitStack()
         self.temporary.mkdir(mode=_MODE)
 
@@ -103,15 +104,20 @@ class PrivateFolder:
         foreign = [folder for folder in folders if not any(part.path in folder.parents for part in self._parts)]
         for folder in foreign:
             folder.chmod(_MODE)
-        if foreign:
-            self._parts[0].note([str(folder) for folder in foreign])
+        self._foreign += [folder for folder in foreign if folder not in self._foreign]
+        if self._foreign:
+            self._parts[0].note([str(folder) for folder in self._foreign])
 
     def remove(self) -> None:
-        """Remove all of it; nothing where that is done. What can not be removed the next process tries again."""
+        """Remove all of it, and what goes with it, which a JVM that was killed leaves; nothing where that is done.
+
+        What can not be removed the next process tries again.
+        """
         if self.is_ours:
             self._undo.close()
             while self._parts:
-                self._parts.pop().remove()
+                part = self._parts.pop()
+                part.remove([] if self._parts else list(filter(_is_sparks, self._foreign)))
 
     def _part_below(self, parent: Path) -> _Part:
         for part in self._parts:
@@ -161,9 +167,7 @@ def remove_left_over(parent: Path) -> list[Path]:
         with _NoteOf(folder) as note:
             if not note.is_left_over:
                 continue
-            for foreign in note.foreign:
-                shutil.rmtree(foreign, ignore_errors=True)
-            _remove(folder)
+            _remove(folder, note.foreign)
         if not folder.exists():
             removed.append(folder)
             _LOG.info("removed %s, which a killed process had left", folder)
@@ -193,9 +197,9 @@ class _Part:
         os.pwrite(self.descriptor, text, 0)
         os.ftruncate(self.descriptor, len(text))
 
-    def remove(self) -> None:
-        """Remove the folder, and let go of its lock."""
-        _remove(self.path)
+    def remove(self, foreign: Sequence[Path]) -> None:
+        """Remove the folder with the others that go with it, and let go of its lock."""
+        _remove(self.path, foreign)
         os.close(self.descriptor)
 
 
@@ -239,7 +243,7 @@ class _NoteOf:
     @property
     def foreign(self) -> list[Path]:
         """Folders of Spark's that go with it, as far as they are what the note says."""
-        return [path for path in map(Path, self._foreign) if _SPARKS_NAME.fullmatch(path.name) and _is_own(path)]
+        return [path for path in map(Path, self._foreign) if _is_sparks(path)]
 
 
 def _own_folders(parent: Path) -> Iterator[Path]:
@@ -248,6 +252,10 @@ def _own_folders(parent: Path) -> Iterator[Path]:
     except OSError:
         return
     yield from (path for path in (parent / name for name in names) if _is_own(path))
+
+
+def _is_sparks(path: Path) -> bool:
+    return _SPARKS_NAME.fullmatch(path.name) is not None and _is_own(path)
 
 
 def _is_own(path: Path) -> bool:
@@ -279,8 +287,10 @@ def _warn_of_strangers(parent: Path) -> None:
         )
 
 
-def _remove(folder: Path) -> None:
-    """Remove a folder, its note last, so that what could not be removed is still known to be ours."""
+def _remove(folder: Path, foreign: Sequence[Path]) -> None:
+    """Remove a folder and others, its note last, so that what could not be removed is still known to be ours."""
+    for other in foreign:
+        shutil.rmtree(other, ignore_errors=True)
     try:
         entries = [entry for entry in folder.iterdir() if entry.name != _OWNER]
     except OSError:
@@ -291,7 +301,7 @@ def _remove(folder: Path) -> None:
         else:
             with contextlib.suppress(OSError):
                 entry.unlink()
-    if not any(entry.name != _OWNER for entry in folder.iterdir()):
+    if not any(entry.name != _OWNER for entry in folder.iterdir()) and not any(map(_is_own, foreign)):
         shutil.rmtree(folder, ignore_errors=True)
 
 

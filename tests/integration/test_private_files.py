@@ -209,16 +209,22 @@ def test_what_spark_exchanges_can_be_read_by_us_where_encryption_is_off(rig: Rig
 
 @long
 @pytest.mark.parametrize("rig", [True], ids=["on spark-submit"], indirect=True)
-def test_spark_that_must_write_elsewhere_is_closed_there_and_the_next_run_removes_it(rig: Rig) -> None:
+def test_spark_that_must_write_elsewhere_is_closed_there_and_leaves_nothing(rig: Rig) -> None:
     disk = rig.folder / "disk"
     disk.mkdir(mode=0o777)
-    with rig.paused(SPARK_LOCAL_DIRS=str(disk), PROGRESS_EXHAUST__SPARK__ENCRYPTION="off") as (process, _):
+    variables = {"SPARK_LOCAL_DIRS": str(disk), "PROGRESS_EXHAUST__SPARK__ENCRYPTION": "off"}
+    with rig.paused(**variables) as (process, _):
         assert files_with(disk, CANARY.encode()) != []
         assert not set(readable_by_others(disk)) & set(files_with(disk, CANARY.encode()))
         kill_jvm(process, rig)
+    assert list(disk.iterdir()) == [], "the driver removes what its JVM can not any more"
+
+    (rig.folder / "reached.passed").unlink()  # so that the point is met once more
+    with rig.paused(**variables) as (process, _), gone(python_of(process)):
+        kill(process)
     assert files_with(disk, CANARY.encode()) != []
     rig.export()
-    assert list(disk.iterdir()) == []
+    assert list(disk.iterdir()) == [], "the next run removes what both of them can not"
 
 
 @long

@@ -154,6 +154,7 @@ def test_folder_that_spark_had_to_make_elsewhere_is_closed_and_goes_with_the_nex
         assert mode(elsewhere) == 0o700
         note = (folder.path / "owner.json").read_text(encoding="utf-8")
         folder.remove()
+        elsewhere.mkdir()
         (path / "owner.json").write_text(note, encoding="utf-8")
         assert remove_left_over(tmp_path) == []
         os.kill(child, signal.SIGKILL)
@@ -161,6 +162,18 @@ def test_folder_that_spark_had_to_make_elsewhere_is_closed_and_goes_with_the_nex
         process.wait()
     assert remove_left_over(tmp_path) == [path]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_folder_that_spark_had_to_make_elsewhere_goes_with_this_process(tmp_path: Path) -> None:
+    """A JVM removes its own, but not one that was killed."""
+    elsewhere = tmp_path / "disk" / f"blockmgr-{uuid4()}"
+    elsewhere.mkdir(parents=True)
+    (elsewhere / "shuffle").write_text("row of a learner\n", encoding="utf-8")
+    folder = PrivateFolder(tmp_path)
+    folder.adopt([elsewhere])
+    folder.adopt([tmp_path / "disk"])
+    folder.remove()
+    assert [path.name for path in tmp_path.rglob("*")] == ["disk"]
 
 
 # Where it may be made.
