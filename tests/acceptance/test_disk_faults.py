@@ -122,7 +122,7 @@ def see_everything_made(run: Ended, output: Path, world: Written) -> None:
     assert reports_below(output) == world.expected
 
 
-@pytest.mark.parametrize("full", ["spill", "staging", "join"])
+@pytest.mark.parametrize("full", ["spill", "staging", pytest.param("join", marks=pytest.mark.long)])
 def test_full_disk_is_one_sentence_and_the_next_run_goes_well(
     full: str, world: Written, small_disk: SmallDisk, tmp_path: Path
 ) -> None:

@@ -55,7 +55,7 @@ def see_made(run: Ended, root: Path) -> None:
     [
         pytest.param("{}", ODD, id="path", marks=pytest.mark.long),
         pytest.param("file://{}", ODD, id="URL"),
-        pytest.param("{}", "out[1] {a,b} *é", id="pattern"),
+        pytest.param("{}", "out[1] {a,b} *é", id="pattern", marks=pytest.mark.long),
     ],
 )
 def test_output_root_is_taken_by_its_very_name(world: Path, tmp_path: Path, form: str, name: str) -> None:

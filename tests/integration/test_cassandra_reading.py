@@ -169,7 +169,14 @@ def test_rows_read_by_key_are_those_of_a_scan(
     assert sum(asked.got.values()) > len(ODD_IDS) // 4
 
 
-@pytest.mark.parametrize("enrolments", ["", *BY_BATCH], ids=["ordinary key", *BY_BATCH])
+@pytest.mark.parametrize(
+    "enrolments",
+    [
+        pytest.param("", id="ordinary key"),
+        pytest.param("by_batch", marks=pytest.mark.long),
+        "by_batch_and_course",
+    ],
+)
 def test_reports_are_the_same_however_the_tables_are_read(
     cassandra_spark: SparkSession, kept: KeptWorld, tmp_path: Path, enrolments: str
 ) -> None:
