@@ -17,6 +17,8 @@ _SETTINGS = """# Written by progress_exhaust.stack; the server runs on this mach
 dsn = {dsn}
 password_file = {password_file}
 """
+_OF_A_SERVER = frozenset({"home", "password", "server", "server.log", "server.pid"})
+"""What a server has in its folder; of one that was stopped, its log stays."""
 
 
 def start_queue(state: Path) -> Iterator[str]:
@@ -33,7 +35,7 @@ def start_queue(state: Path) -> Iterator[str]:
     with locked(state), ExitStack() as undo:
         list(_stop(folder))
         if folder.exists():
-            if not (folder / "password").is_file():
+            if {entry.name for entry in folder.iterdir()} - _OF_A_SERVER:
                 raise SettingsError(f"starting PostgreSQL in {folder}: it holds other things; give another --state")
             shutil.rmtree(folder)
         server = PostgresServer(folder, die_with_parent=False)

@@ -109,3 +109,18 @@ def test_start_with_a_damaged_snapshot_leaves_nothing_running(state: Path, tmp_p
 def test_folder_that_is_missing_is_told(state: Path, tmp_path: Path) -> None:
     failed = _stack("start", state, "--snapshot", str(tmp_path / "none"), "--catalogue", str(tmp_path))
     assert (failed.returncode, "is not a folder" in failed.stderr) == (2, True)
+
+
+def test_queue_can_be_started_again_after_each_stop_but_not_over_other_things(tmp_path: Path) -> None:
+    state = tmp_path / "queue"
+    for _ in range(2):
+        started = _stack("start-queue", state)
+        stopped = _stack("stop-queue", state)
+        assert (started.returncode, stopped.returncode) == (0, 0), started.stderr + stopped.stderr
+        assert "PostgreSQL answers on port" in started.stdout
+        assert "stopped PostgreSQL" in stopped.stdout
+    (state / "postgres" / "of somebody.txt").touch()
+    refused = _stack("start-queue", state)
+    assert refused.returncode == 2
+    assert "it holds other things; give another --state" in refused.stderr
+    assert (state / "postgres" / "of somebody.txt").exists()
