@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from py4j.protocol import Py4JJavaError
+
 _ARTEFACTS = {
     "s3a": "org.apache.hadoop:hadoop-aws:{hadoop}",
     "abfs": "org.apache.hadoop:hadoop-azure:{hadoop}",
@@ -42,3 +46,14 @@ def missing_file_system(error_text: str, url: str, hadoop_version: str) -> str:
         f"Spark lacks the classes for {scheme}://; submit with --packages or --jars that bring "
         f"{artefact.format(hadoop=hadoop_version)}"
     )
+
+
+def missing_in(jvm: Any, error: Py4JJavaError, url: str) -> str:
+    """Return the same for a failure of Hadoop's in this JVM."""
+    version = str(jvm.org.apache.hadoop.util.VersionInfo.getVersion())
+    return missing_file_system(str(error.java_exception), url, version)
+
+
+def first_line(error: Py4JJavaError) -> str:
+    """Return what a failure of Hadoop's says, without its trace."""
+    return str(error.java_exception).splitlines()[0]

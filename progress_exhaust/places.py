@@ -12,6 +12,7 @@ STAGING = f"{ROOT}/.staging"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _HOST = re.compile(rf"{_SCHEME.pattern}//[^/]*")
 _GLOB = re.compile(r"[\\{}\[\]*?]")
+_IN_NAMES = re.compile(r"[\\{}\[\]*?,^]")
 
 
 def local_folder(url: str) -> Path | None:
@@ -57,6 +58,15 @@ def as_glob(url: str) -> str:
     host = _HOST.match(url)
     begin = host.end() if host else 0
     return url[:begin] + _GLOB.sub(r"\\\g<0>", url[begin:])
+
+
+def name_pattern(name: str) -> str:
+    r"""Return the pattern that one file name matches, also as one of several in braces.
+
+    >>> print(name_pattern("part-0[1],a.jsonl"))
+    part-0\[1\]\,a.jsonl
+    """
+    return _IN_NAMES.sub(r"\\\g<0>", name)
 
 
 def _without_dots(folder: Path) -> Path:

@@ -15,7 +15,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from progress_exhaust.errors import OutputError
-from progress_exhaust.file_systems import missing_file_system
+from progress_exhaust.file_systems import first_line, missing_in
 from progress_exhaust.local_files import (
     DIRECTORY_MODE,
     FILE_MODE,
@@ -357,9 +357,8 @@ class HadoopStore:
             raise
 
     def _not_opened(self, error: Py4JJavaError) -> OutputError:
-        version = str(self._jvm.org.apache.hadoop.util.VersionInfo.getVersion())
-        missing = missing_file_system(str(error.java_exception), self._root, version)
-        fault = OutputError(f"opening {self._root}: {missing or f'{_cause_of(error)}; {_NEXT_STEP}'}")
+        missing = missing_in(self._jvm, error, self._root)
+        fault = OutputError(f"opening {self._root}: {missing or f'{first_line(error)}; {_NEXT_STEP}'}")
         fault.transient = not missing
         return fault
 
@@ -391,13 +390,9 @@ class _told:  # noqa: N801 - reads as a clause where it is used
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, Py4JJavaError):
-            cause = _cause_of(error)
+            cause = first_line(error)
         elif isinstance(error, OSError):
             cause = error.strerror or type(error).__name__
         else:
             return
         raise OutputError(f"{self._sentence}: {cause}; {_NEXT_STEP}") from None
-
-
-def _cause_of(error: Py4JJavaError) -> str:
-    return str(error.java_exception).splitlines()[0]

@@ -17,7 +17,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from progress_exhaust.places import as_glob
+from progress_exhaust.places import as_glob, name_pattern
 from progress_exhaust.tables.schemas import Table
 
 _SMALLER = {"int": ("smallint", "tinyint")}
@@ -144,11 +144,6 @@ def rows_of_files(
     for part in parts[1:]:
         whole = whole.unionByName(part)
     return whole
-
-
-def name_pattern(name: str) -> str:
-    """Return the pattern that one file name matches."""
-    return "".join(f"\\{letter}" if letter in r"\*?[]{},^" else letter for letter in name)
 
 
 def _read(spark: SparkSession, table: Table, folder: str, read_as: Mapping[str, T.DataType], pattern: str) -> DataFrame:

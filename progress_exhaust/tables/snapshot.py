@@ -16,10 +16,11 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from progress_exhaust.errors import DataShapeError, SourceError
-from progress_exhaust.file_systems import missing_file_system
+from progress_exhaust.file_systems import first_line, missing_in
+from progress_exhaust.places import name_pattern
 from progress_exhaust.settings import ReadBy, Settings
 from progress_exhaust.tables.json_lines import first_misfit, in_words, lines_in, rows_of_lines
-from progress_exhaust.tables.parquet_files import FileSchema, FooterReader, name_pattern, rows_of_files
+from progress_exhaust.tables.parquet_files import FileSchema, FooterReader, rows_of_files
 from progress_exhaust.tables.reading import Reading, WantedKeys
 from progress_exhaust.tables.schemas import INPUT_TABLES, Table, empty, table_names
 
@@ -128,10 +129,8 @@ class SnapshotTables:
         ]
 
     def _unreadable_folder(self, folder: str, error: Py4JJavaError) -> SourceError:
-        jvm: Any = self._spark._jvm
-        version = str(jvm.org.apache.hadoop.util.VersionInfo.getVersion())
-        missing = missing_file_system(str(error.java_exception), folder, version)
-        fault = SourceError(f"reading folder {folder}: {missing or _first_line(error)}")
+        missing = missing_in(self._spark._jvm, error, folder)
+        fault = SourceError(f"reading folder {folder}: {missing or first_line(error)}")
         fault.transient = not missing
         return fault
 
@@ -184,8 +183,4 @@ def _footer(footers: FooterReader, file: str) -> Any:
     except Py4JJavaError as error:
         if "is not a Parquet file" in str(error.java_exception):
             raise DataShapeError(f"reading file {file}: it is no whole Parquet file; mend the file") from None
-        raise SourceError(f"reading file {file}: {_first_line(error)}; make it readable and try again") from None
-
-
-def _first_line(error: Py4JJavaError) -> str:
-    return str(error.java_exception).splitlines()[0]
+        raise SourceError(f"reading file {file}: {first_line(error)}; make it readable and try again") from None
