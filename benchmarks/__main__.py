@@ -22,7 +22,7 @@ from benchmarks.rounds import WARM_UP_ROUNDS, Figures, interleaved, measured, me
 from benchmarks.scan import scan_tables
 from benchmarks.session import DAY_IN_NAMES, MASTER, WarmSession
 from benchmarks.worlds import WORLDS, batch_id
-from progress_exhaust.services.selection import Asked, select_batches
+from progress_exhaust.export.selection import Asked, select_batches
 
 ROUNDS = {"standard": 5, "two_million": 2}
 BASELINE_ROUNDS = 5

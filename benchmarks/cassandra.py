@@ -23,19 +23,19 @@ from benchmarks.recording import record
 from benchmarks.rounds import WARM_UP_ROUNDS, interleaved, measured, medians
 from benchmarks.scan import read_to_nowhere
 from benchmarks.session import DAY
+from progress_exhaust.export.export import export
+from progress_exhaust.export.plan import private_stage
+from progress_exhaust.export.report_plan import ReportPlan, read_places
+from progress_exhaust.export.run import Outcome, Ports, Run
+from progress_exhaust.export.selection import Asked, select_batches
 from progress_exhaust.output.store import open_store
-from progress_exhaust.private import of_this_process
 from progress_exhaust.report.wanted import Report
-from progress_exhaust.services.export import export
-from progress_exhaust.services.plan import private_stage
-from progress_exhaust.services.report_plan import ReportPlan, read_places
-from progress_exhaust.services.run import Outcome, Ports, Run
-from progress_exhaust.services.selection import Asked, select_batches
-from progress_exhaust.settings import ReadBy
-from progress_exhaust.spark import start_session
-from progress_exhaust.tables.cassandra import CassandraTables
-from progress_exhaust.tables.reading import WantedKeys
+from progress_exhaust.settings.sections import ReadBy
+from progress_exhaust.spark.private import of_this_process
+from progress_exhaust.spark.session import start_session
+from progress_exhaust.tables.cassandra.tables import CassandraTables
 from progress_exhaust.tables.schemas import INPUT_TABLES, USER_ENROLMENTS, Table
+from progress_exhaust.tables.strategy import WantedKeys
 
 LOOKED_UP = [table for table in INPUT_TABLES if table.known]
 MOST_WRONG = 1.5

@@ -15,15 +15,16 @@ from pyspark.sql import DataFrame, SparkSession
 from benchmarks.worlds import ROOT
 from progress_exhaust.catalogue.files import FilesCatalogue
 from progress_exhaust.java import java_home
-from progress_exhaust.services.sample_data import write_cassandra
-from progress_exhaust.services.sample_world import WorldSize
-from progress_exhaust.settings import ReadBy, Settings, SparkSettings, load
+from progress_exhaust.sample.world import WorldSize
+from progress_exhaust.sample.write import write_cassandra
+from progress_exhaust.settings.load import load
+from progress_exhaust.settings.sections import ReadBy, Settings, SparkSettings
 from progress_exhaust.stack.cassandra import CassandraNode
 from progress_exhaust.stack.jars import cache_folder, cassandra_jars, connector_jars
 from progress_exhaust.stack.schema import KEYSPACES, create_schema
-from progress_exhaust.tables.cassandra import CassandraTables
-from progress_exhaust.tables.cassandra_faults import FORMAT
-from progress_exhaust.tables.lookup import SCAN_ONLY
+from progress_exhaust.tables.cassandra.direct_join import SCAN_ONLY
+from progress_exhaust.tables.cassandra.errors import FORMAT
+from progress_exhaust.tables.cassandra.tables import CassandraTables
 from progress_exhaust.tables.schemas import INPUT_TABLES, USER_ENROLMENTS, Table, table_names
 
 FOLDER = ROOT / "cassandra"

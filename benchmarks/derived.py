@@ -9,10 +9,10 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from benchmarks.worlds import ROOT, batch_id, make_world
-from progress_exhaust.services.sample_data import write_snapshot
-from progress_exhaust.services.sample_ids import batch_id_column
-from progress_exhaust.services.sample_world import WorldSize
-from progress_exhaust.settings import Settings
+from progress_exhaust.sample.ids import batch_id_column
+from progress_exhaust.sample.world import WorldSize
+from progress_exhaust.sample.write import write_snapshot
+from progress_exhaust.settings.sections import Settings
 from progress_exhaust.tables import schemas
 from progress_exhaust.tables.schemas import Table, table_names
 

@@ -32,14 +32,14 @@ from benchmarks.floor_macros import MACROS
 from benchmarks.floor_sql import files, statements
 from benchmarks.floor_tables import subqueries
 from benchmarks.worlds import ROOT, WORLDS, make_world, settings_for
-from progress_exhaust import places
+from progress_exhaust import paths as places
 from progress_exhaust.catalogue.files import FilesCatalogue
+from progress_exhaust.export.export import export
+from progress_exhaust.export.run import Outcome, Ports, Run
+from progress_exhaust.export.selection import Asked
 from progress_exhaust.output.store import open_store
-from progress_exhaust.private import of_this_process
-from progress_exhaust.services.export import export
-from progress_exhaust.services.run import Outcome, Ports, Run
-from progress_exhaust.services.selection import Asked
-from progress_exhaust.spark import start_session
+from progress_exhaust.spark.private import of_this_process
+from progress_exhaust.spark.session import start_session
 from progress_exhaust.tables.snapshot import SnapshotTables
 
 DAY = date(2026, 1, 1)

@@ -15,9 +15,9 @@ from progress_exhaust.catalogue.files import FilesCatalogue
 from progress_exhaust.catalogue.layout import Layout
 from progress_exhaust.catalogue.port import layouts
 from progress_exhaust.catalogue.tree import TreeRules
-from progress_exhaust.ids import is_safe_id
+from progress_exhaust.identifiers import is_safe_id
 from progress_exhaust.report.profiles import columns_of
-from progress_exhaust.settings import Settings
+from progress_exhaust.settings.sections import Settings
 
 BatchRow = tuple[str, str, str | None]
 """Batch id, collection id, name; as `course_batch` has them."""

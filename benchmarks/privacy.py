@@ -19,11 +19,11 @@ from benchmarks.cold_start import adopt_orphans, ours
 from benchmarks.recording import record
 from benchmarks.rounds import WARM_UP_ROUNDS, Figures, interleaved, medians, ratio
 from benchmarks.session import WarmSession, require_world
-from progress_exhaust.encryption import OPTIONS
 from progress_exhaust.java import java_home
-from progress_exhaust.private import of_this_process
-from progress_exhaust.settings import Settings
-from progress_exhaust.spark import start_session
+from progress_exhaust.settings.sections import Settings
+from progress_exhaust.spark.encryption import OPTIONS
+from progress_exhaust.spark.private import of_this_process
+from progress_exhaust.spark.session import start_session
 
 CHOICES = ("on", "off")
 VARIABLE = "PROGRESS_EXHAUST__SPARK__ENCRYPTION"

@@ -21,8 +21,8 @@ from typing import Any
 from psycopg2.extras import execute_values
 
 from progress_exhaust.job_requests.model import Claim, Closing, Delivered, RequestKey, Status
-from progress_exhaust.job_requests.queue import PostgresQueue
-from progress_exhaust.settings import QueueSettings, RequestSettings
+from progress_exhaust.job_requests.postgres.queue import PostgresQueue
+from progress_exhaust.settings.sections import QueueSettings, RequestSettings
 from progress_exhaust.stack.postgres import PostgresServer
 
 WAITING = 10_000

@@ -15,13 +15,13 @@ from pyspark.sql import SparkSession
 from benchmarks.rounds import Figures, measured
 from benchmarks.worlds import ROOT, is_made, make_world, settings_for
 from progress_exhaust.catalogue.files import FilesCatalogue
+from progress_exhaust.export.export import export
+from progress_exhaust.export.run import Outcome, Phase, Ports, Run
+from progress_exhaust.export.selection import Asked
 from progress_exhaust.output.store import open_store
-from progress_exhaust.private import of_this_process
-from progress_exhaust.services.export import export
-from progress_exhaust.services.run import Outcome, Phase, Ports, Run
-from progress_exhaust.services.selection import Asked
-from progress_exhaust.settings import Settings
-from progress_exhaust.spark import start_session
+from progress_exhaust.settings.sections import Settings
+from progress_exhaust.spark.private import of_this_process
+from progress_exhaust.spark.session import start_session
 from progress_exhaust.tables.port import Tables
 from progress_exhaust.tables.snapshot import SnapshotTables
 

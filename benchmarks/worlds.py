@@ -8,9 +8,10 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from progress_exhaust.services.sample_data import write_snapshot
-from progress_exhaust.services.sample_world import WorldSize
-from progress_exhaust.settings import Settings, load
+from progress_exhaust.sample.world import WorldSize
+from progress_exhaust.sample.write import write_snapshot
+from progress_exhaust.settings.load import load
+from progress_exhaust.settings.sections import Settings
 
 ROOT = Path("var/bench")
 

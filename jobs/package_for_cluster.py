@@ -20,7 +20,7 @@ from pathlib import Path
 import progress_exhaust
 from progress_exhaust.errors import ProgressExhaustError
 from progress_exhaust.java import java_home
-from progress_exhaust.settings import SparkSettings
+from progress_exhaust.settings.sections import SparkSettings
 from progress_exhaust.stack.jars import cache_folder, connector_jars
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from progress_exhaust.settings import ENVIRONMENT_PREFIX, Section, Settings, secret_keys
+from progress_exhaust.settings.load import secret_keys
+from progress_exhaust.settings.sections import ENVIRONMENT_PREFIX, Section, Settings
 
 HEADER = """\
 # Every setting of progress_exhaust, with its default.

@@ -14,9 +14,9 @@ import pytest
 from pyspark.sql import SparkSession
 
 from progress_exhaust.java import java_home
-from progress_exhaust.private import of_this_process
-from progress_exhaust.settings import Settings, SparkSettings
-from progress_exhaust.spark import start_session
+from progress_exhaust.settings.sections import Settings, SparkSettings
+from progress_exhaust.spark.private import of_this_process
+from progress_exhaust.spark.session import start_session
 from progress_exhaust.stack.jars import cache_folder, connector_jars
 from tests.services import require_or_skip
 

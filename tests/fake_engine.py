@@ -16,23 +16,23 @@ from progress_exhaust.catalogue.in_flight import Share
 from progress_exhaust.catalogue.port import CollectionState, Found, layouts
 from progress_exhaust.catalogue.tree import TreeRules
 from progress_exhaust.errors import CatalogueError, NotMade, Reason, RequestError, StepFailed
-from progress_exhaust.job_requests.limits import RetryPause
+from progress_exhaust.export import refusals
+from progress_exhaust.export.delivery import Delivery
+from progress_exhaust.export.publishing import CheckedReport
+from progress_exhaust.export.run import Event, Outcome, Ports, RequestsOutcome, Run
+from progress_exhaust.export.selection import Asked, Selection
 from progress_exhaust.job_requests.memory import MemoryQueue, MemoryRow, MemoryTable
 from progress_exhaust.job_requests.model import RequestKey
 from progress_exhaust.job_requests.port import Queue
+from progress_exhaust.job_requests.quotas import RetryPause
 from progress_exhaust.jvm_end import JvmEnd
 from progress_exhaust.output.digest import Digest
 from progress_exhaust.output.staging import Staging
 from progress_exhaust.output.store import LocalStore, Store
 from progress_exhaust.report.enrolments import Counts
 from progress_exhaust.report.wanted import Batch, Report
-from progress_exhaust.services import refusals
-from progress_exhaust.services.delivery import Delivery
-from progress_exhaust.services.publishing import CheckedReport
-from progress_exhaust.services.run import Event, Outcome, Ports, RequestsOutcome, Run
-from progress_exhaust.services.selection import Asked, Selection
-from progress_exhaust.services.worker import Only, Worker
-from progress_exhaust.settings import Settings
+from progress_exhaust.settings.sections import Settings
+from progress_exhaust.worker.worker import Only, Worker
 from tests.request_runs import PUT_IN_AT, TAG
 from tests.whole_runs import DAY
 

@@ -9,8 +9,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from progress_exhaust.tables.port import Tables
-from progress_exhaust.tables.reading import WantedKeys
 from progress_exhaust.tables.schemas import Table
+from progress_exhaust.tables.strategy import WantedKeys
 
 
 @dataclass(frozen=True)

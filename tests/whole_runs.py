@@ -12,11 +12,12 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from progress_exhaust.catalogue.files import FilesCatalogue
+from progress_exhaust.export.export import export
+from progress_exhaust.export.run import Event, Outcome, Ports, Run
+from progress_exhaust.export.selection import Asked
 from progress_exhaust.output.store import open_store
-from progress_exhaust.services.export import export
-from progress_exhaust.services.run import Event, Outcome, Ports, Run
-from progress_exhaust.services.selection import Asked
-from progress_exhaust.settings import Settings, load
+from progress_exhaust.settings.load import load
+from progress_exhaust.settings.sections import Settings
 from progress_exhaust.tables.snapshot import SnapshotTables
 from tests.reference.report import ExpectedReport, expected_reports
 from tests.worlds import World, write_catalogue, write_snapshot

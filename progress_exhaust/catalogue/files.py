@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from progress_exhaust.catalogue import refusals
-from progress_exhaust.catalogue.answers import TooDeep, UnreadableAnswer, parsed, tree_in
-from progress_exhaust.catalogue.filters import (
+from progress_exhaust.catalogue.http.responses import TooDeep, UnreadableAnswer, parsed, tree_in
+from progress_exhaust.catalogue.in_flight import Boundless, Room, Share
+from progress_exhaust.catalogue.port import STATE_OF_STATUS, CollectionState, Found
+from progress_exhaust.catalogue.search import (
     MOST_HITS,
     collections_in,
     is_collection,
@@ -20,11 +22,9 @@ from progress_exhaust.catalogue.filters import (
     search_of,
     too_many_hits,
 )
-from progress_exhaust.catalogue.in_flight import Boundless, Room, Share
-from progress_exhaust.catalogue.port import STATE_OF_STATUS, CollectionState, Found
 from progress_exhaust.errors import CatalogueError, NotMade, StepFailed
-from progress_exhaust.ids import is_safe_id
-from progress_exhaust.settings import CatalogueSettings
+from progress_exhaust.identifiers import is_safe_id
+from progress_exhaust.settings.sections import CatalogueSettings
 
 _SUFFIX = ".json"
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from progress_exhaust.settings import CatalogueSettings
+from progress_exhaust.settings.sections import CatalogueSettings
 
 
 class Room(Protocol):

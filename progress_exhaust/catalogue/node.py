@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from progress_exhaust.catalogue.answers import UnreadableAnswer, parsed_text
+from progress_exhaust.catalogue.http.responses import UnreadableAnswer, parsed_text
 from progress_exhaust.catalogue.mime_types import COLLECTION_MIME_TYPE, QUESTION_SET_MIME_TYPE
 from progress_exhaust.catalogue.text import clean
 

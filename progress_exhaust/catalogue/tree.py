@@ -31,7 +31,7 @@ from progress_exhaust.catalogue.node import (
 )
 from progress_exhaust.catalogue.text import shown
 from progress_exhaust.errors import NotMade
-from progress_exhaust.settings import AssessmentSettings, CatalogueSettings
+from progress_exhaust.settings.sections import AssessmentSettings, CatalogueSettings
 
 LONGEST_LEVEL = 32_000
 BETWEEN_PLACES = "; "

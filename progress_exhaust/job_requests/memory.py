@@ -24,7 +24,7 @@ from progress_exhaust.job_requests.model import (
     Right,
     Status,
 )
-from progress_exhaust.settings import RequestSettings
+from progress_exhaust.settings.sections import RequestSettings
 
 _Asked = tuple[str, str, str | None]
 """What a row asks for: its request data, channel and encryption key."""

@@ -15,9 +15,9 @@ from types import TracebackType
 from typing import Self
 
 from progress_exhaust.errors import OutputError
-from progress_exhaust.ids import is_run_id
+from progress_exhaust.identifiers import is_run_id
 from progress_exhaust.output.store import Store
-from progress_exhaust.places import STAGING
+from progress_exhaust.paths import STAGING
 from progress_exhaust.proc import HAS_ENDED, stat_fields, text_of
 
 BEAT_S = 30.0

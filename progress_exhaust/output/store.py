@@ -31,7 +31,7 @@ from progress_exhaust.local_files import (
     too_long,
     write_whole,
 )
-from progress_exhaust.places import local_folder
+from progress_exhaust.paths import local_folder
 
 _NEXT_STEP = "check output.url, its space and its rights"
 

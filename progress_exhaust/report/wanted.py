@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
 from progress_exhaust.catalogue.layout import Layout
-from progress_exhaust.places import as_glob
+from progress_exhaust.paths import as_glob
 
 _ID = T.StringType()
 

@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 
 from progress_exhaust.errors import OperatorError, SettingsError
 from progress_exhaust.java import java_home
-from progress_exhaust.settings import SparkSettings
+from progress_exhaust.settings.sections import SparkSettings
 from progress_exhaust.stack import processes
 from progress_exhaust.stack.cassandra import CassandraNode
 from progress_exhaust.stack.content_service import HIERARCHY_PATH, SEARCH_PATH

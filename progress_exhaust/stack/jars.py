@@ -100,7 +100,7 @@ def _spark(environment: Mapping[str, str]) -> _Resolver:
     def fetch(coordinates: str, workshop: Path) -> Path:
         script = workshop / "nothing.py"
         script.write_text("", encoding="utf-8")
-        with resources.as_file(resources.files("progress_exhaust") / "ivysettings.xml") as ivy_settings:
+        with resources.as_file(resources.files("progress_exhaust.spark") / "ivysettings.xml") as ivy_settings:
             _run(
                 [
                     *(str(home / "bin" / "spark-submit"), "--master", "local[1]"),

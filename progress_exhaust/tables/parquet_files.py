@@ -17,7 +17,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from progress_exhaust.places import as_glob, name_pattern
+from progress_exhaust.paths import as_glob, name_pattern
 from progress_exhaust.tables.schemas import Table
 
 _SMALLER = {"int": ("smallint", "tinyint")}

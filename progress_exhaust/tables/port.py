@@ -6,8 +6,8 @@ from typing import Protocol
 
 from pyspark.sql import DataFrame
 
-from progress_exhaust.tables.reading import Reading, WantedKeys
 from progress_exhaust.tables.schemas import Table
+from progress_exhaust.tables.strategy import Reading, WantedKeys
 
 
 class Tables(Protocol):

@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from progress_exhaust.settings import Settings
+from progress_exhaust.settings.sections import Settings
 
 TEXT = T.StringType()
 FLAG = T.BooleanType()

@@ -17,12 +17,12 @@ from pyspark.sql import DataFrame, SparkSession
 
 from progress_exhaust.errors import DataShapeError, SourceError
 from progress_exhaust.file_systems import first_line, missing_in
-from progress_exhaust.places import name_pattern
-from progress_exhaust.settings import ReadBy, Settings
+from progress_exhaust.paths import name_pattern
+from progress_exhaust.settings.sections import ReadBy, Settings
 from progress_exhaust.tables.json_lines import first_misfit, in_words, lines_in, rows_of_lines
 from progress_exhaust.tables.parquet_files import FileSchema, FooterReader, rows_of_files
-from progress_exhaust.tables.reading import Reading, WantedKeys
 from progress_exhaust.tables.schemas import INPUT_TABLES, Table, empty, table_names
+from progress_exhaust.tables.strategy import Reading, WantedKeys
 
 _FOOTERS_AT_ONCE = 8
 _PARQUET, _JSON_LINES = ".parquet", ".jsonl"

@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from progress_exhaust import cli
-from progress_exhaust.private import of_this_process
-from progress_exhaust.settings import load
-from progress_exhaust.spark import start_session
+from progress_exhaust.cli import app as cli
+from progress_exhaust.settings.load import load
+from progress_exhaust.spark.private import of_this_process
+from progress_exhaust.spark.session import start_session
 
 
 def main() -> None:

@@ -29,9 +29,9 @@ MOMENTS = (
     datetime(9999, 12, 31, 18, 29, 59, 999_000, UTC),
 )
 TELLING_JOB = """
-from progress_exhaust.private import of_this_process
-from progress_exhaust.settings import Settings
-from progress_exhaust.spark import start_session
+from progress_exhaust.spark.private import of_this_process
+from progress_exhaust.settings.sections import Settings
+from progress_exhaust.spark.session import start_session
 
 source = {"kind": "snapshot", "snapshot_dir": "no-such-folder"}
 spark = start_session(Settings.model_validate({"source": source}), of_this_process())

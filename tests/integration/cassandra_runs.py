@@ -13,13 +13,13 @@ from typing import Any, Self
 from cassandra.cluster import Session
 from pyspark.sql import SparkSession
 
-from progress_exhaust.services.selection import Asked
-from progress_exhaust.settings import Settings, TableSettings
+from progress_exhaust.export.selection import Asked
+from progress_exhaust.settings.sections import Settings, TableSettings
 from progress_exhaust.stack.cassandra import CassandraNode
 from progress_exhaust.stack.driver import Login
 from progress_exhaust.stack.schema import KEYSPACES, create_schema
 from progress_exhaust.stack.snapshot_loader import load_snapshot
-from progress_exhaust.tables.cassandra import CassandraTables, connector_options, connector_secrets
+from progress_exhaust.tables.cassandra.tables import CassandraTables, connector_options, connector_secrets
 from tests.whole_runs import Exported, run_export, settings_for, write_world
 from tests.worlds import World
 from tests.worlds.files import without_halves

@@ -11,7 +11,7 @@ import pytest
 from cassandra.cluster import Session
 
 from progress_exhaust.java import java_home
-from progress_exhaust.settings import SparkSettings
+from progress_exhaust.settings.sections import SparkSettings
 from progress_exhaust.stack.cassandra import CassandraNode, Tls
 from progress_exhaust.stack.jars import cache_folder, cassandra_jars, connector_jars
 from progress_exhaust.stack.postgres import PostgresServer

@@ -11,7 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from progress_exhaust import cli, opening, queue_commands
+from progress_exhaust.cli import app as cli
+from progress_exhaust.commands.reports import queue as queue_commands
+from progress_exhaust.commands.reports import resources as opening
 
 _POLL_S = 0.05
 

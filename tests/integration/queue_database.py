@@ -12,7 +12,7 @@ from typing import Any, Self
 from psycopg2 import sql
 from psycopg2.extras import RealDictCursor
 
-from progress_exhaust.settings import QueueSettings
+from progress_exhaust.settings.sections import QueueSettings
 from progress_exhaust.stack.postgres import PostgresServer
 from tests.integration.ddl import Shape
 

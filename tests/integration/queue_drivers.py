@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from progress_exhaust.job_requests.model import Claim, Closing, Delivered, RequestKey, Status
-from progress_exhaust.job_requests.queue import PostgresQueue
-from progress_exhaust.settings import RequestSettings
+from progress_exhaust.job_requests.postgres.queue import PostgresQueue
+from progress_exhaust.settings.sections import RequestSettings
 from tests.integration.queue_database import QueueDatabase
 
 KEY = RequestKey("t", "r-1")

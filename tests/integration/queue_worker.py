@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from progress_exhaust.job_requests.model import Claim, Closing, Delivered, Status
-from progress_exhaust.job_requests.queue import PostgresQueue
-from progress_exhaust.settings import QueueSettings, RequestSettings
+from progress_exhaust.job_requests.postgres.queue import PostgresQueue
+from progress_exhaust.settings.sections import QueueSettings, RequestSettings
 from progress_exhaust.stack.processes import Process, recall
 
 _WORK_S = (0.02, 0.12)

@@ -13,15 +13,15 @@ from cassandra.cluster import Session
 from pyspark.sql import SparkSession
 
 from progress_exhaust.catalogue.files import FilesCatalogue
+from progress_exhaust.commands.doctor_checks import Check, Openers, doctor
 from progress_exhaust.errors import SourceError
 from progress_exhaust.job_requests.memory import MemoryQueue, MemoryTable
 from progress_exhaust.output.store import LocalStore
-from progress_exhaust.services.doctor import Check, Openers, doctor
-from progress_exhaust.settings import load
+from progress_exhaust.settings.load import load
 from progress_exhaust.stack.cassandra import CassandraNode, Tls
 from progress_exhaust.stack.driver import Login
 from progress_exhaust.stack.schema import create_schema
-from progress_exhaust.tables.cassandra import CassandraTables, connector_secrets
+from progress_exhaust.tables.cassandra.tables import CassandraTables, connector_secrets
 from tests.integration.cassandra_runs import KeptWorld, reading_with, run_on_cassandra
 from tests.sample_world import BATCH_ID, spec_sample_world
 

@@ -17,17 +17,17 @@ from pyspark.sql import DataFrame, SparkSession
 
 from progress_exhaust.catalogue.files import FilesCatalogue
 from progress_exhaust.errors import SourceError
+from progress_exhaust.export.export import export
+from progress_exhaust.export.run import Event, Outcome, Ports, Run
+from progress_exhaust.export.selection import Asked
 from progress_exhaust.output.store import open_store
-from progress_exhaust.services.export import export
-from progress_exhaust.services.run import Event, Outcome, Ports, Run
-from progress_exhaust.services.selection import Asked
-from progress_exhaust.settings import Settings
+from progress_exhaust.settings.sections import Settings
 from progress_exhaust.stack.cassandra import CassandraNode, free_ports
 from progress_exhaust.stack.snapshot_loader import load_snapshot
-from progress_exhaust.tables.cassandra import CassandraTables
+from progress_exhaust.tables.cassandra.tables import CassandraTables
 from progress_exhaust.tables.port import Tables
-from progress_exhaust.tables.reading import Reading, WantedKeys
 from progress_exhaust.tables.schemas import ORGANISATION, USER_ENROLMENTS, Table
+from progress_exhaust.tables.strategy import Reading, WantedKeys
 from tests.builders import batches_world
 from tests.integration.cassandra_runs import KeptWorld, reading_with, run_on_cassandra
 from tests.tcp_proxy import TcpProxy

@@ -14,18 +14,19 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from progress_exhaust.catalogue.files import FilesCatalogue
+from progress_exhaust.export.plan import PlanOutcome, plan, private_stage
+from progress_exhaust.export.run import Ports
+from progress_exhaust.export.selection import Asked
 from progress_exhaust.output.store import open_store
-from progress_exhaust.services.plan import PlanOutcome, plan, private_stage
-from progress_exhaust.services.run import Ports
-from progress_exhaust.services.selection import Asked
-from progress_exhaust.settings import ReadBy, Settings
+from progress_exhaust.settings.sections import ReadBy, Settings
 from progress_exhaust.stack.cassandra import CassandraNode
-from progress_exhaust.tables import lookup, schemas
-from progress_exhaust.tables.cassandra import CassandraTables
-from progress_exhaust.tables.cassandra_faults import FORMAT
-from progress_exhaust.tables.lookup import LOOKUP_ONLY, SCAN_ONLY
-from progress_exhaust.tables.reading import WantedKeys
+from progress_exhaust.tables import schemas
+from progress_exhaust.tables.cassandra import direct_join as lookup
+from progress_exhaust.tables.cassandra.direct_join import LOOKUP_ONLY, SCAN_ONLY
+from progress_exhaust.tables.cassandra.errors import FORMAT
+from progress_exhaust.tables.cassandra.tables import CassandraTables
 from progress_exhaust.tables.schemas import INPUT_TABLES, Table
+from progress_exhaust.tables.strategy import WantedKeys
 from tests.integration.cassandra_runs import KeptWorld, reading_with, run_on_cassandra
 from tests.sample_world import BATCH_ID, COLLECTION_ID, LEAVES_OF_A, attempt, enrolment, spec_sample_world
 from tests.spark.spark_counters import jobs_so_far

@@ -11,11 +11,11 @@ import pytest
 from cassandra.cluster import Session
 from pyspark.sql import SparkSession
 
+from progress_exhaust.commands.doctor_checks import State
 from progress_exhaust.errors import DataShapeError
-from progress_exhaust.services.doctor import State
 from progress_exhaust.stack.cassandra import CassandraNode
 from progress_exhaust.stack.schema import create_schema
-from progress_exhaust.tables.cassandra import CassandraTables
+from progress_exhaust.tables.cassandra.tables import CassandraTables
 from progress_exhaust.tables.schemas import INPUT_TABLES
 from tests.doctor_runs import tables_told
 from tests.integration.cassandra_runs import KeptWorld, reading_with, run_on_cassandra

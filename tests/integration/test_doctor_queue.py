@@ -10,13 +10,13 @@ from typing import Any, NoReturn
 import pytest
 from psycopg2 import sql
 
+from progress_exhaust.commands.doctor_checks import Check, Openers, State, doctor
 from progress_exhaust.errors import CatalogueError, ComputeError, QueueError
 from progress_exhaust.job_requests.memory import MemoryQueue, MemoryTable
 from progress_exhaust.job_requests.model import Right
 from progress_exhaust.job_requests.port import Queue
-from progress_exhaust.job_requests.queue import PostgresQueue
-from progress_exhaust.services.doctor import Check, Openers, State, doctor
-from progress_exhaust.settings import QueueSettings, Settings
+from progress_exhaust.job_requests.postgres.queue import PostgresQueue
+from progress_exhaust.settings.sections import QueueSettings, Settings
 from progress_exhaust.stack.ports import free_ports
 from tests.integration.ddl import OLD
 from tests.integration.queue_database import QueueDatabase

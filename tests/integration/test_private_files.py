@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from progress_exhaust.private import PREFIX
+from progress_exhaust.spark.private import PREFIX
 from progress_exhaust.stack.postgres import PostgresServer
 from tests.builders import batches_world
 from tests.integration.ddl import NEW

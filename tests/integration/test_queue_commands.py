@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
+from progress_exhaust.commands.queue import STAGING
 from progress_exhaust.job_requests.model import Claim, RequestKey
+from progress_exhaust.job_requests.postgres.queue import PostgresQueue
 from progress_exhaust.job_requests.progress import PROGRESS_FOLDER, Progress, progress_name, progress_text
-from progress_exhaust.job_requests.queue import PostgresQueue
-from progress_exhaust.queue_commands import STAGING
-from progress_exhaust.settings import RequestSettings
+from progress_exhaust.settings.sections import RequestSettings
 from progress_exhaust.stack.postgres import PostgresServer
 from tests.integration.ddl import OLD
 from tests.integration.queue_database import QueueDatabase
@@ -30,7 +30,7 @@ WORK_S = 1.0
 # Runs the command line, then says on a last line of stderr which of these were imported.
 WATCHED = """
 import sys
-from progress_exhaust.cli import run
+from progress_exhaust.cli.app import run
 code = run(sys.argv[1:])
 print(sorted({name.split('.')[0] for name in sys.modules} & {'pyspark', 'py4j', 'requests'}), file=sys.stderr)
 sys.exit(code)

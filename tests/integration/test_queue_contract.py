@@ -26,8 +26,8 @@ from progress_exhaust.job_requests.model import (
     Status,
 )
 from progress_exhaust.job_requests.port import Queue
-from progress_exhaust.job_requests.queue import PostgresQueue
-from progress_exhaust.settings import RequestSettings
+from progress_exhaust.job_requests.postgres.queue import PostgresQueue
+from progress_exhaust.settings.sections import RequestSettings
 from progress_exhaust.stack.postgres import PostgresServer
 from tests.integration.ddl import SHAPES, Shape
 from tests.integration.queue_database import QueueDatabase

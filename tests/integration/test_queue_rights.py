@@ -12,7 +12,7 @@ import pytest
 
 from progress_exhaust.errors import QueueError
 from progress_exhaust.job_requests.model import Claim, NewRequest, NotClaimed, RequestKey, Right
-from progress_exhaust.job_requests.table import NEEDS
+from progress_exhaust.job_requests.postgres.table import NEEDS
 from tests.integration.queue_database import QueueDatabase
 from tests.integration.queue_drivers import FILES, KEY, NOON, NOTHING, claimed, driver, failure, success
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from progress_exhaust.job_requests.model import Claim, Closing, Delivered, NewRequest, NotClaimed, RequestKey, Status
-from progress_exhaust.job_requests.queue import PostgresQueue
-from progress_exhaust.settings import RequestSettings
+from progress_exhaust.job_requests.postgres.queue import PostgresQueue
+from progress_exhaust.settings.sections import RequestSettings
 from progress_exhaust.stack.postgres import PostgresServer
 from tests.integration.ddl import NEW
 from tests.integration.queue_database import QueueDatabase

@@ -12,8 +12,8 @@ import pytest
 
 from progress_exhaust.errors import QueueError, RequestError, SettingsError
 from progress_exhaust.job_requests.model import Claim, NewRequest, NotClaimed, RequestKey
-from progress_exhaust.job_requests.queue import PostgresQueue
-from progress_exhaust.settings import RequestSettings
+from progress_exhaust.job_requests.postgres.queue import PostgresQueue
+from progress_exhaust.settings.sections import RequestSettings
 from progress_exhaust.stack.postgres import PostgresServer
 from tests.integration.ddl import NEW, SHAPES, Shape
 from tests.integration.queue_database import QueueDatabase

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from progress_exhaust import settings
+from progress_exhaust.settings.load import load
 from progress_exhaust.stack import processes
 from progress_exhaust.stack.driver import cql_session
 
@@ -72,7 +72,7 @@ def test_stack_serves_a_world_until_it_is_stopped(state: Path, tmp_path: Path, j
     started = _stack("start", state, *places)
     assert started.returncode == 0, started.stdout + started.stderr
     assert "sunbird_courses.course_batch: 1 rows" in started.stdout
-    told = settings.load(state / "progress_exhaust.toml", {}, {})
+    told = load(state / "progress_exhaust.toml", {}, {})
     with cql_session(told.cassandra.hosts[0], told.cassandra.port) as session:
         [batch] = session.execute("SELECT * FROM sunbird_courses.course_batch")
         assert (batch.batchid, batch.name) == ("b-1", "Batch")

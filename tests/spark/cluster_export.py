@@ -11,9 +11,9 @@ from pathlib import Path
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
-from progress_exhaust.private import of_this_process
-from progress_exhaust.settings import Settings
-from progress_exhaust.spark import start_session
+from progress_exhaust.settings.sections import Settings
+from progress_exhaust.spark.private import of_this_process
+from progress_exhaust.spark.session import start_session
 from tests.whole_runs import run_export
 
 

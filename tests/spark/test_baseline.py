@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 
 from benchmarks import baseline
 from progress_exhaust.catalogue.files import FilesCatalogue
-from progress_exhaust.services.selection import Asked, select_batches
+from progress_exhaust.export.selection import Asked, select_batches
 from progress_exhaust.tables.snapshot import SnapshotTables
 from tests.builders import batches_world
 from tests.whole_runs import Exported, run_export, settings_for, write_world

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from progress_exhaust.services.doctor import State
-from progress_exhaust.settings import Settings
+from progress_exhaust.commands.doctor_checks import State
+from progress_exhaust.settings.sections import Settings
 from progress_exhaust.tables.snapshot import SnapshotTables
 from tests.doctor_runs import tables_told
 from tests.sample_world import spec_sample_world

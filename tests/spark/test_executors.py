@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from progress_exhaust.settings import Settings
+from progress_exhaust.settings.sections import Settings
 from tests.builders import batches_world
 from tests.reference.report import expected_reports
 from tests.whole_runs import DAY_IN_NAME, settings_for, write_world

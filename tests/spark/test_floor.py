@@ -11,8 +11,8 @@ from pyspark.sql import SparkSession
 
 from benchmarks.floor import differences, make_reports
 from benchmarks.floor_tables import TABLES
-from progress_exhaust.places import ROOT
-from progress_exhaust.services.sample_data import WorldSize, write_snapshot
+from progress_exhaust.paths import ROOT
+from progress_exhaust.sample.write import WorldSize, write_snapshot
 from tests.reference.report import expected_reports
 from tests.whole_runs import DAY, DAY_IN_NAME, run_export, settings_for, write_world
 from tests.worlds import World, WorldSettings, merge, random_world

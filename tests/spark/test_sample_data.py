@@ -14,9 +14,9 @@ from pyspark.sql import functions as F
 from progress_exhaust.catalogue.layout import Layout
 from progress_exhaust.catalogue.tree import TreeRules, layout_of
 from progress_exhaust.errors import SettingsError
-from progress_exhaust.services.sample_batch import BATCH_ID, COLLECTION_ID
-from progress_exhaust.services.sample_data import WorldSize, write_snapshot
-from progress_exhaust.services.sample_ids import node_id
+from progress_exhaust.sample.batch import BATCH_ID, COLLECTION_ID
+from progress_exhaust.sample.ids import node_id
+from progress_exhaust.sample.write import WorldSize, write_snapshot
 
 SMALL = WorldSize(
     seed=7, learners=12, batches=5, collections=3, leaves=11, nested=4, depth=3, assessments=3, attempts=2

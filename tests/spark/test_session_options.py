@@ -12,8 +12,8 @@ from py4j.clientserver import ClientServerConnection
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from progress_exhaust.settings import Settings
-from progress_exhaust.spark import start_options
+from progress_exhaust.settings.sections import Settings
+from progress_exhaust.spark.session import start_options
 
 TEMPORARY = Path("/tmp/private/tmp")
 

@@ -15,12 +15,13 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from progress_exhaust.errors import DataShapeError, SourceError
-from progress_exhaust.services.faults import SPARK_FAILURES, fault_of
-from progress_exhaust.settings import ReadBy, Settings, load
+from progress_exhaust.export.spark_errors import SPARK_FAILURES, fault_of
+from progress_exhaust.settings.load import load
+from progress_exhaust.settings.sections import ReadBy, Settings
 from progress_exhaust.tables import schemas
-from progress_exhaust.tables.reading import Reading, WantedKeys
 from progress_exhaust.tables.schemas import USER, Table, table_names
 from progress_exhaust.tables.snapshot import SnapshotTables
+from progress_exhaust.tables.strategy import Reading, WantedKeys
 from tests.tables_contract import rows_of_keys
 
 NAMES = table_names(Settings())

@@ -13,10 +13,10 @@ from pyspark.sql import SparkSession
 from pyspark.sql import types as T
 
 from progress_exhaust.errors import OutputError
+from progress_exhaust.export.plan import private_stage
 from progress_exhaust.output.store import HadoopStore, LocalStore, Store, open_store
-from progress_exhaust.places import as_glob
+from progress_exhaust.paths import as_glob
 from progress_exhaust.report.wanted import read_lines
-from progress_exhaust.services.plan import private_stage
 
 STAGED = "progress-exhaust/.staging/run/part=0.000000/part-00000"
 ODD_NAMES = ["may reports #1 50%20 é?", "out#1?x=50%", "out[1]", "out{a,b}*"]

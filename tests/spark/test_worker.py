@@ -12,12 +12,12 @@ import pytest
 from pyspark.sql import SparkSession
 
 from progress_exhaust.errors import CatalogueError, ComputeError, QueueError
+from progress_exhaust.export.run import Event, RequestsOutcome
 from progress_exhaust.job_requests.memory import MemoryRow, MemoryTable
 from progress_exhaust.job_requests.model import CANCELLED, Claim, Delivered, NewRequest, RequestKey, Status
 from progress_exhaust.output.store import LocalStore
-from progress_exhaust.services.run import Event, RequestsOutcome
-from progress_exhaust.services.worker import Only
-from progress_exhaust.settings import Settings
+from progress_exhaust.settings.sections import Settings
+from progress_exhaust.worker.worker import Only
 from tests.builders import answer, batch, batches_world, collection, enrolment, leaf, user
 from tests.reference.report import expected_reports
 from tests.request_runs import PUT_IN_AT, TAG, TestedQueue, WorkedOff, put_in_anew, request, work_off

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from progress_exhaust.catalogue.files import FilesCatalogue
-from progress_exhaust.catalogue.http import HttpCatalogue
+from progress_exhaust.catalogue.http.catalogue import HttpCatalogue
 from progress_exhaust.catalogue.in_flight import Share
 from progress_exhaust.catalogue.layout import Layout
 from progress_exhaust.catalogue.port import Catalogue, CollectionState, Found, layouts
 from progress_exhaust.catalogue.tree import TreeRules
 from progress_exhaust.errors import CatalogueError, NotMade, Reason, RequestError
-from progress_exhaust.settings import CatalogueSettings
+from progress_exhaust.settings.sections import CatalogueSettings
 from progress_exhaust.stack.content_service import ContentService
 
 RULES = TreeRules(64, 1000, ())

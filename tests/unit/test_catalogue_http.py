@@ -20,11 +20,11 @@ from typing import Any
 import pytest
 from scripted_server import Handler, Reply, ScriptedServer, found, says, tree_of
 
-from progress_exhaust.catalogue.http import HttpCatalogue
+from progress_exhaust.catalogue.http.catalogue import HttpCatalogue
 from progress_exhaust.catalogue.port import CollectionState, Found, layouts
 from progress_exhaust.catalogue.tree import TreeRules
 from progress_exhaust.errors import CatalogueError, NotMade, Reason, RequestError, StepFailed
-from progress_exhaust.settings import CatalogueSettings
+from progress_exhaust.settings.sections import CatalogueSettings
 
 RULES = TreeRules(64, 100_000, ())
 TOKEN = "t0p-s3cret"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from progress_exhaust import __version__
-from progress_exhaust.arguments import overrides_of, spread_ids
+from progress_exhaust.cli.options import overrides_of, spread_ids
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "help"
 COMMANDS = ("", "export", "plan", "doctor", "sample-data", "run", "submit", "status", "cancel")
@@ -20,7 +20,7 @@ START_UP_S = 0.7
 # Runs the command line, then says on a last line of stderr which of these were imported.
 WATCHED = """
 import sys
-from progress_exhaust.cli import run
+from progress_exhaust.cli.app import run
 code = run(sys.argv[1:])
 heavy = {'pyspark', 'py4j', 'rich', 'requests', 'psycopg2'}
 print(sorted({name.split('.')[0] for name in sys.modules} & heavy), file=sys.stderr)

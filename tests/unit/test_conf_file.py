@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from progress_exhaust.settings import ENVIRONMENT_PREFIX, Settings, load, secret_keys
+from progress_exhaust.settings.load import load, secret_keys
+from progress_exhaust.settings.sections import ENVIRONMENT_PREFIX, Settings
 from tests.conf_file import conf_file, sections
 
 FILE = Path(__file__).parents[2] / "conf" / "progress_exhaust.toml"

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 import requests
 
-from progress_exhaust.catalogue.http import HttpCatalogue
+from progress_exhaust.catalogue.http.catalogue import HttpCatalogue
 from progress_exhaust.catalogue.port import CollectionState
-from progress_exhaust.settings import CatalogueSettings
+from progress_exhaust.settings.sections import CatalogueSettings
 from progress_exhaust.stack.content_service import COLLECTION, ContentService
 
 ALL_STATUSES = ["Live", "Unlisted", "Flagged", "Retired"]

@@ -6,8 +6,8 @@ from typing import Literal
 
 import pytest
 
-from progress_exhaust.encryption import AUTHENTICATE, OPTIONS, SECRET, encryption_of
 from progress_exhaust.errors import SettingsError
+from progress_exhaust.spark.encryption import AUTHENTICATE, OPTIONS, SECRET, encryption_of
 
 SECRET_KNOWN = {SECRET: "hidden-word"}
 SERVICE = {"spark.shuffle.service.enabled": "true"}

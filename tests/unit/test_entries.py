@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from progress_exhaust.job_requests.entries import (
+from progress_exhaust.job_requests.checkpoint import (
     Entry,
     entries_of,
     request_sha256,

@@ -8,10 +8,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from progress_exhaust.catalogue.answers import UnreadableAnswer, page_in
-from progress_exhaust.catalogue.filters import collections_in, matches, plain_filters, search_of
+from progress_exhaust.catalogue.http.responses import UnreadableAnswer, page_in
+from progress_exhaust.catalogue.search import collections_in, matches, plain_filters, search_of
 from progress_exhaust.errors import RequestError
-from progress_exhaust.ids import is_safe_id
+from progress_exhaust.identifiers import is_safe_id
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5)
 KEYS = st.sampled_from(["request", "filters", "status", "identifier", "query", "limit"]) | st.text(max_size=3)

@@ -13,12 +13,12 @@ import pytest
 from scripted_server import Handler, ScriptedServer, found, says, tree_of
 
 from progress_exhaust.catalogue.files import FilesCatalogue
-from progress_exhaust.catalogue.http import HttpCatalogue
+from progress_exhaust.catalogue.http.catalogue import HttpCatalogue
 from progress_exhaust.catalogue.in_flight import BytesInFlight
 from progress_exhaust.catalogue.layout import Layout
 from progress_exhaust.catalogue.port import layouts
 from progress_exhaust.catalogue.tree import TreeRules
-from progress_exhaust.settings import CatalogueSettings
+from progress_exhaust.settings.sections import CatalogueSettings
 
 RULES = TreeRules(64, 100_000, ())
 PATIENCE_S = 20.0

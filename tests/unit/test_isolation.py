@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from progress_exhaust.errors import CatalogueError, OutputError, QueueError
-from progress_exhaust.job_requests.limits import RetryPause
 from progress_exhaust.job_requests.memory import MemoryQueue
 from progress_exhaust.job_requests.model import CANCELLED, Claim, Closing, RequestKey, Status
+from progress_exhaust.job_requests.quotas import RetryPause
 from progress_exhaust.jvm_end import JvmEnd
 from progress_exhaust.output.store import LocalStore
 from tests.fake_engine import Rig, content_of

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from progress_exhaust.console.signals import Stopped
 from progress_exhaust.errors import CatalogueError, ComputeError, DataShapeError, OutputError
 from progress_exhaust.jvm_end import JvmEnd, JvmWatch, count_oom_kills, meaning_of
-from progress_exhaust.services.request_faults import Move, move_for
-from progress_exhaust.stopping import Stopped
+from progress_exhaust.worker.moves import Move, move_for
 
 
 @pytest.mark.parametrize(

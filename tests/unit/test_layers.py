@@ -48,7 +48,7 @@ ONLY_FROM_THESE = {
     ("report", "tables"): {"progress_exhaust.tables.schemas"},
     ("stack", "tables"): {"progress_exhaust.tables.schemas"},
     ("private", "output"): {"progress_exhaust.output.staging"},
-    ("spark", "tables"): {"progress_exhaust.tables.cassandra"},
+    ("spark", "tables"): {"progress_exhaust.tables.cassandra.tables"},
 }
 """Where only some modules of another room may be used."""
 

@@ -11,6 +11,7 @@ import pytest
 
 from progress_exhaust.catalogue import refusals as of_catalogue
 from progress_exhaust.catalogue.in_flight import Share
+from progress_exhaust.console.signals import Stopped
 from progress_exhaust.errors import (
     NotMade,
     OutputError,
@@ -23,7 +24,6 @@ from progress_exhaust.job_requests.memory import MemoryQueue
 from progress_exhaust.job_requests.model import Claim, Closing, RequestKey, Status
 from progress_exhaust.jvm_end import JvmEnd
 from progress_exhaust.output.store import LocalStore
-from progress_exhaust.stopping import Stopped
 from tests.fake_engine import Rig
 from tests.request_runs import PUT_IN_AT, TAG, request
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from progress_exhaust.commands.summaries import output_root
 from progress_exhaust.errors import SettingsError
-from progress_exhaust.places import as_glob, local_folder
-from progress_exhaust.settings import load
-from progress_exhaust.summaries import output_root
+from progress_exhaust.paths import as_glob, local_folder
+from progress_exhaust.settings.load import load
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1).filter(
     lambda name: name not in (".", "..")

@@ -20,14 +20,14 @@ import pytest
 
 from progress_exhaust.errors import ComputeError
 from progress_exhaust.output.staging import this_process
-from progress_exhaust.private import PREFIX, PrivateFolder, remove_left_over
+from progress_exhaust.spark.private import PREFIX, PrivateFolder, remove_left_over
 
 ROOT = Path(__file__).parents[2]
 NAME = f"{PREFIX}{'0' * 32}"
 HOLDER = """
 import subprocess, sys
 from pathlib import Path
-from progress_exhaust.private import PrivateFolder
+from progress_exhaust.spark.private import PrivateFolder
 folder = PrivateFolder(Path(sys.argv[1]))
 child = subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=folder.descriptors())
 print(folder.path, child.pid, flush=True)

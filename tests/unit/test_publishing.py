@@ -8,11 +8,11 @@ import pytest
 
 from progress_exhaust.catalogue.layout import Layout
 from progress_exhaust.errors import NotMade, OutputError, Reason
+from progress_exhaust.export.publishing import CheckedReport, check_report, staged_parts, whole_parts
 from progress_exhaust.output.store import LocalStore
 from progress_exhaust.report.enrolments import Counts
 from progress_exhaust.report.wanted import Batch, Report
-from progress_exhaust.services.publishing import CheckedReport, check_report, staged_parts, whole_parts
-from progress_exhaust.settings import OutputSettings
+from progress_exhaust.settings.sections import OutputSettings
 
 WAVE = "progress-exhaust/.staging/run/wave-1"
 REPORT = Report(7, Batch(0, "b-1", "", Layout("do_1", "", "", (), (), ())))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from progress_exhaust.settings import CassandraSettings, ReadBy
-from progress_exhaust.tables.reading import FEW_KEYS, TableSize, choose
+from progress_exhaust.settings.sections import CassandraSettings, ReadBy
+from progress_exhaust.tables.strategy import FEW_KEYS, TableSize, choose
 
 CORES = 2
 KEY = ("user_id", "course_id")

@@ -13,7 +13,11 @@ from typing import Any, NoReturn
 
 import pytest
 
-from progress_exhaust.command import Command
+from progress_exhaust.commands.base import Command
+from progress_exhaust.commands.queue import STAGING, cancel_request, progress_in, show_requests, submit_request
+from progress_exhaust.commands.queue_summaries import time_left
+from progress_exhaust.commands.submission import new_request, require_readable, unsafe_ids, wanted_of
+from progress_exhaust.console.logs import LogFormat
 from progress_exhaust.errors import QueueError, RequestError, SettingsError
 from progress_exhaust.job_requests.model import (
     CANCELLED,
@@ -30,12 +34,8 @@ from progress_exhaust.job_requests.model import (
 from progress_exhaust.job_requests.port import Queue
 from progress_exhaust.job_requests.progress import Progress, progress_name, progress_text
 from progress_exhaust.job_requests.request_data import WantedBatches, WantedSearch
-from progress_exhaust.logs import LogFormat
 from progress_exhaust.output.staging import STAGING as STAGING_OF_DRIVERS
-from progress_exhaust.queue_arguments import new_request, require_readable, unsafe_ids, wanted_of
-from progress_exhaust.queue_commands import STAGING, cancel_request, progress_in, show_requests, submit_request
-from progress_exhaust.queue_summaries import time_left
-from progress_exhaust.settings import Settings
+from progress_exhaust.settings.sections import Settings
 
 NOW = datetime(2026, 11, 23, 8, 30, tzinfo=UTC)
 RUN, KILLED_RUN = "20261123T083000Z-00000a", "20261123T080000Z-0000ff"

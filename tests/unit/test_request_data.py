@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from progress_exhaust.errors import RequestError
-from progress_exhaust.ids import is_safe_id
+from progress_exhaust.identifiers import is_safe_id
 from progress_exhaust.job_requests.request_data import (
     TooManyBatches,
     Wanted,

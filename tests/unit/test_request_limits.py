@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from progress_exhaust.job_requests.limits import ChannelTally
+from progress_exhaust.job_requests.quotas import ChannelTally
 
 
 def test_reports_are_granted_up_to_the_limit_and_for_each_channel_by_itself() -> None:

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from progress_exhaust.job_requests.fairness import in_turn
 from progress_exhaust.job_requests.model import DueRequest, RequestKey
-from progress_exhaust.job_requests.order import in_turn
 
 START = datetime(2026, 11, 23, tzinfo=UTC)
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from progress_exhaust.ids import is_safe_id
+from progress_exhaust.identifiers import is_safe_id
 from progress_exhaust.job_requests.model import RequestKey
 from progress_exhaust.job_requests.progress import Progress, progress_name, progress_of, progress_text
 

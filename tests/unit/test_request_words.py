@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from progress_exhaust.errors import NotMade, Reason
-from progress_exhaust.job_requests.words import outcome_message, too_many_message
+from progress_exhaust.job_requests.messages import outcome_message, too_many_message
 
 NO_DATA = "No data found"
 RETIRED = "The request is made for retired collection"

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from progress_exhaust import logs
+from progress_exhaust.commands.summaries import output_root
+from progress_exhaust.console import logs
+from progress_exhaust.console.logs import LogFormat
+from progress_exhaust.console.screen import Screen, Summary, Table, count, size
 from progress_exhaust.errors import NotMade, Reason
-from progress_exhaust.logs import LogFormat
-from progress_exhaust.screens import Screen, Summary, Table, count, size
-from progress_exhaust.summaries import output_root
 
 SUMMARY = Summary(
     document={"name": "Śrī \x1b[2J", "rows": 2},
@@ -81,7 +81,7 @@ def test_json_lines_have_fields(capsys: pytest.CaptureFixture[str]) -> None:
 def test_text_that_the_terminal_can_not_show_is_escaped() -> None:
     out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     table = Table(("name",), [("Śrī",)])
-    from progress_exhaust import screens  # noqa: PLC0415 - its private function is what is looked at
+    from progress_exhaust.console import screen as screens  # noqa: PLC0415 - its private function is what is looked at
 
     screens._show_table(table, out)
     out.flush()
@@ -121,8 +121,8 @@ def test_relative_output_root_is_shown_from_the_root() -> None:
 
 
 def test_not_made_is_as_in_the_manifest() -> None:
-    from progress_exhaust.services.run import Outcome  # noqa: PLC0415
-    from progress_exhaust.summaries import export_summary  # noqa: PLC0415
+    from progress_exhaust.commands.summaries import export_summary  # noqa: PLC0415
+    from progress_exhaust.export.run import Outcome  # noqa: PLC0415
 
     outcome = Outcome(not_made=[NotMade(Reason.BAD_ID, "x", "id x is refused")])
     summary = export_summary(outcome, "/out", {}, 1.0, 2.0, "stopped")

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from progress_exhaust.errors import SettingsError
-from progress_exhaust.settings import Settings, SourceKind, load, parse_date, secret_keys
+from progress_exhaust.settings.load import load, parse_date, secret_keys
+from progress_exhaust.settings.sections import Settings, SourceKind
 
 SECRETS = [
     ("cassandra", "password"),

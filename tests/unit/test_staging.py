@@ -18,9 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from progress_exhaust.command import new_run_id
+from progress_exhaust.commands.base import new_run_id
 from progress_exhaust.errors import OutputError
-from progress_exhaust.ids import is_run_id
+from progress_exhaust.identifiers import is_run_id
 from progress_exhaust.output import staging
 from progress_exhaust.output.staging import STAGING, Owner, Staging, is_gone, remove_left_over, this_process
 from progress_exhaust.output.store import LocalStore

@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import pytest
 
-from progress_exhaust import stopping
-from progress_exhaust.command import sentence_of
-from progress_exhaust.stopping import Stop, Stopped, run_stoppable, signals_raise
+from progress_exhaust.commands.base import sentence_of
+from progress_exhaust.console import signals as stopping
+from progress_exhaust.console.signals import Stop, Stopped, run_stoppable, signals_raise
 
 pytestmark = pytest.mark.skipif(
     threading.current_thread() is not threading.main_thread(), reason="signals reach the main thread only"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from progress_exhaust.catalogue.layout import Assessment, Layout, NestedCollection, TreeWarning
 from progress_exhaust.catalogue.tree import TreeRules, layout_of
 from progress_exhaust.errors import NotMade, Reason
-from progress_exhaust.settings import AssessmentSettings, CatalogueSettings
+from progress_exhaust.settings.sections import AssessmentSettings, CatalogueSettings
 
 RULES = TreeRules.of(CatalogueSettings(), AssessmentSettings())
 COLLECTION = "application/vnd.ekstep.content-collection"

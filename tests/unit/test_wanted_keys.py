@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from progress_exhaust.catalogue.layout import Layout, NestedCollection
+from progress_exhaust.export.lookup_keys import key_counts
 from progress_exhaust.report.enrolments import Counts
 from progress_exhaust.report.wanted import Batch, Report
-from progress_exhaust.services.wanted_keys import key_counts
-from progress_exhaust.settings import ReadBy
+from progress_exhaust.settings.sections import ReadBy
 from progress_exhaust.tables import schemas
-from progress_exhaust.tables.reading import FEW_KEYS, WantedKeys, choose
 from progress_exhaust.tables.schemas import Table
+from progress_exhaust.tables.strategy import FEW_KEYS, WantedKeys, choose
 
 
 def layout(collection_id: str, *nested: str) -> Layout:

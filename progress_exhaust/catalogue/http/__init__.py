@@ -1,0 +1,1 @@
+"""The catalogue behind the content service."""

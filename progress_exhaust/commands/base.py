@@ -1,0 +1,125 @@
+"""One command at work: its settings, its screen, and an end that is told whatever happens."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, MutableMapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from progress_exhaust.console import logs
+from progress_exhaust.console.logs import LogFormat
+from progress_exhaust.console.screen import Screen, Summary
+from progress_exhaust.console.signals import Stop, Stopped, run_stoppable
+from progress_exhaust.errors import ProgressExhaustError
+from progress_exhaust.settings.load import Overrides, load
+
+if TYPE_CHECKING:
+    from progress_exhaust.export.run import Event
+
+PROGRAM = "progress-exhaust"
+CONFIG_VARIABLE = "PROGRESS_EXHAUST_CONFIG"
+
+
+class Command:
+    """What all commands have.
+
+    Args:
+        environment: the process's own.
+        config: the file of settings named on the command line.
+        overrides: settings of the command line.
+        as_json: whether stdout gets a document.
+        log_format: how lines on stderr look.
+        debug: whether stack traces are wanted.
+
+    Raises:
+        SettingsError: settings are wrong.
+    """
+
+    def __init__(
+        self,
+        environment: MutableMapping[str, str],
+        config: Path | None,
+        overrides: Overrides,
+        *,
+        as_json: bool,
+        log_format: LogFormat,
+        debug: bool,
+    ) -> None:
+        self._begin = time.monotonic()
+        logs.set_up(log_format, debug=debug)
+        from_environment = environment.get(CONFIG_VARIABLE)
+        file = config or (Path(from_environment) if from_environment else None)
+        self.settings = load(file, environment, overrides)
+        self.environment = environment
+        self.debug = debug
+        self._stop = Stop()
+        self.screen = Screen(as_json=as_json, log_format=log_format, debug=debug)
+
+    def elapsed_s(self) -> float:
+        """Return the seconds since the command began."""
+        return time.monotonic() - self._begin
+
+    def tell(self, event: Event) -> None:
+        """Show an event, unless it is time to stop; may be called from several threads.
+
+        Raises:
+            Stopped: see `go_on`.
+        """
+        self.go_on()
+        self.screen.tell(event, self.elapsed_s())
+
+    def go_on(self) -> None:
+        """Stop here where a signal has asked for it.
+
+        Raises:
+            Stopped: the work is to stop.
+        """
+        self._stop.check()
+
+    def carry_out(
+        self,
+        work: Callable[[], None],
+        summary: Callable[[str], Summary],
+        *,
+        cancel: Callable[[], None],
+        clear: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Do the work, then show what came of it, also where it failed.
+
+        Args:
+            work: the command's work.
+            summary: makes the summary, given the sentence of what stopped the work, empty where nothing did.
+            cancel: breaks off what the work waits for.
+            clear: removes what the work leaves behind where a signal has stopped it.
+        """
+        failure = ""
+        try:
+            run_stoppable(work, self._stop, cancel)
+        except Stopped as stopped:
+            clear()
+            failure = sentence_of(stopped)
+            raise
+        except Exception as error:
+            failure = sentence_of(error)
+            raise
+        finally:
+            self.screen.show(summary(failure))
+
+
+def new_run_id() -> str:
+    """Return a name for a run: its start, and six random characters."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+def sentence_of(error: BaseException) -> str:
+    """Return what went wrong, in words fit for a screen; an error we did not foresee may hold anything."""
+    if isinstance(error, Stopped) and not error.is_clean:
+        return f"{error}: files already made stay, and the next run removes what is unfinished"
+    if isinstance(error, Stopped):
+        return f"{error}: files already made stay, and nothing unfinished is left"
+    if isinstance(error, ProgressExhaustError):
+        return str(error)
+    return f"stopped by an unforeseen {type(error).__name__}; run with --debug to see where"

@@ -1,0 +1,1 @@
+"""What a command shows and logs, and the signals that stop it."""

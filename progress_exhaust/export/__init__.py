@@ -1,0 +1,1 @@
+"""The engine: selects batches, plans, computes in waves, publishes."""

@@ -1,1 +1,0 @@
-"""One module a command: each wires the rooms below for what that command does."""
