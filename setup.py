@@ -39,9 +39,7 @@ setup(
     description="One CSV per batch of a course: enrolment, progress and scores of every learner, in one Spark plan",
     python_requires=">=3.11,<3.12",
     packages=find_packages(include=["progress_exhaust", "progress_exhaust.*"]),
-    package_data={
-        "progress_exhaust": ["py.typed", "*/*.xml", "*/*.properties", "*/*.cql", "**/*.sql", "*/*.yaml"]
-    },
+    package_data={"progress_exhaust": ["py.typed", "*/*.xml", "*/*.properties", "*/*.cql", "**/*.sql", "*/*.yaml"]},
     install_requires=RUNTIME,
     extras_require={"spark": SPARK, "stack": STACK, "java": JAVA, "dev": DEV},
     entry_points={"console_scripts": ["progress-exhaust = progress_exhaust.cli.app:main"]},

@@ -19,7 +19,7 @@ from pyspark.sql import SparkSession
 
 from benchmarks.worlds import REQUESTED, ROOT, batch_id, make_world, settings_for
 from progress_exhaust.catalogue.files import FilesCatalogue
-from progress_exhaust.export.run import Ports, RequestsOutcome, Run
+from progress_exhaust.export.run import Ports, Run
 from progress_exhaust.job_requests.model import NewRequest, RequestKey
 from progress_exhaust.job_requests.postgres.queue import PostgresQueue
 from progress_exhaust.output.store import open_store
@@ -28,6 +28,7 @@ from progress_exhaust.spark.private import of_this_process
 from progress_exhaust.spark.session import start_session
 from progress_exhaust.stack.postgres import PostgresServer
 from progress_exhaust.tables.snapshot import SnapshotTables
+from progress_exhaust.worker.outcome import RequestsOutcome
 from progress_exhaust.worker.worker import Only, Worker
 
 WORLD = "requested"

@@ -19,7 +19,7 @@ from progress_exhaust.errors import CatalogueError, NotMade, Reason, RequestErro
 from progress_exhaust.export import refusals
 from progress_exhaust.export.delivery import Delivery
 from progress_exhaust.export.publishing import CheckedReport
-from progress_exhaust.export.run import Event, Outcome, Ports, RequestsOutcome, Run
+from progress_exhaust.export.run import Event, Outcome, Ports, Run
 from progress_exhaust.export.selection import Asked, Selection
 from progress_exhaust.job_requests.memory import MemoryQueue, MemoryRow, MemoryTable
 from progress_exhaust.job_requests.model import RequestKey
@@ -32,6 +32,7 @@ from progress_exhaust.output.store import LocalStore, Store
 from progress_exhaust.report.enrolments import Counts
 from progress_exhaust.report.wanted import Batch, Report
 from progress_exhaust.settings.sections import Settings
+from progress_exhaust.worker.outcome import RequestsOutcome
 from progress_exhaust.worker.worker import Only, Worker
 from tests.request_runs import PUT_IN_AT, TAG
 from tests.whole_runs import DAY
@@ -245,7 +246,6 @@ class Rig:
             lambda: datetime.now(UTC),
             listen,
             lambda settle_s: self.jvm,
-            lambda claim: self.pause.note_failed(claim.key, claim.submitted_at) if self.pause else None,
         )
         queue = self.make_queue(self.table, settings)
         worker = Worker(queue, lambda: ports, settings, run, outcome, self.pause, engine, sleep=lambda seconds: None)

@@ -13,13 +13,14 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from progress_exhaust.catalogue.files import FilesCatalogue
-from progress_exhaust.export.run import Event, Ports, RequestsOutcome, Run
+from progress_exhaust.export.run import Event, Ports, Run
 from progress_exhaust.job_requests.memory import MemoryQueue, MemoryTable
 from progress_exhaust.job_requests.model import Claim, Delivered, NewRequest, NotClaimed, RequestKey, Status
 from progress_exhaust.job_requests.port import Queue
 from progress_exhaust.output.store import open_store
 from progress_exhaust.settings.sections import RequestSettings, Settings
 from progress_exhaust.tables.snapshot import SnapshotTables
+from progress_exhaust.worker.outcome import RequestsOutcome
 from progress_exhaust.worker.worker import Only, Worker
 from tests.whole_runs import DAY, DAY_IN_NAME
 

@@ -17,12 +17,12 @@ from progress_exhaust.commands.resources import Outside
 from progress_exhaust.console import logs
 from progress_exhaust.console.screen import Summary
 from progress_exhaust.errors import ComputeError, OperatorError, QueueError
-from progress_exhaust.export.run import Event, Ports, RequestsOutcome, Run
-from progress_exhaust.job_requests.model import Claim
+from progress_exhaust.export.run import Event, Ports, Run
 from progress_exhaust.job_requests.port import Queue
 from progress_exhaust.job_requests.quotas import RetryPause
 from progress_exhaust.settings.sections import Settings
 from progress_exhaust.worker.metrics import Totals, write_metrics
+from progress_exhaust.worker.outcome import RequestsOutcome
 from progress_exhaust.worker.worker import Only, Worker
 
 _LOOK_EVERY_S = 0.2
@@ -114,7 +114,7 @@ class _Driver:
     def _work_off(self, queue: Queue) -> None:
         self._last, self._are_refusals_told, self._run_id = RequestsOutcome(), False, self._new_run_id()
         today = datetime.now(self._settings.zone()).date()
-        run = Run(self._run_id, today, _now, self._command.tell, self._jvm.end, self._note_failed_try)
+        run = Run(self._run_id, today, _now, self._command.tell, self._jvm.end)
         try:
             Worker(queue, self._open_ports, self._settings, run, self._last, self._pause).work_off(self._only)
         except BaseException:
@@ -135,9 +135,6 @@ class _Driver:
         if not self.outside.is_open:
             self._command.tell(Event("start", "starting Spark"))
         return self.outside.ports()
-
-    def _note_failed_try(self, claim: Claim) -> None:
-        self._pause.note_failed(claim.key, claim.submitted_at)
 
     def _wait(self, seconds: float) -> None:
         until = time.monotonic() + seconds

@@ -15,9 +15,10 @@ from progress_exhaust.paths import local_folder
 if TYPE_CHECKING:
     from progress_exhaust.commands.doctor_checks import Check
     from progress_exhaust.export.plan import PlanOutcome
-    from progress_exhaust.export.run import Outcome, RequestsOutcome
+    from progress_exhaust.export.run import Outcome
     from progress_exhaust.output.manifest import MadeFile
     from progress_exhaust.worker.metrics import Totals
+    from progress_exhaust.worker.outcome import RequestsOutcome
 
 
 _STATES = {"SUBMITTED": "given back", "LOST": "not ours any more", "GAVE_UP": "FAILED", "CANCELLED": "cancelled"}

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from progress_exhaust.json_text import is_one_value
+from progress_exhaust.tables.json_text import is_one_value
 
 STATE = "state"
 DISTRICT = "district"

@@ -17,8 +17,8 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from progress_exhaust.json_text import is_one_value, without_halves
 from progress_exhaust.paths import as_glob
+from progress_exhaust.tables.json_text import is_one_value, without_halves
 from progress_exhaust.tables.schemas import COUNTS, TEXTS, Table
 
 _ISO_INSTANT = r"\A[+-]?\d{4,6}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?\s?(Z|[+-]\d{2}(:?\d{2})?)\z"

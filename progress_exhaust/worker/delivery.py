@@ -10,17 +10,18 @@ from collections.abc import Callable, Sequence
 from progress_exhaust.errors import NotMade, OutputError, QueueError, Reason, RowLockedError
 from progress_exhaust.export.delivery import tell_made, tell_not_made
 from progress_exhaust.export.publishing import CheckedReport, file_name
-from progress_exhaust.export.run import CANCELLED, LOST, Event, RequestsOutcome, Run, Settled
+from progress_exhaust.export.run import Event, Run
 from progress_exhaust.export.spark_errors import SPARK_FAILURES
 from progress_exhaust.job_requests.messages import given_up_message
 from progress_exhaust.job_requests.model import Status
 from progress_exhaust.job_requests.port import Queue
-from progress_exhaust.job_requests.quotas import ChannelTally
+from progress_exhaust.job_requests.quotas import ChannelTally, RetryPause
 from progress_exhaust.output.staging import Staging
 from progress_exhaust.output.store import Store
 from progress_exhaust.report.wanted import Report
 from progress_exhaust.settings.sections import Settings
 from progress_exhaust.worker.job import Ending, RequestWork
+from progress_exhaust.worker.outcome import CANCELLED, LOST, RequestsOutcome, Settled
 from progress_exhaust.worker.resume import RequestNotes
 
 
@@ -35,6 +36,7 @@ class RequestDelivery:
         staging: where copies are made for the second and later ones who wait for the same report.
         queue: the rows.
         tally: what each channel may still have in this run.
+        pause: hears whose try has failed by a fault of its own.
         notes: progress files and manifests.
         settings: all settings.
         run: identity, clock, listener.
@@ -49,6 +51,7 @@ class RequestDelivery:
         staging: Staging,
         queue: Queue,
         tally: ChannelTally,
+        pause: RetryPause,
         notes: RequestNotes,
         settings: Settings,
         run: Run,
@@ -60,6 +63,7 @@ class RequestDelivery:
         self._staging = staging
         self._queue = queue
         self._tally = tally
+        self._pause = pause
         self._notes = notes
         self._settings = settings
         self._run = run
@@ -288,7 +292,7 @@ class RequestDelivery:
             return self._lost(work)
         self._add_settled(work, ending.status.value, ending.message)
         if ending.is_failed_try:
-            self._run.note_failed_try(work.claim)
+            self._pause.note_failed(work.claim.key, work.claim.submitted_at)
         files = f"{len(work.files)} of {len(work.wanted)} files"
         why = f": {ending.message}" if ending.message else ""
         if ending.status is Status.SUBMITTED:

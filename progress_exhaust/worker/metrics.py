@@ -9,8 +9,8 @@ from datetime import datetime
 from pathlib import Path
 
 from progress_exhaust.errors import OutputError
-from progress_exhaust.export.run import RequestsOutcome
 from progress_exhaust.local_files import make_folders, write_whole
+from progress_exhaust.worker.outcome import RequestsOutcome
 
 _PREFIX = "progress_exhaust"
 _FILE_MODE, _DIRECTORY_MODE = 0o644, 0o755

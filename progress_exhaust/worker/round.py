@@ -10,7 +10,7 @@ from pathlib import Path
 
 from progress_exhaust.errors import ComputeError, OutputError, ProgressExhaustError, RequestError, StepFailed
 from progress_exhaust.export.engine import Engine
-from progress_exhaust.export.run import Phase, Ports, RequestsOutcome, Run, counted
+from progress_exhaust.export.run import Phase, Ports, Run, counted
 from progress_exhaust.export.selection import Asked, Selection
 from progress_exhaust.job_requests.messages import too_many_message
 from progress_exhaust.job_requests.port import Queue
@@ -22,6 +22,7 @@ from progress_exhaust.settings.sections import Settings
 from progress_exhaust.worker.delivery import RequestDelivery, is_own_fault
 from progress_exhaust.worker.job import RequestWork, WorkState
 from progress_exhaust.worker.moves import Move, move_for
+from progress_exhaust.worker.outcome import RequestsOutcome
 from progress_exhaust.worker.resume import Earlier, RequestNotes, earlier_of
 from progress_exhaust.worker.selection import Reports, asked_by, finished_entries, permitted, used_again
 

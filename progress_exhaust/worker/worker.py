@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from progress_exhaust.errors import RequestError
 from progress_exhaust.export.engine import Engine, SparkEngine
-from progress_exhaust.export.run import GAVE_UP, Outcome, Ports, RequestsOutcome, Run, Settled
+from progress_exhaust.export.run import Outcome, Ports, Run
 from progress_exhaust.job_requests.fairness import in_turn
 from progress_exhaust.job_requests.messages import too_many_message
 from progress_exhaust.job_requests.model import Claim, DueRequest, NotClaimed
@@ -21,6 +21,7 @@ from progress_exhaust.settings.sections import Settings
 from progress_exhaust.tables.schemas import INPUT_TABLES
 from progress_exhaust.worker.delivery import RequestDelivery
 from progress_exhaust.worker.job import RequestWork
+from progress_exhaust.worker.outcome import GAVE_UP, RequestsOutcome, Settled
 from progress_exhaust.worker.resume import RequestNotes
 from progress_exhaust.worker.round import Claimed, RequestRound
 from progress_exhaust.worker.selection import wanted_of
@@ -116,6 +117,7 @@ class Worker:
                 staging=staging,
                 queue=self._queue,
                 tally=self._tally,
+                pause=self._pause,
                 notes=notes,
                 settings=self._settings,
                 run=self._run,

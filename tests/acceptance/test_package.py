@@ -50,7 +50,7 @@ def test_package_holds_sources_and_data_and_nothing_of_this_machine(artefacts: A
     with zipfile.ZipFile(artefacts.package) as package:
         names = set(package.namelist())
     assert {"progress_exhaust/cli/app.py", "progress_exhaust/spark/ivysettings.xml"} <= names
-    assert "progress_exhaust/log4j2-quiet.properties" in names
+    assert "progress_exhaust/spark/log4j2-quiet.properties" in names
     assert not [name for name in names if "__pycache__" in name or not name.startswith("progress_exhaust/")]
 
 

@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 import progress_exhaust
 
 COLUMN_MODULES = (
-    "progress_exhaust.json_text",
+    "progress_exhaust.tables.json_text",
     "progress_exhaust.output.csv_text",
     "progress_exhaust.report.locations",
     "progress_exhaust.report.values",

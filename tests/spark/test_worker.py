@@ -12,11 +12,12 @@ import pytest
 from pyspark.sql import SparkSession
 
 from progress_exhaust.errors import CatalogueError, ComputeError, QueueError
-from progress_exhaust.export.run import Event, RequestsOutcome
+from progress_exhaust.export.run import Event
 from progress_exhaust.job_requests.memory import MemoryRow, MemoryTable
 from progress_exhaust.job_requests.model import CANCELLED, Claim, Delivered, NewRequest, RequestKey, Status
 from progress_exhaust.output.store import LocalStore
 from progress_exhaust.settings.sections import Settings
+from progress_exhaust.worker.outcome import RequestsOutcome
 from progress_exhaust.worker.worker import Only
 from tests.builders import answer, batch, batches_world, collection, enrolment, leaf, user
 from tests.reference.report import expected_reports

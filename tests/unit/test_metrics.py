@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from progress_exhaust.errors import NotMade, OutputError, Reason
-from progress_exhaust.export.run import LOST, Phase, RequestsOutcome, Settled
+from progress_exhaust.export.run import Phase
 from progress_exhaust.job_requests.model import RequestKey
 from progress_exhaust.output.manifest import MadeFile
 from progress_exhaust.worker.metrics import Totals, metric_lines, write_metrics
+from progress_exhaust.worker.outcome import LOST, RequestsOutcome, Settled
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "metrics.prom"
 NOW = datetime(2026, 1, 2, 3, 4, 5, 600_000, tzinfo=UTC)
