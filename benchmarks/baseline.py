@@ -17,8 +17,8 @@ from pathlib import Path
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from progress_exhaust.report.model import Batch
 from progress_exhaust.report.profiles import columns_of
-from progress_exhaust.report.wanted import Batch
 from progress_exhaust.tables import schemas
 from progress_exhaust.tables.port import Tables
 

@@ -28,8 +28,8 @@ from progress_exhaust.export.plan import private_stage
 from progress_exhaust.export.report_plan import ReportPlan, read_places
 from progress_exhaust.export.run import Outcome, Ports, Run
 from progress_exhaust.export.selection import Asked, select_batches
-from progress_exhaust.output.store import open_store
-from progress_exhaust.report.wanted import Report
+from progress_exhaust.output.stores.open import open_store
+from progress_exhaust.report.model import Report
 from progress_exhaust.settings.sections import ReadBy
 from progress_exhaust.spark.private import of_this_process
 from progress_exhaust.spark.session import start_session

@@ -22,7 +22,7 @@ from progress_exhaust.catalogue.files import FilesCatalogue
 from progress_exhaust.export.run import Ports, Run
 from progress_exhaust.job_requests.model import NewRequest, RequestKey
 from progress_exhaust.job_requests.postgres.queue import PostgresQueue
-from progress_exhaust.output.store import open_store
+from progress_exhaust.output.stores.open import open_store
 from progress_exhaust.settings.sections import QueueSettings, RequestSettings, Settings
 from progress_exhaust.spark.private import of_this_process
 from progress_exhaust.spark.session import start_session

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from progress_exhaust.catalogue.files import FilesCatalogue
 from progress_exhaust.commands.doctor_checks import Check, Openers, State, doctor
 from progress_exhaust.job_requests.memory import MemoryQueue, MemoryTable
-from progress_exhaust.output.store import LocalStore
+from progress_exhaust.output.stores.local import LocalStore
 from progress_exhaust.settings.sections import Settings
 from progress_exhaust.tables.port import Tables
 

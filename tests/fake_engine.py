@@ -28,9 +28,10 @@ from progress_exhaust.job_requests.quotas import RetryPause
 from progress_exhaust.jvm_end import JvmEnd
 from progress_exhaust.output.digest import Digest
 from progress_exhaust.output.staging import Staging
-from progress_exhaust.output.store import LocalStore, Store
+from progress_exhaust.output.stores.local import LocalStore
+from progress_exhaust.output.stores.port import Store
 from progress_exhaust.report.enrolments import Counts
-from progress_exhaust.report.wanted import Batch, Report
+from progress_exhaust.report.model import Batch, Report
 from progress_exhaust.settings.sections import Settings
 from progress_exhaust.worker.outcome import RequestsOutcome
 from progress_exhaust.worker.worker import Only, Worker

@@ -17,7 +17,7 @@ from progress_exhaust.export.run import Event, Ports, Run
 from progress_exhaust.job_requests.memory import MemoryQueue, MemoryTable
 from progress_exhaust.job_requests.model import Claim, Delivered, NewRequest, NotClaimed, RequestKey, Status
 from progress_exhaust.job_requests.port import Queue
-from progress_exhaust.output.store import open_store
+from progress_exhaust.output.stores.open import open_store
 from progress_exhaust.settings.sections import RequestSettings, Settings
 from progress_exhaust.tables.snapshot import SnapshotTables
 from progress_exhaust.worker.outcome import RequestsOutcome

@@ -15,7 +15,7 @@ from progress_exhaust.catalogue.files import FilesCatalogue
 from progress_exhaust.export.export import export
 from progress_exhaust.export.run import Event, Outcome, Ports, Run
 from progress_exhaust.export.selection import Asked
-from progress_exhaust.output.store import open_store
+from progress_exhaust.output.stores.open import open_store
 from progress_exhaust.settings.load import load
 from progress_exhaust.settings.sections import Settings
 from progress_exhaust.tables.snapshot import SnapshotTables

@@ -16,7 +16,7 @@ from progress_exhaust.errors import ProgressExhaustError
 from progress_exhaust.export.spark_errors import SPARK_FAILURES, fault_of
 from progress_exhaust.job_requests.model import Right
 from progress_exhaust.job_requests.port import Queue
-from progress_exhaust.output.store import Store
+from progress_exhaust.output.stores.port import Store
 from progress_exhaust.settings.sections import CatalogueKind, Settings, SourceKind
 from progress_exhaust.spark.encryption import encryption_of
 from progress_exhaust.tables.port import Tables

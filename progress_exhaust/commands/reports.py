@@ -18,7 +18,7 @@ from progress_exhaust.export.export import export
 from progress_exhaust.export.plan import PlanOutcome, plan, private_stage
 from progress_exhaust.export.run import Event, Outcome, Run
 from progress_exhaust.export.selection import Asked
-from progress_exhaust.output.store import LocalStore
+from progress_exhaust.output.stores.local import LocalStore
 from progress_exhaust.paths import STAGING, local_folder
 from progress_exhaust.sample.write import FileFormat, WorldSize, write_cassandra, write_snapshot
 from progress_exhaust.settings.sections import Settings

@@ -21,7 +21,8 @@ from progress_exhaust.errors import ComputeError
 from progress_exhaust.export.run import Ports
 from progress_exhaust.java import java_home
 from progress_exhaust.jvm_end import SUBMITTED, JvmWatch
-from progress_exhaust.output.store import Store, open_store
+from progress_exhaust.output.stores.open import open_store
+from progress_exhaust.output.stores.port import Store
 from progress_exhaust.settings.sections import CatalogueKind, Settings, SourceKind
 from progress_exhaust.spark.private import of_this_process, remove_of_this_process
 from progress_exhaust.spark.session import start_session

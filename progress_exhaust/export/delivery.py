@@ -8,9 +8,9 @@ from typing import Protocol
 from progress_exhaust.errors import NotMade
 from progress_exhaust.export.publishing import CheckedReport, file_name
 from progress_exhaust.export.run import Outcome, Run, counted
-from progress_exhaust.output.store import Store
+from progress_exhaust.output.stores.port import Store
 from progress_exhaust.paths import ROOT
-from progress_exhaust.report.wanted import Report
+from progress_exhaust.report.model import Report
 from progress_exhaust.settings.sections import OutputSettings
 
 

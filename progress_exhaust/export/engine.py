@@ -13,7 +13,7 @@ from progress_exhaust.export.selection import Asked, Selection, select_for_all
 from progress_exhaust.export.spark_errors import SPARK_FAILURES, fault_of
 from progress_exhaust.export.waves import WaveRunner
 from progress_exhaust.output.staging import Staging
-from progress_exhaust.report.wanted import Report
+from progress_exhaust.report.model import Report
 from progress_exhaust.settings.sections import Settings
 
 

@@ -16,7 +16,7 @@ from progress_exhaust.export.waves import WaveRunner
 from progress_exhaust.output.manifest import Manifest
 from progress_exhaust.output.staging import Staging, remove_left_over
 from progress_exhaust.paths import ROOT
-from progress_exhaust.report.wanted import Report
+from progress_exhaust.report.model import Report
 from progress_exhaust.settings.sections import Settings
 
 

@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from progress_exhaust.report.enrolments import Counts, is_uncounted
-from progress_exhaust.report.wanted import Report
+from progress_exhaust.report.model import Report
 from progress_exhaust.tables import schemas
 from progress_exhaust.tables.strategy import WantedKeys
 

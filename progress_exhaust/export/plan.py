@@ -24,11 +24,12 @@ from progress_exhaust.export.selection import Asked, select_batches
 from progress_exhaust.export.spark_errors import SPARK_FAILURES, fault_of
 from progress_exhaust.export.waves import cut_waves
 from progress_exhaust.output.staging import Staging
-from progress_exhaust.output.store import Store
+from progress_exhaust.output.stores.port import Store
 from progress_exhaust.paths import ROOT
 from progress_exhaust.report.enrolments import INACTIVE, NO_KEY, Counts
+from progress_exhaust.report.inputs import StageLines
+from progress_exhaust.report.model import Report
 from progress_exhaust.report.profiles import columns_of
-from progress_exhaust.report.wanted import Report, StageLines
 from progress_exhaust.settings.sections import Settings
 from progress_exhaust.tables.port import Tables
 from progress_exhaust.tables.schemas import INPUT_TABLES, Table, table_names

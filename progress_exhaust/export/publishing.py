@@ -15,7 +15,7 @@ from progress_exhaust.export.report_plan import fixed_texts
 from progress_exhaust.output.digest import Digest, digest_of
 from progress_exhaust.output.lines import CONTROL_NOTE, DOUBLED_NOTE, GUARDED_NOTE, NOTES
 from progress_exhaust.output.manifest import Column, MadeFile
-from progress_exhaust.output.store import Store
+from progress_exhaust.output.stores.port import Store
 from progress_exhaust.report.enrolments import (
     DATE_UNREADABLE,
     INACTIVE,
@@ -24,8 +24,8 @@ from progress_exhaust.report.enrolments import (
     OUT_OF_RANGE,
     Counts,
 )
+from progress_exhaust.report.model import Report
 from progress_exhaust.report.profiles import columns_of
-from progress_exhaust.report.wanted import Report
 from progress_exhaust.settings.sections import OutputSettings
 
 CONTROL_CHARACTERS = "control_characters"

@@ -14,7 +14,7 @@ from progress_exhaust.errors import SourceError
 from progress_exhaust.export.lookup_keys import activity_keys, attempt_keys, batch_keys, key_counts, organisation_keys
 from progress_exhaust.output.csv_text import guarded_text, has_control_text, line_text, without_control_text
 from progress_exhaust.output.lines import report_lines
-from progress_exhaust.report import wanted
+from progress_exhaust.report import inputs
 from progress_exhaust.report.activity import activity_per_learner, wanted_activity
 from progress_exhaust.report.enrolments import (
     DATE_UNREADABLE,
@@ -24,12 +24,13 @@ from progress_exhaust.report.enrolments import (
     is_uncounted,
     wanted_enrolments,
 )
+from progress_exhaust.report.inputs import StageLines, read_lines
 from progress_exhaust.report.learners import known_learners, located_learners, organisation_places
 from progress_exhaust.report.locations import DISTRICT, STATE, Location, dictionary
+from progress_exhaust.report.model import Report, layouts_of
 from progress_exhaust.report.profiles import columns_of
 from progress_exhaust.report.rows import LearnerFrames, learner_rows
 from progress_exhaust.report.scores import best_attempts, scores_per_learner, wanted_attempts
-from progress_exhaust.report.wanted import Report, StageLines, layouts_of, read_lines
 from progress_exhaust.settings.sections import ReadBy, Settings
 from progress_exhaust.tables import schemas
 from progress_exhaust.tables.port import Tables
@@ -105,8 +106,8 @@ class ReportPlan:
     def enrolments(self, reports: Sequence[Report]) -> DataFrame:
         """Return the enrolments of the reports' batches, to be persisted: they are counted, then joined."""
         layouts = list(layouts_of(reports).values())
-        batches = self._small(wanted.BATCHES, "batches", wanted.batch_rows(reports, {}))
-        leaves = self._small(wanted.LEAVES, "leaves", wanted.leaf_rows(layouts))
+        batches = self._small(inputs.BATCHES, "batches", inputs.batch_rows(reports, {}))
+        leaves = self._small(inputs.LEAVES, "leaves", inputs.leaf_rows(layouts))
         number = key_counts(reports, {})[schemas.USER_ENROLMENTS.setting]
         of_batches = self._tables.rows_of(schemas.USER_ENROLMENTS, batch_keys(batches), number)
         return wanted_enrolments(of_batches, batches, leaves).persist(StorageLevel.MEMORY_AND_DISK)
@@ -139,7 +140,7 @@ class ReportPlan:
         narrowed = [report for report in reports if report.audience is not None]
         if not narrowed:
             return of_batch
-        audiences = self._small(wanted.AUDIENCES, "audiences", wanted.audience_rows(narrowed))
+        audiences = self._small(inputs.AUDIENCES, "audiences", inputs.audience_rows(narrowed))
         roots = sources.learners.select("user_id", F.col("root_org_id").alias("audience"))
         permitted = sources.enrolments.join(roots, on="user_id", how="inner").join(
             audiences, on=["batch_no", "audience"], how="inner"
@@ -180,9 +181,9 @@ class ReportPlan:
 
         kept = enrolments.filter(F.col("dropped").isNull())
         layouts = list(layouts_of(reports).values())
-        batches = self._small(wanted.BATCHES, "wave_batches", wanted.batch_rows(reports, wave_of))
-        activities = self._small(wanted.ACTIVITIES, "activities", wanted.activity_rows(layouts))
-        assessments = self._small(wanted.ASSESSMENTS, "assessments", wanted.assessment_rows(layouts))
+        batches = self._small(inputs.BATCHES, "wave_batches", inputs.batch_rows(reports, wave_of))
+        activities = self._small(inputs.ACTIVITIES, "activities", inputs.activity_rows(layouts))
+        assessments = self._small(inputs.ASSESSMENTS, "assessments", inputs.assessment_rows(layouts))
         counters = rows_of(schemas.USER_ACTIVITY_AGG, activity_keys(kept, activities))
         uncounted = None
         if sum(of_batch.uncounted for of_batch in counts.values()) <= FEW_LEARNERS:
@@ -204,7 +205,7 @@ class ReportPlan:
         """Return the lines of all these reports."""
         guard = self._settings.output.formula_guard
         report_rows = (
-            wanted.report_row(
+            inputs.report_row(
                 report,
                 slice_starts.get(report.report_no, []),
                 first_cells=(texts := fixed_texts(report, formula_guard=guard)).first_cells,
@@ -212,7 +213,7 @@ class ReportPlan:
             )
             for report in reports
         )
-        wanted_reports = self._small(wanted.REPORTS, "reports", report_rows)
+        wanted_reports = self._small(inputs.REPORTS, "reports", report_rows)
         rows_of_learner = F.count(F.lit(1)).over(Window.partitionBy("user_id", "batch_no"))
         frames = LearnerFrames(
             enrolments=sources.enrolments.repartition("user_id").withColumn("rows_of_learner", rows_of_learner),

@@ -15,7 +15,7 @@ from progress_exhaust.catalogue.port import Catalogue
 from progress_exhaust.errors import NotMade
 from progress_exhaust.jvm_end import JvmEnd
 from progress_exhaust.output.manifest import MadeFile
-from progress_exhaust.output.store import Store
+from progress_exhaust.output.stores.port import Store
 from progress_exhaust.tables.port import Tables
 
 

@@ -17,7 +17,8 @@ from progress_exhaust.catalogue.tree import TreeRules
 from progress_exhaust.errors import NotMade
 from progress_exhaust.export import refusals
 from progress_exhaust.identifiers import is_safe_id
-from progress_exhaust.report.wanted import Batch, StageLines, read_lines
+from progress_exhaust.report.inputs import StageLines, read_lines
+from progress_exhaust.report.model import Batch
 from progress_exhaust.settings.sections import Settings
 from progress_exhaust.tables.port import Tables
 from progress_exhaust.tables.schemas import COURSE_BATCH

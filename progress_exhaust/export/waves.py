@@ -26,7 +26,7 @@ from progress_exhaust.output.lines import in_file_order
 from progress_exhaust.output.staging import Staging
 from progress_exhaust.paths import as_glob
 from progress_exhaust.report.enrolments import Counts
-from progress_exhaust.report.wanted import Report
+from progress_exhaust.report.model import Report
 from progress_exhaust.settings.sections import Settings
 
 _SAMPLES_PER_SLICE = 100

@@ -16,7 +16,7 @@ from typing import Self
 
 from progress_exhaust.errors import OutputError
 from progress_exhaust.identifiers import is_run_id
-from progress_exhaust.output.store import Store
+from progress_exhaust.output.stores.port import Store
 from progress_exhaust.paths import STAGING
 from progress_exhaust.proc import HAS_ENDED, stat_fields, text_of
 

@@ -8,8 +8,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from progress_exhaust.report.enrolments import is_uncounted
+from progress_exhaust.report.inputs import SLOTS
 from progress_exhaust.report.values import completion_percent, instant_text, number_text, shown_score
-from progress_exhaust.report.wanted import SLOTS
 
 DOUBLED_ENROLMENT = "user_enrolments"
 DOUBLED_USER = "user"

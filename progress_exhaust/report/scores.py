@@ -5,8 +5,8 @@ from __future__ import annotations
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from progress_exhaust.report.inputs import SLOTS
 from progress_exhaust.report.values import is_usable_score
-from progress_exhaust.report.wanted import SLOTS
 
 
 def wanted_attempts(attempts: DataFrame, batches: DataFrame, assessments: DataFrame) -> DataFrame:

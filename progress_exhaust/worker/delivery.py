@@ -17,8 +17,8 @@ from progress_exhaust.job_requests.model import Status
 from progress_exhaust.job_requests.port import Queue
 from progress_exhaust.job_requests.quotas import ChannelTally, RetryPause
 from progress_exhaust.output.staging import Staging
-from progress_exhaust.output.store import Store
-from progress_exhaust.report.wanted import Report
+from progress_exhaust.output.stores.port import Store
+from progress_exhaust.report.model import Report
 from progress_exhaust.settings.sections import Settings
 from progress_exhaust.worker.job import Ending, RequestWork
 from progress_exhaust.worker.outcome import CANCELLED, LOST, RequestsOutcome, Settled

@@ -27,7 +27,7 @@ from progress_exhaust.job_requests.progress import PROGRESS_FOLDER, Progress, pr
 from progress_exhaust.job_requests.stored_json import is_count, json_of
 from progress_exhaust.output.manifest import Manifest
 from progress_exhaust.output.staging import Staging
-from progress_exhaust.output.store import Store
+from progress_exhaust.output.stores.port import Store
 from progress_exhaust.settings.sections import Settings
 from progress_exhaust.worker.job import RequestWork, earlier_folder, request_folder
 

@@ -17,7 +17,7 @@ from progress_exhaust.job_requests.port import Queue
 from progress_exhaust.job_requests.quotas import ChannelTally
 from progress_exhaust.job_requests.request_data import Wanted, WantedSearch
 from progress_exhaust.jvm_end import JvmEnd
-from progress_exhaust.report.wanted import Batch
+from progress_exhaust.report.model import Batch
 from progress_exhaust.settings.sections import Settings
 from progress_exhaust.worker.delivery import RequestDelivery, is_own_fault
 from progress_exhaust.worker.job import RequestWork, WorkState

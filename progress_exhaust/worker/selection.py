@@ -17,8 +17,8 @@ from progress_exhaust.job_requests.model import Claim
 from progress_exhaust.job_requests.request_data import Wanted, WantedBatches, parse_request_data
 from progress_exhaust.output.digest import digest_of
 from progress_exhaust.output.manifest import MadeFile
-from progress_exhaust.output.store import Store
-from progress_exhaust.report.wanted import Batch, Report
+from progress_exhaust.output.stores.port import Store
+from progress_exhaust.report.model import Batch, Report
 from progress_exhaust.settings.sections import Settings
 from progress_exhaust.worker.job import RequestWork, earlier_folder, request_folder
 from progress_exhaust.worker.resume import Earlier, FileCounts

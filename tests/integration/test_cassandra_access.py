@@ -16,7 +16,7 @@ from progress_exhaust.catalogue.files import FilesCatalogue
 from progress_exhaust.commands.doctor_checks import Check, Openers, doctor
 from progress_exhaust.errors import SourceError
 from progress_exhaust.job_requests.memory import MemoryQueue, MemoryTable
-from progress_exhaust.output.store import LocalStore
+from progress_exhaust.output.stores.local import LocalStore
 from progress_exhaust.settings.load import load
 from progress_exhaust.stack.cassandra import CassandraNode, Tls
 from progress_exhaust.stack.driver import Login

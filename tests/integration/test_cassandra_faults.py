@@ -20,7 +20,7 @@ from progress_exhaust.errors import SourceError
 from progress_exhaust.export.export import export
 from progress_exhaust.export.run import Event, Outcome, Ports, Run
 from progress_exhaust.export.selection import Asked
-from progress_exhaust.output.store import open_store
+from progress_exhaust.output.stores.open import open_store
 from progress_exhaust.settings.sections import Settings
 from progress_exhaust.stack.cassandra import CassandraNode, free_ports
 from progress_exhaust.stack.snapshot_loader import load_snapshot

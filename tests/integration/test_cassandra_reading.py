@@ -17,7 +17,7 @@ from progress_exhaust.catalogue.files import FilesCatalogue
 from progress_exhaust.export.plan import PlanOutcome, plan, private_stage
 from progress_exhaust.export.run import Ports
 from progress_exhaust.export.selection import Asked
-from progress_exhaust.output.store import open_store
+from progress_exhaust.output.stores.open import open_store
 from progress_exhaust.settings.sections import ReadBy, Settings
 from progress_exhaust.stack.cassandra import CassandraNode
 from progress_exhaust.tables import schemas

@@ -14,7 +14,7 @@ from progress_exhaust.errors import Reason
 from progress_exhaust.export.selection import Asked, Selection, select_batches
 from progress_exhaust.identifiers import is_safe_id
 from progress_exhaust.output.staging import Staging
-from progress_exhaust.output.store import LocalStore
+from progress_exhaust.output.stores.local import LocalStore
 from progress_exhaust.tables.snapshot import SnapshotTables
 from tests.builders import answer, batch, collection, leaf, small_tree
 from tests.whole_runs import settings_for, write_world

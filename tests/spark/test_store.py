@@ -14,9 +14,12 @@ from pyspark.sql import types as T
 
 from progress_exhaust.errors import OutputError
 from progress_exhaust.export.plan import private_stage
-from progress_exhaust.output.store import HadoopStore, LocalStore, Store, open_store
+from progress_exhaust.output.stores.hadoop import HadoopStore
+from progress_exhaust.output.stores.local import LocalStore
+from progress_exhaust.output.stores.open import open_store
+from progress_exhaust.output.stores.port import Store
 from progress_exhaust.paths import as_glob
-from progress_exhaust.report.wanted import read_lines
+from progress_exhaust.report.inputs import read_lines
 
 STAGED = "progress-exhaust/.staging/run/part=0.000000/part-00000"
 ODD_NAMES = ["may reports #1 50%20 é?", "out#1?x=50%", "out[1]", "out{a,b}*"]

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from progress_exhaust.output.store import HadoopStore, LocalStore
+from progress_exhaust.output.stores.hadoop import HadoopStore
+from progress_exhaust.output.stores.local import LocalStore
 from tests.builders import batches_world
 from tests.whole_runs import run_export, settings_for, write_world
 

@@ -13,14 +13,14 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from progress_exhaust.output.lines import in_file_order, report_lines
-from progress_exhaust.report import wanted
+from progress_exhaust.report import inputs
 from progress_exhaust.report.activity import activity_per_learner, wanted_activity
 from progress_exhaust.report.enrolments import counts_per_batch, wanted_enrolments
+from progress_exhaust.report.inputs import SLOTS
 from progress_exhaust.report.learners import known_learners, located_learners, organisation_places
 from progress_exhaust.report.locations import Location, dictionary, first_district, first_state, ids_of_json, places
 from progress_exhaust.report.rows import LearnerFrames, learner_rows
 from progress_exhaust.report.scores import best_attempts, scores_per_learner, wanted_attempts
-from progress_exhaust.report.wanted import SLOTS
 from progress_exhaust.tables import schemas
 from tests.builders import LONG_AGO, activity, attempt, enrolment, rows_frame, table_frame, user
 from tests.worlds.model import Row
@@ -45,7 +45,7 @@ def batches(spark: SparkSession) -> DataFrame:
     rows = [("b-1", "do_1"), ("b-2", "do_1"), ("b-3", "do_2")]
     return rows_frame(
         spark,
-        wanted.BATCHES,
+        inputs.BATCHES,
         *(
             {"batch_no": number, "batch_id": batch_id, "collection_id": collection_id, "wave_no": number % 2}
             for number, (batch_id, collection_id) in enumerate(rows)
@@ -64,7 +64,7 @@ def same(actual: DataFrame, expected: DataFrame) -> None:
 def leaves(spark: SparkSession) -> DataFrame:
     return rows_frame(
         spark,
-        wanted.LEAVES,
+        inputs.LEAVES,
         {
             "collection_id": "do_1",
             "leaves": ["a", "b", "c"],
@@ -209,7 +209,7 @@ def test_fates_are_counted_per_batch(spark: SparkSession) -> None:
 def activities(spark: SparkSession) -> DataFrame:
     return rows_frame(
         spark,
-        wanted.ACTIVITIES,
+        inputs.ACTIVITIES,
         {"collection_id": "do_1", "activity_id": "do_1", "position": 0, "score_keys": ["score:q1", "score:q1.2"]},
         {"collection_id": "do_1", "activity_id": "do_n", "position": 1},
         {"collection_id": "do_2", "activity_id": "do_2", "position": 0, "score_keys": []},
@@ -336,7 +336,7 @@ def test_activity_rows_of_a_learner_become_one_and_tell_doubled_keys(spark: Spar
 def test_attempts_with_a_usable_score_at_a_wanted_assessment_are_kept(spark: SparkSession, batches: DataFrame) -> None:
     assessments = rows_frame(
         spark,
-        wanted.ASSESSMENTS,
+        inputs.ASSESSMENTS,
         {"collection_id": "do_1", "content_id": "do_1-quiz", "block": 0, "slot": 1},
         {"collection_id": "do_2", "content_id": "do_1-quiz", "block": 2, "slot": 0},
     )
@@ -774,7 +774,7 @@ def rows_for(spark: SparkSession) -> Callable[..., list[Any]]:
             scores=rows_frame(spark, SCORES, *scores),
             failures=None if failures is None else rows_frame(spark, "user_id string, batch_no int", *failures),
         )
-        wanted_reports = rows_frame(spark, wanted.REPORTS, *reports)
+        wanted_reports = rows_frame(spark, inputs.REPORTS, *reports)
         return learner_rows(frames, wanted_reports).sort("report_no", "user_id").collect()
 
     return rows
@@ -977,7 +977,7 @@ def test_lines_make_files_with_their_header_first_and_learners_in_order_of_code_
     )
     reports = rows_frame(
         spark,
-        wanted.REPORTS,
+        inputs.REPORTS,
         *({**REPORT, "report_no": number, "header": f"header {number}"} for number in range(3)),
     )
 
@@ -1000,7 +1000,7 @@ def test_lines_make_files_with_their_header_first_and_learners_in_order_of_code_
 def test_lines_of_a_big_report_are_cut_at_the_slice_starts(spark: SparkSession) -> None:
     starts = ["c", "e"]
     rows = rows_frame(spark, LINE_ROWS, *(line_row(0, user_id, slice_starts=starts) for user_id in "fcabde"))
-    reports = rows_frame(spark, wanted.REPORTS, {**REPORT, "slice_starts": starts, "header": "header"})
+    reports = rows_frame(spark, inputs.REPORTS, {**REPORT, "slice_starts": starts, "header": "header"})
 
     parts = files_of(report_lines(rows, reports, formula_guard=True))
 
@@ -1019,7 +1019,7 @@ def test_control_characters_are_replaced_and_counted_by_cell_and_ids_keep_their_
         line_row(0, "a b"),
         line_row(0, "a\x00b"),
     )
-    reports = rows_frame(spark, wanted.REPORTS, {**REPORT, "header": "header"})
+    reports = rows_frame(spark, inputs.REPORTS, {**REPORT, "header": "header"})
 
     parts = files_of(report_lines(rows, reports, formula_guard=formula_guard))
 
@@ -1034,7 +1034,7 @@ def test_control_characters_are_replaced_and_counted_by_cell_and_ids_keep_their_
 
 def test_guard_can_be_left_off(spark: SparkSession) -> None:
     rows = rows_frame(spark, LINE_ROWS, line_row(0, "=1"))
-    reports = rows_frame(spark, wanted.REPORTS, REPORT)
+    reports = rows_frame(spark, inputs.REPORTS, REPORT)
 
     parts = files_of(report_lines(rows, reports, formula_guard=False))
 

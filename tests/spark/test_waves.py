@@ -15,9 +15,10 @@ from pyspark.sql import functions as F
 from progress_exhaust.catalogue.layout import Layout
 from progress_exhaust.errors import OutputError, Reason, SourceError
 from progress_exhaust.export.waves import cut_waves
-from progress_exhaust.output.store import HadoopStore, LocalStore
+from progress_exhaust.output.stores.hadoop import HadoopStore
+from progress_exhaust.output.stores.local import LocalStore
 from progress_exhaust.report.enrolments import Counts
-from progress_exhaust.report.wanted import Batch, Report
+from progress_exhaust.report.model import Batch, Report
 from progress_exhaust.settings.sections import Settings
 from progress_exhaust.tables.schemas import USER_ACTIVITY_AGG, USER_ENROLMENTS, Table
 from progress_exhaust.tables.snapshot import SnapshotTables

@@ -15,7 +15,7 @@ from progress_exhaust.errors import CatalogueError, ComputeError, QueueError
 from progress_exhaust.export.run import Event
 from progress_exhaust.job_requests.memory import MemoryRow, MemoryTable
 from progress_exhaust.job_requests.model import CANCELLED, Claim, Delivered, NewRequest, RequestKey, Status
-from progress_exhaust.output.store import LocalStore
+from progress_exhaust.output.stores.local import LocalStore
 from progress_exhaust.settings.sections import Settings
 from progress_exhaust.worker.outcome import RequestsOutcome
 from progress_exhaust.worker.worker import Only

@@ -16,7 +16,7 @@ from progress_exhaust.job_requests.memory import MemoryQueue
 from progress_exhaust.job_requests.model import CANCELLED, Claim, Closing, RequestKey, Status
 from progress_exhaust.job_requests.quotas import RetryPause
 from progress_exhaust.jvm_end import JvmEnd
-from progress_exhaust.output.store import LocalStore
+from progress_exhaust.output.stores.local import LocalStore
 from tests.fake_engine import Rig, content_of
 from tests.request_runs import PUT_IN_AT, put_in_anew, request
 

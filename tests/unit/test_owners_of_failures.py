@@ -23,7 +23,7 @@ from progress_exhaust.errors import (
 from progress_exhaust.job_requests.memory import MemoryQueue
 from progress_exhaust.job_requests.model import Claim, Closing, RequestKey, Status
 from progress_exhaust.jvm_end import JvmEnd
-from progress_exhaust.output.store import LocalStore
+from progress_exhaust.output.stores.local import LocalStore
 from tests.fake_engine import Rig
 from tests.request_runs import PUT_IN_AT, TAG, request
 

@@ -9,9 +9,9 @@ import pytest
 from progress_exhaust.catalogue.layout import Layout
 from progress_exhaust.errors import NotMade, OutputError, Reason
 from progress_exhaust.export.publishing import CheckedReport, check_report, staged_parts, whole_parts
-from progress_exhaust.output.store import LocalStore
+from progress_exhaust.output.stores.local import LocalStore
 from progress_exhaust.report.enrolments import Counts
-from progress_exhaust.report.wanted import Batch, Report
+from progress_exhaust.report.model import Batch, Report
 from progress_exhaust.settings.sections import OutputSettings
 
 WAVE = "progress-exhaust/.staging/run/wave-1"

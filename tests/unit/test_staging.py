@@ -23,7 +23,7 @@ from progress_exhaust.errors import OutputError
 from progress_exhaust.identifiers import is_run_id
 from progress_exhaust.output import staging
 from progress_exhaust.output.staging import STAGING, Owner, Staging, is_gone, remove_left_over, this_process
-from progress_exhaust.output.store import LocalStore
+from progress_exhaust.output.stores.local import LocalStore
 from tests.acceptance.command_line import without_privileges
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +33,7 @@ SLEEPER = """
 import sys, time
 from pathlib import Path
 from progress_exhaust.output.staging import Staging
-from progress_exhaust.output.store import LocalStore
+from progress_exhaust.output.stores.local import LocalStore
 with Staging(LocalStore(Path(sys.argv[1])), sys.argv[2]):
     print("staged", flush=True)
     time.sleep(600)
@@ -412,7 +412,7 @@ JANITOR = """
 import logging, sys, time
 from pathlib import Path
 from progress_exhaust.output.staging import remove_left_over
-from progress_exhaust.output.store import LocalStore
+from progress_exhaust.output.stores.local import LocalStore
 logging.basicConfig(stream=sys.stdout, format="%(message)s")
 print(remove_left_over(LocalStore(Path(sys.argv[1])), 300, time.time))
 """

@@ -8,7 +8,7 @@ from itertools import chain
 import pytest
 
 from progress_exhaust.catalogue.layout import Layout, NestedCollection
-from progress_exhaust.report.wanted import ONE_GROUP, leaf_rows
+from progress_exhaust.report.inputs import ONE_GROUP, leaf_rows
 
 
 def layout_of(nested: list[tuple[str, ...]]) -> Layout:

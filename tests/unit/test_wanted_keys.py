@@ -7,7 +7,7 @@ import pytest
 from progress_exhaust.catalogue.layout import Layout, NestedCollection
 from progress_exhaust.export.lookup_keys import key_counts
 from progress_exhaust.report.enrolments import Counts
-from progress_exhaust.report.wanted import Batch, Report
+from progress_exhaust.report.model import Batch, Report
 from progress_exhaust.settings.sections import ReadBy
 from progress_exhaust.tables import schemas
 from progress_exhaust.tables.schemas import Table

@@ -1,4 +1,4 @@
-"""What a run wants, as small frames: its batches, its layouts, its reports.
+"""The small frames of a run: its batches, its layouts, its reports.
 
 They enter Spark as JSON lines that the driver stages and executors read by a schema: a Python list would start Python
 workers, and thousands of literals would burden every plan.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
 
 from pyspark.sql import DataFrame, SparkSession
@@ -17,6 +16,7 @@ from pyspark.sql import types as T
 
 from progress_exhaust.catalogue.layout import Layout
 from progress_exhaust.paths import as_glob
+from progress_exhaust.report.model import Report
 
 _ID = T.StringType()
 
@@ -93,45 +93,8 @@ REPORTS = T.StructType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """One wanted batch.
-
-    Attributes:
-        batch_no: its number in this run, from 0.
-        batch_id: its id; unique among the wanted batches of its collection.
-        name: its human name; empty where it has none.
-        layout: its collection's layout.
-    """
-
-    batch_no: int
-    batch_id: str
-    name: str
-    layout: Layout
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """One wanted report: the unit of output.
-
-    Attributes:
-        report_no: its number in this run, from 0.
-        batch: whose learners it shows.
-        audience: the root organisation whose learners it shows; None for everyone.
-    """
-
-    report_no: int
-    batch: Batch
-    audience: str | None = None
-
-
 StageLines = Callable[[str, Iterable[str]], tuple[str, int]]
 """Stages JSON lines under a name, and returns the URL to read them from, and their bytes."""
-
-
-def layouts_of(reports: Iterable[Report]) -> dict[str, Layout]:
-    """Return the layouts of these reports, each once, by collection id."""
-    return {report.batch.layout.collection_id: report.batch.layout for report in reports}
 
 
 def batch_rows(reports: Iterable[Report], wave_of: dict[int, int]) -> Iterator[str]:

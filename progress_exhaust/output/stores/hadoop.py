@@ -1,14 +1,13 @@
-"""The output place: private staging, and moves that make a file appear whole or not at all."""
+"""The output place behind any Hadoop file system."""
 
 from __future__ import annotations
 
 import errno
-import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
-from typing import Any, Protocol
+from typing import Any
 
 from py4j.java_gateway import is_instance_of
 from py4j.protocol import Py4JJavaError
@@ -20,161 +19,10 @@ from progress_exhaust.local_files import (
     DIRECTORY_MODE,
     FILE_MODE,
     PRIVATE_DIRECTORY_MODE,
-    join_files,
-    make_folders,
-    make_private_folder,
-    move_file,
-    names_in,
-    read_bytes,
-    remove_tree,
-    status_of,
     too_long,
-    write_whole,
 )
-from progress_exhaust.paths import local_folder
-
-_NEXT_STEP = "check output.url, its space and its rights"
-
-MOST_TEXT_BYTES = 64 << 20
-"""What a file that is read into memory may have, where nothing else is said."""
-
-
-class Store(Protocol):
-    """A tree of files under one root; paths are relative to it, with `/` between their parts.
-
-    Others may have put things into the folders below the root: what is not a folder or a regular file of its own is
-    refused, and never followed. Folders that a method makes can be entered by us and read by our group.
-
-    Every method raises `OutputError`, naming the place, when the store does not do its part.
-    """
-
-    def url(self, path: str) -> str:
-        """Return the URL that Spark reads or writes the path by."""
-
-    def make_private_directory(self, path: str) -> None:
-        """Make a directory, and those above it, that only we can enter."""
-
-    def write_text(self, path: str, lines: Iterable[str]) -> int:
-        """Write a small file anew, whole or not at all, and the folders above it; return its bytes."""
-
-    def read_text(self, path: str, most_bytes: int = MOST_TEXT_BYTES) -> str | None:
-        """Return a file's text, or None where there is none; one that is longer is an error."""
-
-    def size_bytes(self, path: str) -> int | None:
-        """Return a file's length, or None where there is no file."""
-
-    def list_names(self, path: str) -> list[str]:
-        """Return the names in a directory, in order; empty where there is no such directory."""
-
-    def age_s(self, path: str, now: float) -> float | None:
-        """Return the seconds since the file or directory last changed, or None where there is none."""
-
-    def local_copy(self, path: str, folder: Path) -> Path:
-        """Return a file that Python can read: itself where the store is local, else a copy in the folder."""
-
-    def join(self, sources: Iterable[str], target: str) -> None:
-        """Make one file of several, in order."""
-
-    def publish(self, source: str, target: str) -> None:
-        """Move a staged file to its place, over an older one of that name; readers see the old one or the new one.
-
-        Its group may read it then. A link in its place is replaced, a directory is an error.
-        """
-
-    def remove(self, path: str) -> None:
-        """Remove a file or a directory with all in it; nothing where there is none. What a link leads to stays."""
-
-    def check(self) -> None:
-        """Write and remove a small file; several threads and runs may do so at once."""
-
-
-def open_store(url: str, spark: SparkSession) -> Store:
-    """Return the store at a local path or any URL that Hadoop knows."""
-    folder = local_folder(url)
-    return HadoopStore(url, spark) if folder is None else LocalStore(folder)
-
-
-class LocalStore:
-    """The store in a folder of this machine; below it no link is followed."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root.absolute()
-
-    def url(self, path: str) -> str:
-        """Return a file URL as Hadoop reads it: every character stands for itself, `%` and `#` too."""
-        return f"file://{self._root / path}"
-
-    def make_private_directory(self, path: str) -> None:
-        """Make the directory with mode 0700."""
-        with _told("making", self._root / path):
-            make_folders(self._root)
-            make_private_folder(self._root, path)
-
-    def write_text(self, path: str, lines: Iterable[str]) -> int:
-        """Write beside the target, then rename."""
-        with _told("writing", self._root / path):
-            make_folders(self._root)
-            return write_whole(self._root, path, lines)
-
-    def read_text(self, path: str, most_bytes: int = MOST_TEXT_BYTES) -> str | None:
-        """Read the file; what is not UTF-8 in it comes out as U+FFFD."""
-        with _told("reading", self._root / path):
-            try:
-                return read_bytes(self._root, path, most_bytes).decode("utf-8", errors="replace")
-            except FileNotFoundError:
-                return None
-
-    def size_bytes(self, path: str) -> int | None:
-        """Look at the file."""
-        with _told("looking at", self._root / path):
-            try:
-                status = status_of(self._root, path)
-            except (FileNotFoundError, NotADirectoryError):
-                return None
-            return status.st_size if stat.S_ISREG(status.st_mode) else None
-
-    def list_names(self, path: str) -> list[str]:
-        """List the directory."""
-        with _told("listing", self._root / path):
-            try:
-                return names_in(self._root, path)
-            except FileNotFoundError:
-                return []
-
-    def age_s(self, path: str, now: float) -> float | None:
-        """Compare with the time of last change."""
-        with _told("looking at", self._root / path):
-            try:
-                return now - status_of(self._root, path).st_mtime
-            except FileNotFoundError:
-                return None
-
-    def local_copy(self, path: str, folder: Path) -> Path:
-        """Return the file itself."""
-        return self._root / path
-
-    def join(self, sources: Iterable[str], target: str) -> None:
-        """Append the sources to a new file."""
-        with _told("joining", self._root / target):
-            join_files(self._root, sources, target)
-
-    def publish(self, source: str, target: str) -> None:
-        """Sync, then rename within the file system."""
-        with _told("publishing", self._root / target):
-            move_file(self._root, source, target)
-
-    def remove(self, path: str) -> None:
-        """Remove the tree."""
-        with _told("removing", self._root / path):
-            remove_tree(self._root, path)
-
-    def check(self) -> None:
-        """Write and remove a probe."""
-        with _told("making", self._root):
-            make_folders(self._root)
-        probe = f".probe-{token_hex(8)}"
-        self.write_text(probe, ["probe"])
-        self.remove(probe)
+from progress_exhaust.output.stores.failures import NEXT_STEP, told
+from progress_exhaust.output.stores.port import MOST_TEXT_BYTES
 
 
 class HadoopStore:
@@ -200,7 +48,7 @@ class HadoopStore:
 
     def make_private_directory(self, path: str) -> None:
         """Make the directory with mode 0700 where the file system has modes."""
-        with _told("making", self.url(path)):
+        with told("making", self.url(path)):
             self._refuse_links(path)
             self._make_folders(self._path(path).getParent())
             self._files.mkdirs(self._path(path), self._permission(PRIVATE_DIRECTORY_MODE))
@@ -212,7 +60,7 @@ class HadoopStore:
         folder, _, _ = path.rpartition("/")
         unfinished = f"{folder}/.{token_hex(8)}.unfinished".lstrip("/")
         try:
-            with _told("writing", self.url(path)):
+            with told("writing", self.url(path)):
                 self._refuse_links(folder)
                 self._make_folders(self._path(folder))
                 stream = self._files.create(self._path(unfinished), False)
@@ -229,7 +77,7 @@ class HadoopStore:
 
     def read_text(self, path: str, most_bytes: int = MOST_TEXT_BYTES) -> str | None:
         """Read the file through the JVM, which hands on no more than may be."""
-        with _told("reading", self.url(path)):
+        with told("reading", self.url(path)):
             self._refuse_links(path.rpartition("/")[0])
             if not self._files.exists(self._path(path)):
                 return None
@@ -245,7 +93,7 @@ class HadoopStore:
 
     def size_bytes(self, path: str) -> int | None:
         """Look at the file."""
-        with _told("looking at", self.url(path)):
+        with told("looking at", self.url(path)):
             if not self._files.exists(self._path(path)):
                 return None
             status = self._files.getFileStatus(self._path(path))
@@ -253,7 +101,7 @@ class HadoopStore:
 
     def list_names(self, path: str) -> list[str]:
         """List the directory."""
-        with _told("listing", self.url(path)):
+        with told("listing", self.url(path)):
             self._refuse_links(path)
             if not self._files.exists(self._path(path)):
                 return []
@@ -261,7 +109,7 @@ class HadoopStore:
 
     def age_s(self, path: str, now: float) -> float | None:
         """Compare with the time of last change."""
-        with _told("looking at", self.url(path)):
+        with told("looking at", self.url(path)):
             if not self._files.exists(self._path(path)):
                 return None
             changed_ms = self._files.getFileStatus(self._path(path)).getModificationTime()
@@ -270,14 +118,14 @@ class HadoopStore:
     def local_copy(self, path: str, folder: Path) -> Path:
         """Copy the file to this machine; no byte of it passes through Python's gateway."""
         copy = folder / token_hex(8)
-        with _told("copying", self.url(path)):
+        with told("copying", self.url(path)):
             local = self._jvm.org.apache.hadoop.fs.Path(f"file://{copy}")
             self._files.copyToLocalFile(False, self._path(path), local, True)
         return copy
 
     def join(self, sources: Iterable[str], target: str) -> None:
         """Append the sources to a new file, in the JVM."""
-        with _told("joining", self.url(target)):
+        with told("joining", self.url(target)):
             whole = self._files.create(self._path(target), False)
             try:
                 for source in sources:
@@ -292,7 +140,7 @@ class HadoopStore:
     def publish(self, source: str, target: str) -> None:
         """Rename over an older file, in one step where the file system has one."""
         staged, final = self._path(source), self._path(target)
-        with _told("publishing", self.url(target)):
+        with told("publishing", self.url(target)):
             self._refuse_links(target.rpartition("/")[0])
             if self._files.exists(final) and self._files.getFileStatus(final).isDirectory():
                 raise IsADirectoryError(errno.EISDIR, "a directory stands in its place")
@@ -307,7 +155,7 @@ class HadoopStore:
 
     def remove(self, path: str) -> None:
         """Remove the tree."""
-        with _told("removing", self.url(path)):
+        with told("removing", self.url(path)):
             self._files.delete(self._path(path), True)
 
     def check(self) -> None:
@@ -358,7 +206,7 @@ class HadoopStore:
 
     def _not_opened(self, error: Py4JJavaError) -> OutputError:
         missing = missing_in(self._jvm, error, self._root)
-        fault = OutputError(f"opening {self._root}: {missing or f'{first_line(error)}; {_NEXT_STEP}'}")
+        fault = OutputError(f"opening {self._root}: {missing or f'{first_line(error)}; {NEXT_STEP}'}")
         fault.transient = not missing
         return fault
 
@@ -377,22 +225,3 @@ def _folders_of(path: str) -> Iterator[str]:
     """
     names = path.split("/")[:3] if path else []
     return ("/".join(names[:number]) for number in range(1, len(names) + 1))
-
-
-class _told:  # noqa: N801 - reads as a clause where it is used
-    """Turns the failures of a store into `OutputError`, saying what was being done to which place."""
-
-    def __init__(self, action: str, place: object) -> None:
-        self._sentence = f"{action} {place}"
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, Py4JJavaError):
-            cause = first_line(error)
-        elif isinstance(error, OSError):
-            cause = error.strerror or type(error).__name__
-        else:
-            return
-        raise OutputError(f"{self._sentence}: {cause}; {_NEXT_STEP}") from None

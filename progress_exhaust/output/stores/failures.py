@@ -1,0 +1,29 @@
+"""What the failures of a store are told as."""
+
+from __future__ import annotations
+
+from py4j.protocol import Py4JJavaError
+
+from progress_exhaust.errors import OutputError
+from progress_exhaust.file_systems import first_line
+
+NEXT_STEP = "check output.url, its space and its rights"
+
+
+class told:  # noqa: N801 - reads as a clause where it is used
+    """Turns the failures of a store into `OutputError`, saying what was being done to which place."""
+
+    def __init__(self, action: str, place: object) -> None:
+        self._sentence = f"{action} {place}"
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Py4JJavaError):
+            cause = first_line(error)
+        elif isinstance(error, OSError):
+            cause = error.strerror or type(error).__name__
+        else:
+            return
+        raise OutputError(f"{self._sentence}: {cause}; {NEXT_STEP}") from None

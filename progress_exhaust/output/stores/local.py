@@ -1,0 +1,105 @@
+"""The output place in a folder of this machine."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+from secrets import token_hex
+
+from progress_exhaust.local_files import (
+    join_files,
+    make_folders,
+    make_private_folder,
+    move_file,
+    names_in,
+    read_bytes,
+    remove_tree,
+    status_of,
+    write_whole,
+)
+from progress_exhaust.output.stores.failures import told
+from progress_exhaust.output.stores.port import MOST_TEXT_BYTES
+
+
+class LocalStore:
+    """The store in a folder of this machine; below it no link is followed."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.absolute()
+
+    def url(self, path: str) -> str:
+        """Return a file URL as Hadoop reads it: every character stands for itself, `%` and `#` too."""
+        return f"file://{self._root / path}"
+
+    def make_private_directory(self, path: str) -> None:
+        """Make the directory with mode 0700."""
+        with told("making", self._root / path):
+            make_folders(self._root)
+            make_private_folder(self._root, path)
+
+    def write_text(self, path: str, lines: Iterable[str]) -> int:
+        """Write beside the target, then rename."""
+        with told("writing", self._root / path):
+            make_folders(self._root)
+            return write_whole(self._root, path, lines)
+
+    def read_text(self, path: str, most_bytes: int = MOST_TEXT_BYTES) -> str | None:
+        """Read the file; what is not UTF-8 in it comes out as U+FFFD."""
+        with told("reading", self._root / path):
+            try:
+                return read_bytes(self._root, path, most_bytes).decode("utf-8", errors="replace")
+            except FileNotFoundError:
+                return None
+
+    def size_bytes(self, path: str) -> int | None:
+        """Look at the file."""
+        with told("looking at", self._root / path):
+            try:
+                status = status_of(self._root, path)
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+            return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+    def list_names(self, path: str) -> list[str]:
+        """List the directory."""
+        with told("listing", self._root / path):
+            try:
+                return names_in(self._root, path)
+            except FileNotFoundError:
+                return []
+
+    def age_s(self, path: str, now: float) -> float | None:
+        """Compare with the time of last change."""
+        with told("looking at", self._root / path):
+            try:
+                return now - status_of(self._root, path).st_mtime
+            except FileNotFoundError:
+                return None
+
+    def local_copy(self, path: str, folder: Path) -> Path:
+        """Return the file itself."""
+        return self._root / path
+
+    def join(self, sources: Iterable[str], target: str) -> None:
+        """Append the sources to a new file."""
+        with told("joining", self._root / target):
+            join_files(self._root, sources, target)
+
+    def publish(self, source: str, target: str) -> None:
+        """Sync, then rename within the file system."""
+        with told("publishing", self._root / target):
+            move_file(self._root, source, target)
+
+    def remove(self, path: str) -> None:
+        """Remove the tree."""
+        with told("removing", self._root / path):
+            remove_tree(self._root, path)
+
+    def check(self) -> None:
+        """Write and remove a probe."""
+        with told("making", self._root):
+            make_folders(self._root)
+        probe = f".probe-{token_hex(8)}"
+        self.write_text(probe, ["probe"])
+        self.remove(probe)
