@@ -28,7 +28,7 @@ from progress_exhaust.java import java_home
 WORLD = "one_batch"
 COMMAND = str(Path(sys.executable).with_name("progress-exhaust"))
 BARE = "benchmarks.bare_spark"
-IMPORTED = "import progress_exhaust.cli.app, progress_exhaust.commands.reports"
+IMPORTED = "import progress_exhaust.cli.app, progress_exhaust.commands.export"
 MOST_PACKAGES = 6
 IMPORT_TRIES = 5
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from progress_exhaust.catalogue.files import FilesCatalogue
-from progress_exhaust.commands.doctor_checks import Check, Openers, State, doctor
+from progress_exhaust.commands.checks import Check, Openers, State, check_everything
 from progress_exhaust.job_requests.memory import MemoryQueue, MemoryTable
 from progress_exhaust.output.stores.local import LocalStore
 from progress_exhaust.settings.sections import Settings
@@ -26,6 +26,6 @@ def tables_told(spark: SparkSession, settings: Settings, tables: Tables) -> dict
         queue=lambda: MemoryQueue(MemoryTable(), settings.requests, now=lambda: datetime.now(UTC)),
     )
     checks: list[Check] = []
-    doctor(settings, openers, checks.append)
+    check_everything(settings, openers, checks.append)
     told = [check for check in checks if check.what.startswith("table ")]
     return {check.what.removeprefix("table "): (check.state, check.found) for check in told}

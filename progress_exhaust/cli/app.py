@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,20 +27,20 @@ from progress_exhaust.cli.options import (
     Profile,
     Snapshot,
     TableFormat,
+    context_of,
     overrides_of,
 )
 from progress_exhaust.cli.queue import add_queue_commands
-from progress_exhaust.commands.base import PROGRAM, Command, new_run_id, sentence_of
+from progress_exhaust.commands.base import PROGRAM, sentence_of
 from progress_exhaust.console import logs
 from progress_exhaust.console.logs import LogFormat
 from progress_exhaust.console.signals import Stopped, signals_raise
-from progress_exhaust.errors import UNFINISHED, ProgressExhaustError, SettingsError
+from progress_exhaust.errors import ProgressExhaustError, SettingsError
 from progress_exhaust.sample.world import WorldSize
 from progress_exhaust.settings.load import parse_date
 
 # Spark takes longer to import than help takes to read, so what needs it is imported where it is used.
 if TYPE_CHECKING:
-    from progress_exhaust.export.run import Outcome
     from progress_exhaust.export.selection import Asked
 
 WORLD = WorldSize()
@@ -103,13 +102,12 @@ def export(
     """  # noqa: D301 - \b keeps the lines of the examples apart
     _require_one_way_to_ask(batch, collection, everything=everything)
     overrides = overrides_of(output=output, profile=profile, snapshot=snapshot, catalogue=catalogue)
-    command = Command(os.environ, config, overrides, as_json=as_json, log_format=log_format, debug=debug)
-    run_day = parse_date(day) if day is not None else datetime.now(command.settings.zone()).date()
+    context = context_of(config, overrides, as_json=as_json, log_format=log_format, debug=debug)
+    run_day = parse_date(day) if day is not None else None
 
-    from progress_exhaust.commands.reports import export_reports  # noqa: PLC0415 - imports Spark
+    from progress_exhaust.commands.export import Export  # noqa: PLC0415 - imports Spark
 
-    asked = _asked(batch, collection, everything=everything)
-    return _code_of(export_reports(command, asked, new_run_id(), run_day), asked)
+    return Export(context, _asked(batch, collection, everything=everything), run_day).run()
 
 
 @app.command(cls=ManyIds)
@@ -137,14 +135,12 @@ def plan(
     """  # noqa: D301 - \b keeps the lines of the examples apart
     _require_one_way_to_ask(batch, collection, everything=everything)
     overrides = overrides_of(output=output, profile=profile, snapshot=snapshot, catalogue=catalogue)
-    command = Command(os.environ, config, overrides, as_json=as_json, log_format=log_format, debug=debug)
-    run_day = parse_date(day) if day is not None else datetime.now(command.settings.zone()).date()
+    context = context_of(config, overrides, as_json=as_json, log_format=log_format, debug=debug)
+    run_day = parse_date(day) if day is not None else None
 
-    from progress_exhaust.commands.reports import plan_reports  # noqa: PLC0415 - imports Spark
+    from progress_exhaust.commands.plan import Plan  # noqa: PLC0415 - imports Spark
 
-    asked = _asked(batch, collection, everything=everything)
-    not_made = plan_reports(command, asked, new_run_id(), run_day).not_made
-    return 1 if not_made and not everything else 0
+    return Plan(context, _asked(batch, collection, everything=everything), run_day).run()
 
 
 @app.command()
@@ -168,11 +164,11 @@ def doctor(
       progress-exhaust doctor --config conf/progress_exhaust.toml
     """  # noqa: D301 - \b keeps the lines of the example apart
     overrides = overrides_of(output=output, snapshot=snapshot, catalogue=catalogue)
-    command = Command(os.environ, config, overrides, as_json=as_json, log_format=log_format, debug=debug)
+    context = context_of(config, overrides, as_json=as_json, log_format=log_format, debug=debug)
 
-    from progress_exhaust.commands.reports import check_all  # noqa: PLC0415 - imports Spark
+    from progress_exhaust.commands.doctor import Doctor  # noqa: PLC0415 - imports Spark
 
-    return 1 if any(check.failed for check in check_all(command)) else 0
+    return Doctor(context).run()
 
 
 @app.command("sample-data")
@@ -214,12 +210,11 @@ def sample_data(
     overrides = overrides_of(snapshot=snapshot, catalogue=str(catalogue))
     if cassandra:
         overrides["source"] = {"kind": "cassandra"}
-    command = Command(os.environ, config, overrides, as_json=as_json, log_format=log_format, debug=debug)
+    context = context_of(config, overrides, as_json=as_json, log_format=log_format, debug=debug)
 
-    from progress_exhaust.commands.reports import make_sample_data  # noqa: PLC0415 - imports Spark
+    from progress_exhaust.commands.sample_data import SampleData  # noqa: PLC0415 - imports Spark
 
-    make_sample_data(command, size, catalogue, snapshot, file_format.value)
-    return 0
+    return SampleData(context, size, catalogue, snapshot, file_format.value).run()
 
 
 add_queue_commands(app)
@@ -276,10 +271,3 @@ def _asked(batches: list[str] | None, collections: list[str] | None, *, everythi
     from progress_exhaust.export.selection import Asked  # noqa: PLC0415 - imports Spark
 
     return Asked(tuple(batches or ()), tuple(collections or ()), everything)
-
-
-def _code_of(outcome: Outcome, asked: Asked) -> int:
-    """Tell the scheduler the truth: whatever was named must be made, and whatever can be made is."""
-    if asked.everything:
-        return 1 if any(refusal.reason in UNFINISHED for refusal in outcome.not_made) else 0
-    return 1 if outcome.not_made else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,10 @@ from typing import Annotated
 import typer
 from typer.core import TyperCommand
 
+from progress_exhaust.commands.base import CommandContext
+from progress_exhaust.commands.texts import faults_of_text
 from progress_exhaust.console.logs import LogFormat
+from progress_exhaust.errors import SettingsError
 
 _ID_OPTIONS = ("--batch", "--collection")
 
@@ -105,3 +109,20 @@ def overrides_of(
     if catalogue is not None:
         overrides["catalogue"] = {"kind": "files", "directory": catalogue}
     return overrides
+
+
+def context_of(
+    config: Path | None, overrides: Overrides, *, as_json: bool, log_format: LogFormat, debug: bool
+) -> CommandContext:
+    """Return what all commands have; settings are read here."""
+    return CommandContext(os.environ, config, overrides, as_json=as_json, log_format=log_format, debug=debug)
+
+
+def require_readable(option: str, text: str | None) -> None:
+    """See that a text of the command line can be looked for.
+
+    Raises:
+        SettingsError: it is empty, or no UTF-8.
+    """
+    for fault in faults_of_text(text) if text is not None else ():
+        raise SettingsError(f"{option}: {fault}")

@@ -23,11 +23,13 @@ from progress_exhaust.cli.options import (
     Output,
     RequestTag,
     Snapshot,
+    context_of,
     overrides_of,
+    require_readable,
 )
-from progress_exhaust.commands.base import PROGRAM, Command, new_run_id
+from progress_exhaust.commands.base import PROGRAM
 from progress_exhaust.console.logs import LogFormat
-from progress_exhaust.errors import UNFINISHED, SettingsError
+from progress_exhaust.errors import SettingsError
 
 
 def add_queue_commands(app: typer.Typer) -> None:
@@ -69,21 +71,16 @@ def run(
     """  # noqa: D301 - \b keeps the lines of the examples apart
     overrides = overrides_of(output=output, snapshot=snapshot, catalogue=catalogue)
     lines = log_format or (LogFormat.TEXT if sys.stderr.isatty() else LogFormat.JSON)
-    command = Command(os.environ, config, overrides, as_json=as_json, log_format=lines, debug=debug)
-
-    from progress_exhaust.commands import submission as queue_arguments  # noqa: PLC0415 - help needs none of it
-
+    context = context_of(config, overrides, as_json=as_json, log_format=lines, debug=debug)
     if watch is not None and not math.isfinite(watch):
         raise SettingsError(f"--watch: expected seconds, got {watch}")
-    queue_arguments.require_readable("--request", request)
-    queue_arguments.require_readable("--tag", tag)
+    require_readable("--request", request)
+    require_readable("--tag", tag)
 
-    from progress_exhaust.commands.queue import open_queue  # noqa: PLC0415 - imports what reads the queue
-    from progress_exhaust.commands.run import work_off_queue  # noqa: PLC0415 - imports Spark
+    from progress_exhaust.commands.run import RunQueue  # noqa: PLC0415 - imports Spark
     from progress_exhaust.worker.worker import Only  # noqa: PLC0415 - imports Spark
 
-    totals = work_off_queue(command, Only(max_requests, request, tag), watch, new_run_id, open_queue)
-    return 1 if totals.left or any(totals.reports_not_made[reason.value] for reason in UNFINISHED) else 0
+    return RunQueue(context, Only(max_requests, request, tag), watch).run()
 
 
 def submit(
@@ -119,23 +116,21 @@ def submit(
     Exit code: 0 it is in the queue, 1 there is one with this id or the queue failed, 2 wrong usage or
     settings.
     """  # noqa: D301 - \b keeps the lines of the examples apart
-    command = Command(os.environ, config, {}, as_json=as_json, log_format=log_format, debug=debug)
+    context = context_of(config, {}, as_json=as_json, log_format=log_format, debug=debug)
 
-    from progress_exhaust.commands import queue as queue_commands  # noqa: PLC0415 - help needs none of it
-    from progress_exhaust.commands import submission as queue_arguments  # noqa: PLC0415 - help needs none of it
+    from progress_exhaust.commands.submission import Submission  # noqa: PLC0415 - help needs none of it
+    from progress_exhaust.commands.submit import Submit  # noqa: PLC0415
 
-    requests = command.settings.requests
-    wanted = queue_arguments.wanted_of(batch, search, requests.max_data_bytes)
-    request = queue_arguments.new_request(
-        wanted,
-        request_id=secrets.token_hex(16).upper() if request_id is None else request_id,
-        tag=requests.tag if tag is None else tag,
+    submission = Submission(
+        batches=batch,
+        search=search,
         channel=channel,
+        request_id=secrets.token_hex(16).upper() if request_id is None else request_id,
+        tag=tag,
         requested_by=os.environ.get("USER") or PROGRAM if requested_by is None else requested_by,
         now=datetime.now(UTC),
     )
-    queue_commands.submit_request(command, request, wanted)
-    return 0
+    return Submit(context, submission).run()
 
 
 def status(
@@ -161,15 +156,13 @@ def status(
 
     Exit code: 0 shown, 1 there is no such request or the queue failed, 2 wrong usage or settings.
     """  # noqa: D301 - \b keeps the lines of the examples apart
-    command = Command(os.environ, config, {}, as_json=as_json, log_format=log_format, debug=debug)
+    context = context_of(config, {}, as_json=as_json, log_format=log_format, debug=debug)
+    require_readable("REQUEST_ID", request_id)
+    require_readable("--tag", tag)
 
-    from progress_exhaust.commands import queue as queue_commands  # noqa: PLC0415 - help needs none of it
-    from progress_exhaust.commands import submission as queue_arguments  # noqa: PLC0415 - help needs none of it
+    from progress_exhaust.commands.status import ShowStatus  # noqa: PLC0415 - help needs none of it
 
-    queue_arguments.require_readable("REQUEST_ID", request_id)
-    queue_arguments.require_readable("--tag", tag)
-    queue_commands.show_requests(command, request_id, tag)
-    return 0
+    return ShowStatus(context, request_id, tag).run()
 
 
 def cancel(
@@ -192,12 +185,10 @@ def cancel(
     Exit code: 0 taken back, 1 there is no such request, it has ended, or the queue failed, 2 wrong
     usage or settings.
     """  # noqa: D301 - \b keeps the lines of the example apart
-    command = Command(os.environ, config, {}, as_json=as_json, log_format=log_format, debug=debug)
+    context = context_of(config, {}, as_json=as_json, log_format=log_format, debug=debug)
+    require_readable("REQUEST_ID", request_id)
+    require_readable("--tag", tag)
 
-    from progress_exhaust.commands import queue as queue_commands  # noqa: PLC0415 - help needs none of it
-    from progress_exhaust.commands import submission as queue_arguments  # noqa: PLC0415 - help needs none of it
+    from progress_exhaust.commands.cancel import Cancel  # noqa: PLC0415 - help needs none of it
 
-    queue_arguments.require_readable("REQUEST_ID", request_id)
-    queue_arguments.require_readable("--tag", tag)
-    queue_commands.cancel_request(command, request_id, tag)
-    return 0
+    return Cancel(context, request_id, tag).run()

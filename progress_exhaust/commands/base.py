@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,8 +23,8 @@ PROGRAM = "progress-exhaust"
 CONFIG_VARIABLE = "PROGRESS_EXHAUST_CONFIG"
 
 
-class Command:
-    """What all commands have.
+class CommandContext:
+    """What every command has: settings, a screen, and when it began. Made before anything heavy is imported.
 
     Args:
         environment: the process's own.
@@ -48,30 +48,79 @@ class Command:
         log_format: LogFormat,
         debug: bool,
     ) -> None:
-        self._begin = time.monotonic()
+        self.begin_s = time.monotonic()
         logs.set_up(log_format, debug=debug)
         from_environment = environment.get(CONFIG_VARIABLE)
         file = config or (Path(from_environment) if from_environment else None)
         self.settings = load(file, environment, overrides)
         self.environment = environment
         self.debug = debug
-        self._stop = Stop()
         self.screen = Screen(as_json=as_json, log_format=log_format, debug=debug)
+
+
+class Command:
+    """A command: it works, and shows what came of it."""
+
+    def __init__(self, context: CommandContext) -> None:
+        self.settings = context.settings
+        self.environment = context.environment
+        self.debug = context.debug
+        self.screen = context.screen
+        self._begin_s = context.begin_s
+        self._stop = Stop()
+
+    def work(self) -> None:
+        """Do the command's work; runs in a thread of its own."""
+        raise NotImplementedError
+
+    def result(self, error: str) -> Summary:
+        """Return what came of it.
+
+        Args:
+            error: the sentence of what stopped the work; empty where nothing did.
+        """
+        raise NotImplementedError
+
+    def cancel(self) -> None:
+        """Break off what the work waits for; called from another thread, again and again."""
+
+    def interrupted(self) -> None:
+        """Remove what the work leaves behind where a signal has stopped it."""
+
+    def exit_code(self) -> int:
+        """Return what the scheduler is told where nothing has stopped the work."""
+        return 0
+
+    def run(self) -> int:
+        """Do the work, then show what came of it, also where it failed; return the exit code."""
+        failure = ""
+        try:
+            run_stoppable(self.work, self._stop, self.cancel)
+        except Stopped as stopped:
+            self.interrupted()
+            failure = sentence_of(stopped)
+            raise
+        except Exception as error:
+            failure = sentence_of(error)
+            raise
+        finally:
+            self.screen.show(self.result(failure))
+        return self.exit_code()
 
     def elapsed_s(self) -> float:
         """Return the seconds since the command began."""
-        return time.monotonic() - self._begin
+        return time.monotonic() - self._begin_s
 
-    def tell(self, event: Event) -> None:
+    def report(self, event: Event) -> None:
         """Show an event, unless it is time to stop; may be called from several threads.
 
         Raises:
-            Stopped: see `go_on`.
+            Stopped: see `check_stop`.
         """
-        self.go_on()
+        self.check_stop()
         self.screen.tell(event, self.elapsed_s())
 
-    def go_on(self) -> None:
+    def check_stop(self) -> None:
         """Stop here where a signal has asked for it.
 
         Raises:
@@ -79,39 +128,15 @@ class Command:
         """
         self._stop.check()
 
-    def carry_out(
-        self,
-        work: Callable[[], None],
-        summary: Callable[[str], Summary],
-        *,
-        cancel: Callable[[], None],
-        clear: Callable[[], None] = lambda: None,
-    ) -> None:
-        """Do the work, then show what came of it, also where it failed.
 
-        Args:
-            work: the command's work.
-            summary: makes the summary, given the sentence of what stopped the work, empty where nothing did.
-            cancel: breaks off what the work waits for.
-            clear: removes what the work leaves behind where a signal has stopped it.
-        """
-        failure = ""
-        try:
-            run_stoppable(work, self._stop, cancel)
-        except Stopped as stopped:
-            clear()
-            failure = sentence_of(stopped)
-            raise
-        except Exception as error:
-            failure = sentence_of(error)
-            raise
-        finally:
-            self.screen.show(summary(failure))
+def now() -> datetime:
+    """Return the time, aware."""
+    return datetime.now(UTC)
 
 
 def new_run_id() -> str:
     """Return a name for a run: its start, and six random characters."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    return f"{now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
 def sentence_of(error: BaseException) -> str:

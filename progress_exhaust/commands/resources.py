@@ -34,7 +34,7 @@ _JAVA_OPTIONS = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "SPAR
 _JVM_END_S = 4.0
 
 
-class Outside:
+class Resources:
     """What a run works with; each part is opened when it is first asked for, and all are closed together.
 
     Args:

@@ -1,22 +1,21 @@
-"""The work of the command `run`: opens the queue, and works it off once or again and again."""
+"""The command `run`: works off the request queue, once or again and again."""
 
 from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable
-from contextlib import closing
-from datetime import UTC, datetime
+from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 
 from progress_exhaust import jvm_end
-from progress_exhaust.commands import summaries
-from progress_exhaust.commands.base import Command, sentence_of
-from progress_exhaust.commands.reports import remove_staging
-from progress_exhaust.commands.resources import Outside
+from progress_exhaust.commands.base import CommandContext, new_run_id, now, sentence_of
+from progress_exhaust.commands.documents import ending, file_in, not_made_in, output_root, refusals_of
+from progress_exhaust.commands.queue import OpenQueue, open_queue
+from progress_exhaust.commands.with_spark import SparkCommand, remove_staging
 from progress_exhaust.console import logs
-from progress_exhaust.console.screen import Summary
-from progress_exhaust.errors import ComputeError, OperatorError, QueueError
+from progress_exhaust.console.screen import Summary, Table, count
+from progress_exhaust.errors import UNFINISHED, ComputeError, OperatorError, QueueError
 from progress_exhaust.export.run import Event, Ports, Run
 from progress_exhaust.job_requests.port import Queue
 from progress_exhaust.job_requests.quotas import RetryPause
@@ -26,80 +25,97 @@ from progress_exhaust.worker.outcome import RequestsOutcome
 from progress_exhaust.worker.worker import Only, Worker
 
 _LOOK_EVERY_S = 0.2
+_STATES = {"SUBMITTED": "given back", "LOST": "not ours any more", "GAVE_UP": "FAILED", "CANCELLED": "cancelled"}
+"""What became of a request, in words, where the row's own word does not tell."""
 
 
-def work_off_queue(
-    command: Command,
-    only: Only,
-    watch_s: float | None,
-    new_run_id: Callable[[], str],
-    open_queue: Callable[[Settings], Queue],
-) -> Totals:
-    """Work the queue off, and return what came of it.
+class RunQueue(SparkCommand):
+    """Works the queue off, once or again and again.
 
     Args:
-        command: settings and screen.
+        context: settings and screen.
         only: which requests.
         watch_s: seconds between two looks at the queue; None to look once.
-        new_run_id: names a run.
-        open_queue: opens the queue.
+        queue_opener: opens the queue; None for that of the settings.
     """
-    driver = _Driver(command, only, watch_s, new_run_id, open_queue)
-    command.carry_out(driver.work, driver.summary, cancel=driver.outside.cancel, clear=driver.clear)
-    return driver.totals
-
-
-class _Driver:
-    """One process that works the queue off; see `work_off_queue`."""
 
     def __init__(
-        self,
-        command: Command,
-        only: Only,
-        watch_s: float | None,
-        new_run_id: Callable[[], str],
-        open_queue: Callable[[Settings], Queue],
+        self, context: CommandContext, only: Only, watch_s: float | None = None, queue_opener: OpenQueue | None = None
     ) -> None:
-        self._command = command
-        self._settings = command.settings
+        self._jvm = jvm_end.of_this_process()
+        super().__init__(context, self._jvm)
         self._only = only
         self._watch_s = watch_s
-        self._new_run_id = new_run_id
-        self._open_queue = open_queue
-        self._jvm = jvm_end.of_this_process()
-        self._pause = RetryPause(0.0 if watch_s is None else self._settings.requests.retry_after_s, time.monotonic)
+        self._open_queue = queue_opener or open_queue
+        self._pause = RetryPause(0.0 if watch_s is None else self.settings.requests.retry_after_s, time.monotonic)
+        self._totals = Totals()
         self._last = RequestsOutcome()
         self._are_refusals_told = False
         self._run_id = ""
-        self.outside = Outside(self._settings, command.environment, debug=command.debug, jvm=self._jvm)
-        self.totals = Totals()
 
-    def work(self) -> None:
+    def work_with_resources(self) -> None:
         """Look at the queue once, or again and again."""
-        with closing(self.outside):
-            queue = self._open_queue(self._settings)
-            try:
-                queue.check()
-                _require_rights(queue)
+        queue = self._open_queue(self.settings)
+        try:
+            queue.check()
+            _require_rights(queue)
+            self._look(queue)
+            while self._watch_s is not None:
+                self.screen.tell_refusals(refusals_of(self._last.not_made))
+                self._are_refusals_told = True
+                self._wait(self._watch_s)
                 self._look(queue)
-                while self._watch_s is not None:
-                    self._command.screen.tell_refusals(summaries.refusals_of(self._last.not_made))
-                    self._are_refusals_told = True
-                    self._wait(self._watch_s)
-                    self._look(queue)
-            finally:
-                queue.close_connections()
+        finally:
+            queue.close_connections()
 
-    def summary(self, error: str) -> Summary:
-        """Summarise all looks."""
-        output = summaries.output_root(self._settings.output.url)
-        refusals = summaries.refusals_of([] if self._are_refusals_told else self._last.not_made)
-        return summaries.run_summary(self.totals, self._last, refusals, output, self._command.elapsed_s(), error)
+    def interrupted(self) -> None:
+        """Remove what a run that was stopped may have staged, too."""
+        super().interrupted()
+        remove_staging(self.settings, self._run_id)
 
-    def clear(self) -> None:
-        """Remove what a run that was stopped may have left behind."""
-        self.outside.end_jvm()
-        remove_staging(self._settings, self._run_id)
+    def exit_code(self) -> int:
+        """Whether something is left to a later run."""
+        totals = self._totals
+        return 1 if totals.left or any(totals.reports_not_made[reason.value] for reason in UNFINISHED) else 0
+
+    def result(self, error: str) -> Summary:
+        """Return what became of the requests of the last look, and the numbers of all looks."""
+        duration_s, output = self.elapsed_s(), output_root(self.settings.output.url)
+        refusals = [] if self._are_refusals_told else refusals_of(self._last.not_made)
+        totals, last = self._totals, self._last
+        rows = [
+            (
+                one.key.request_id,
+                one.key.tag,
+                _STATES.get(one.state, one.state),
+                f"{one.files:,} of {one.wanted:,}",
+                f"{one.rows:,}",
+                one.err_message,
+            )
+            for one in last.settled
+        ]
+        done, failed = totals.requests["SUCCESS"], totals.requests["FAILED"] + totals.requests["GAVE_UP"]
+        phase_s = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in totals.seconds.items())
+        return Summary(
+            document={
+                "output": output,
+                "requests": [asdict(one) for one in last.settled],
+                "files": [file_in(file) for file in last.made],
+                "not_made": not_made_in(last.not_made),
+                "due": totals.due,
+                "left": totals.left,
+                "runs": totals.runs,
+                "phase_s": {name: round(seconds, 3) for name, seconds in totals.seconds.items()},
+                **ending(duration_s, error),
+            },
+            tables=[Table(("request", "tag", "state", "files", "learners", "message"), rows, frozenset({3, 4}))],
+            notes=[f"time: {phase_s}", f"all below: {output}"] if totals.files else [],
+            refusals=refusals,
+            closing=(
+                f"{count(done, 'request')} made, {failed:,} failed, {totals.left:,} left, "
+                f"{count(totals.files, 'file')}, {duration_s:.1f} s"
+            ),
+        )
 
     def _look(self, queue: Queue) -> None:
         """Work off what is due now; whoever watches outlives a service that is away, and a JVM of their own."""
@@ -107,39 +123,39 @@ class _Driver:
             self._work_off(queue)
         except OperatorError as error:
             is_over = self._watch_s is None or not error.transient
-            if is_over or (isinstance(error, ComputeError) and not self.outside.let_go_of_jvm()):
+            if is_over or (isinstance(error, ComputeError) and not self.resources.let_go_of_jvm()):
                 raise
             logs.warning(sentence_of(error), action="error")
 
     def _work_off(self, queue: Queue) -> None:
-        self._last, self._are_refusals_told, self._run_id = RequestsOutcome(), False, self._new_run_id()
-        today = datetime.now(self._settings.zone()).date()
-        run = Run(self._run_id, today, _now, self._command.tell, self._jvm.end)
+        self._last, self._are_refusals_told, self._run_id = RequestsOutcome(), False, new_run_id()
+        today = datetime.now(self.settings.zone()).date()
+        run = Run(self._run_id, today, now, self.report, self._jvm.end)
         try:
-            Worker(queue, self._open_ports, self._settings, run, self._last, self._pause).work_off(self._only)
+            Worker(queue, self._open_ports, self.settings, run, self._last, self._pause).work_off(self._only)
         except BaseException:
-            self.totals.add(self._last)
+            self._totals.add(self._last)
             try:
-                _write_metrics(self.totals, self._settings)
+                _write_metrics(self._totals, self.settings)
             except OperatorError as unwritten:
                 logs.warning(sentence_of(unwritten), action="error")  # what stopped the run is what to tell
             raise
-        self.totals.add(self._last)
+        self._totals.add(self._last)
         for failure in self._last.unforeseen:
             logs.warning(sentence_of(failure), action="error")
-            if self._command.debug:
+            if self.debug:
                 traceback.print_exception(failure)
-        _write_metrics(self.totals, self._settings)
+        _write_metrics(self._totals, self.settings)
 
     def _open_ports(self) -> Ports:
-        if not self.outside.is_open:
-            self._command.tell(Event("start", "starting Spark"))
-        return self.outside.ports()
+        if not self.resources.is_open:
+            self.report(Event("start", "starting Spark"))
+        return self.resources.ports()
 
     def _wait(self, seconds: float) -> None:
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            self._command.go_on()
+            self.check_stop()
             time.sleep(min(left, _LOOK_EVERY_S))
 
 
@@ -159,8 +175,4 @@ def _require_rights(queue: Queue) -> None:
 
 def _write_metrics(totals: Totals, settings: Settings) -> None:
     if settings.requests.metrics_file:
-        write_metrics(totals, Path(settings.requests.metrics_file), _now())
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
+        write_metrics(totals, Path(settings.requests.metrics_file), now())

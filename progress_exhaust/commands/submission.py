@@ -1,12 +1,14 @@
-"""What the options of `submit`, `status` and `cancel` say, looked at before anything is asked of the queue."""
+"""What the command line says of requests, looked at before anything is asked of the queue."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from progress_exhaust.commands.texts import faults_of_text
 from progress_exhaust.errors import RequestError, SettingsError
 from progress_exhaust.identifiers import is_safe_id
 from progress_exhaust.job_requests.model import NewRequest, RequestKey
@@ -18,6 +20,47 @@ from progress_exhaust.job_requests.request_data import (
     parse_request_data,
     request_data_of,
 )
+from progress_exhaust.settings.sections import RequestSettings
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What the command line says of a request; None where it says nothing.
+
+    Attributes:
+        batches: ids of batches.
+        search: see `wanted_of`.
+        channel: root organisation that asks.
+        request_id: names the request.
+        tag: of the request.
+        requested_by: who asks.
+        now: when.
+    """
+
+    batches: Sequence[str] | None
+    search: str | None
+    channel: str
+    request_id: str
+    tag: str | None
+    requested_by: str
+    now: datetime
+
+    def of(self, requests: RequestSettings) -> tuple[Wanted, NewRequest]:
+        """Return what is asked for, and the request to put in.
+
+        Raises:
+            SettingsError: see `wanted_of` and `new_request`.
+        """
+        wanted = wanted_of(self.batches, self.search, requests.max_data_bytes)
+        tag = requests.tag if self.tag is None else self.tag
+        return wanted, new_request(
+            wanted,
+            request_id=self.request_id,
+            tag=tag,
+            channel=self.channel,
+            requested_by=self.requested_by,
+            now=self.now,
+        )
 
 
 def wanted_of(batches: Sequence[str] | None, search: str | None, max_bytes: int) -> Wanted:
@@ -59,20 +102,10 @@ def new_request(
             f"got {json.dumps(request_id[:100])}"
         )
     for option, text in (("--tag", tag), ("--channel", channel), ("--requested-by", requested_by)):
-        faults += [f"{option}: {fault}" for fault in _faults_of(text)]
+        faults += [f"{option}: {fault}" for fault in faults_of_text(text)]
     if faults:
         raise SettingsError("\n".join(faults))
     return NewRequest(RequestKey(tag, request_id), request_data_of(wanted), requested_by, channel, now)
-
-
-def require_readable(option: str, text: str | None) -> None:
-    """See that a text of the command line can be looked for.
-
-    Raises:
-        SettingsError: it is empty, or no UTF-8.
-    """
-    for fault in _faults_of(text) if text is not None else ():
-        raise SettingsError(f"{option}: {fault}")
 
 
 def unsafe_ids(wanted: Wanted) -> list[str]:
@@ -93,13 +126,3 @@ def _search_text(search: str, max_bytes: int) -> str:
         raise SettingsError(
             f"--search: {name}: {got}; give a search request as JSON, or a file that holds one"
         ) from None
-
-
-def _faults_of(text: str) -> list[str]:
-    if not text.strip():
-        return ["expected text, got nothing"]
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return ["expected UTF-8, got other bytes"]
-    return []

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from progress_exhaust.cli import app as cli
-from progress_exhaust.commands.reports import queue as queue_commands
-from progress_exhaust.commands.reports import resources as opening
+from progress_exhaust.commands import resources as opening
+from progress_exhaust.commands import run as run_command
 
 _POLL_S = 0.05
 
@@ -67,8 +67,8 @@ def matters_in_store(name: str, *arguments: Any) -> bool:
 
 def main() -> None:
     """Run the command line with faults around its queue and its store."""
-    open_queue, open_store, open_catalogue = queue_commands.open_queue, opening.open_store, opening.FilesCatalogue
-    queue_commands.open_queue = lambda settings: Around(
+    open_queue, open_store, open_catalogue = run_command.open_queue, opening.open_store, opening.FilesCatalogue
+    run_command.open_queue = lambda settings: Around(
         open_queue(settings),
         # Asked straight before each move, and before each wave.
         before={"is_ours": "before_publish", "checkpoint": "before_checkpoint", "close": "before_commit"},

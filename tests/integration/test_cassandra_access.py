@@ -13,7 +13,7 @@ from cassandra.cluster import Session
 from pyspark.sql import SparkSession
 
 from progress_exhaust.catalogue.files import FilesCatalogue
-from progress_exhaust.commands.doctor_checks import Check, Openers, doctor
+from progress_exhaust.commands.checks import Check, Openers, check_everything
 from progress_exhaust.errors import SourceError
 from progress_exhaust.job_requests.memory import MemoryQueue, MemoryTable
 from progress_exhaust.output.stores.local import LocalStore
@@ -194,7 +194,7 @@ def test_doctor_names_the_one_table_that_may_not_be_read(
     )
     checks: list[Check] = []
     with reading_with(cassandra_spark, settings):
-        doctor(settings, openers, checks.append)
+        check_everything(settings, openers, checks.append)
     [failed] = [check for check in checks if check.failed]
     assert failed.what == "table access_sunbird_courses.assessment_aggregator"
     assert "the role may not read it" in failed.found

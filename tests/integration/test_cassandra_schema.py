@@ -11,7 +11,7 @@ import pytest
 from cassandra.cluster import Session
 from pyspark.sql import SparkSession
 
-from progress_exhaust.commands.doctor_checks import State
+from progress_exhaust.commands.checks import State
 from progress_exhaust.errors import DataShapeError
 from progress_exhaust.stack.cassandra import CassandraNode
 from progress_exhaust.stack.schema import create_schema

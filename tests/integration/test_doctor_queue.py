@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import pytest
 from psycopg2 import sql
 
-from progress_exhaust.commands.doctor_checks import Check, Openers, State, doctor
+from progress_exhaust.commands.checks import Check, Openers, State, check_everything
 from progress_exhaust.errors import CatalogueError, ComputeError, QueueError
 from progress_exhaust.job_requests.memory import MemoryQueue, MemoryTable
 from progress_exhaust.job_requests.model import Right
@@ -50,7 +50,7 @@ def checks_of(queue: QueueSettings | None, opened: Queue | None = None) -> dict[
         queue=lambda: opened or PostgresQueue(settings.queue, settings.requests, now=lambda: datetime.now(UTC)),
     )
     checks: list[Check] = []
-    doctor(settings, openers, checks.append)
+    check_everything(settings, openers, checks.append)
     return {check.what: check for check in checks if check.what.startswith("queue")}
 
 

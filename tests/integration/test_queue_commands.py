@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from progress_exhaust.commands.queue import STAGING
 from progress_exhaust.job_requests.model import Claim, RequestKey
 from progress_exhaust.job_requests.postgres.queue import PostgresQueue
 from progress_exhaust.job_requests.progress import PROGRESS_FOLDER, Progress, progress_name, progress_text
+from progress_exhaust.paths import STAGING
 from progress_exhaust.settings.sections import RequestSettings
 from progress_exhaust.stack.postgres import PostgresServer
 from tests.integration.ddl import OLD

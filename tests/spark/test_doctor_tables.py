@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from progress_exhaust.commands.doctor_checks import State
+from progress_exhaust.commands.checks import State
 from progress_exhaust.settings.sections import Settings
 from progress_exhaust.tables.snapshot import SnapshotTables
 from tests.doctor_runs import tables_told

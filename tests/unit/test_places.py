@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from progress_exhaust.commands.summaries import output_root
+from progress_exhaust.commands.documents import output_root
 from progress_exhaust.errors import SettingsError
 from progress_exhaust.paths import as_glob, local_folder
 from progress_exhaust.settings.load import load

@@ -13,10 +13,12 @@ from typing import Any, NoReturn
 
 import pytest
 
-from progress_exhaust.commands.base import Command
-from progress_exhaust.commands.queue import STAGING, cancel_request, progress_in, show_requests, submit_request
-from progress_exhaust.commands.queue_summaries import time_left
-from progress_exhaust.commands.submission import new_request, require_readable, unsafe_ids, wanted_of
+from progress_exhaust.cli.options import require_readable
+from progress_exhaust.commands.base import CommandContext
+from progress_exhaust.commands.cancel import Cancel
+from progress_exhaust.commands.status import ShowStatus, progress_in, time_left
+from progress_exhaust.commands.submission import Submission, new_request, unsafe_ids, wanted_of
+from progress_exhaust.commands.submit import Submit
 from progress_exhaust.console.logs import LogFormat
 from progress_exhaust.errors import QueueError, RequestError, SettingsError
 from progress_exhaust.job_requests.model import (
@@ -35,6 +37,7 @@ from progress_exhaust.job_requests.port import Queue
 from progress_exhaust.job_requests.progress import Progress, progress_name, progress_text
 from progress_exhaust.job_requests.request_data import WantedBatches, WantedSearch
 from progress_exhaust.output.staging import STAGING as STAGING_OF_DRIVERS
+from progress_exhaust.paths import STAGING
 from progress_exhaust.settings.sections import Settings
 
 NOW = datetime(2026, 11, 23, 8, 30, tzinfo=UTC)
@@ -123,9 +126,10 @@ def output(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def command(output: Path | str, *, as_json: bool = False) -> Command:
-    overrides = {"output": {"url": str(output)}}
-    return Command({}, None, overrides, as_json=as_json, log_format=LogFormat.TEXT, debug=True)
+def context(output: Path | str, *, as_json: bool = False) -> CommandContext:
+    return CommandContext(
+        {}, None, {"output": {"url": str(output)}}, as_json=as_json, log_format=LogFormat.TEXT, debug=True
+    )
 
 
 def row(request_id: str, status: str, **fields: Any) -> ListedRequest:
@@ -172,14 +176,14 @@ def without_time(line: str) -> str:
 # --- submit ----------------------------------------------------------------------------------------------------------
 
 
-def request_for(wanted: WantedBatches | WantedSearch) -> NewRequest:
-    return new_request(wanted, request_id="R1", tag="t", channel="c", requested_by="u", now=NOW)
+def submission_of(wanted: WantedBatches) -> Submission:
+    return Submission(wanted.batch_ids, None, channel="c", request_id="R1", tag="t", requested_by="u", now=NOW)
 
 
 def test_request_is_put_in_and_its_id_shown(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
     queue = FakeQueue()
     wanted = WantedBatches(("b-1", "b-2"))
-    submit_request(command(output), request_for(wanted), wanted, opened(queue))
+    Submit(context(output), submission_of(wanted), opened(queue)).run()
     assert queue.submitted == [NewRequest(RequestKey("t", "R1"), '{"batchFilter": ["b-1", "b-2"]}', "u", "c", NOW)]
     assert queue.is_closed
     shown = lines(capsys)
@@ -189,7 +193,7 @@ def test_request_is_put_in_and_its_id_shown(output: Path, capsys: pytest.Capture
 
 def test_submit_as_a_document(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
     wanted = WantedBatches(("../x", "b-1"))
-    submit_request(command(output, as_json=True), request_for(wanted), wanted, opened(FakeQueue()))
+    Submit(context(output, as_json=True), submission_of(wanted), opened(FakeQueue())).run()
     printed = capsys.readouterr()
     document = json.loads(printed.out)
     assert document.pop("duration_s") >= 0
@@ -211,7 +215,7 @@ def test_request_that_is_there_already_is_told_and_not_said_to_be_in(
     wanted = WantedBatches(("b-1",))
     queue = FakeQueue(row("R1", "SUCCESS"))
     with pytest.raises(RequestError, match="there is such a request already"):
-        submit_request(command(output), request_for(wanted), wanted, opened(queue))
+        Submit(context(output), submission_of(wanted), opened(queue)).run()
     assert queue.is_closed
     [closing] = lines(capsys)
     assert without_time(closing) == "0 requests submitted"
@@ -322,7 +326,7 @@ def test_all_requests_in_one_table_those_at_work_first_and_ended_ones_latest_fir
         row("left", "PROCESSING", iteration=1),
         row("odd", "success"),
     ]
-    show_requests(command(output), None, None, opened(FakeQueue(*rows)))
+    ShowStatus(context(output), None, None, opened(FakeQueue(*rows))).run()
     *table, closing = lines(capsys)
     assert table == [
         "request  tag  status      alive  phase         files     rows  time left  message",
@@ -342,13 +346,13 @@ def test_cancelled_request_whose_driver_has_not_seen_it_yet_has_ended(
 ) -> None:
     note(output, RUN, progress("R1", 40, 3, 150))
     cancelled = row("R1", "FAILED", is_alive=True, err_message=CANCELLED, urls=("progress-exhaust/R1/a.csv",))
-    show_requests(command(output, as_json=True), "R1", None, opened(FakeQueue(cancelled)))
+    ShowStatus(context(output, as_json=True), "R1", None, opened(FakeQueue(cancelled))).run()
     [told] = json.loads(capsys.readouterr().out)["requests"]
     assert (told["phase"], told["alive"], told["files"], told["files_total"]) == ("ended", True, 1, None)
 
 
 def test_empty_queue(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    show_requests(command(output), None, "no such tag", opened(FakeQueue(row("R1", "SUBMITTED"))))
+    ShowStatus(context(output), None, "no such tag", opened(FakeQueue(row("R1", "SUBMITTED")))).run()
     [closing] = lines(capsys)
     assert without_time(closing) == "0 requests"
 
@@ -362,7 +366,7 @@ def test_one_request_tells_more(output: Path, capsys: pytest.CaptureFixture[str]
         iteration=1,
         err_message="1 of 2 not made: b-9 (unknown)",
     )
-    show_requests(command(output), "R1", None, opened(FakeQueue(ended, row("R2", "SUBMITTED"))))
+    ShowStatus(context(output), "R1", None, opened(FakeQueue(ended, row("R2", "SUBMITTED")))).run()
     assert lines(capsys)[1:-1] == [
         "R1       t    SUCCESS  no     ended      1                   1 of 2 not made: b-9 (unknown)",
         "channel c, submitted 2026-11-23T08:30:00+00:00, completed 2026-11-23T08:31:00+00:00, 1 driver died on it",
@@ -374,16 +378,16 @@ def test_one_id_under_two_tags_is_shown_twice_unless_a_tag_is_named(
     output: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = [row("R1", "SUBMITTED", tag="t"), row("R1", "FAILED", tag="u")]
-    show_requests(command(output, as_json=True), "R1", None, opened(FakeQueue(*rows)))
+    ShowStatus(context(output, as_json=True), "R1", None, opened(FakeQueue(*rows))).run()
     assert [one["tag"] for one in json.loads(capsys.readouterr().out)["requests"]] == ["t", "u"]
-    show_requests(command(output, as_json=True), "R1", "u", opened(FakeQueue(*rows)))
+    ShowStatus(context(output, as_json=True), "R1", "u", opened(FakeQueue(*rows))).run()
     assert [one["status"] for one in json.loads(capsys.readouterr().out)["requests"]] == ["FAILED"]
 
 
 def test_status_as_a_document(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
     note(output, RUN, progress("R1", 40, 3, 12.5))
     busy = row("R1", "PROCESSING", is_alive=True, urls=("progress-exhaust/R1/a.csv",), submitted_at=None, channel="")
-    show_requests(command(output, as_json=True), "R1", None, opened(FakeQueue(busy)))
+    ShowStatus(context(output, as_json=True), "R1", None, opened(FakeQueue(busy))).run()
     document = json.loads(capsys.readouterr().out)
     assert document.pop("duration_s") >= 0
     assert document == {
@@ -414,7 +418,7 @@ def test_status_as_a_document(output: Path, capsys: pytest.CaptureFixture[str]) 
 def test_unknown_request_is_told(output: Path, capsys: pytest.CaptureFixture[str], tag: str | None, under: str) -> None:
     queue = FakeQueue(row("R2", "SUBMITTED"))
     with pytest.raises(RequestError) as caught:
-        show_requests(command(output, as_json=True), "R1", tag, opened(queue))
+        ShowStatus(context(output, as_json=True), "R1", tag, opened(queue)).run()
     assert str(caught.value) == (
         f'looking at request "R1"{under}: the queue has no such request of ours; progress-exhaust status lists them'
     )
@@ -425,8 +429,8 @@ def test_unknown_request_is_told(output: Path, capsys: pytest.CaptureFixture[str
 def test_queue_that_does_not_answer_is_told(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
     queue = FakeQueue(fault=QueueError("asking the queue: no answer"))
     for ask in (
-        lambda: show_requests(command(output), None, None, opened(queue)),
-        lambda: cancel_request(command(output), "R1", None, opened(queue)),
+        lambda: ShowStatus(context(output), None, None, opened(queue)).run(),
+        lambda: Cancel(context(output), "R1", None, opened(queue)).run(),
     ):
         queue.is_closed = False
         with pytest.raises(QueueError, match="no answer"):
@@ -500,7 +504,7 @@ def test_status_finds_the_notes_of_an_output_by_its_very_name(
 ) -> None:
     odd = output / "out #1?x=50% é"
     note(odd, RUN, progress("R1", 40, 3, 12.5))
-    show_requests(command(form.format(odd), as_json=True), "R1", None, opened(FakeQueue(ALIVE)))
+    ShowStatus(context(form.format(odd), as_json=True), "R1", None, opened(FakeQueue(ALIVE))).run()
     [told] = json.loads(capsys.readouterr().out)["requests"]
     assert (told["phase"], told["files"]) == ("publishing", 3)
 
@@ -525,7 +529,7 @@ def test_time_left_as_people_read_it(seconds: float | None, text: str) -> None:
 
 def test_request_is_taken_back(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
     queue = FakeQueue(row("R1", "PROCESSING", is_alive=True), row("R1", "SUCCESS", tag="u"), row("R2", "SUBMITTED"))
-    cancel_request(command(output), "R1", None, opened(queue))
+    Cancel(context(output), "R1", None, opened(queue)).run()
     assert [(one.key.tag, one.status) for one in queue.rows] == [("t", "FAILED"), ("u", "SUCCESS"), ("t", "SUBMITTED")]
     *shown, closing = lines(capsys)
     assert shown == [
@@ -539,7 +543,7 @@ def test_request_is_taken_back(output: Path, capsys: pytest.CaptureFixture[str])
 
 def test_cancel_as_a_document(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
     queue = FakeQueue(row("R1", "SUBMITTED"), row("R1", "SUBMITTED", tag="u"))
-    cancel_request(command(output, as_json=True), "R1", "u", opened(queue))
+    Cancel(context(output, as_json=True), "R1", "u", opened(queue)).run()
     document = json.loads(capsys.readouterr().out)
     assert document["cancelled"] == [{"request_id": "R1", "tag": "u"}]
     assert document["error"] is None
@@ -547,7 +551,7 @@ def test_cancel_as_a_document(output: Path, capsys: pytest.CaptureFixture[str]) 
 
 def test_request_that_has_ended_can_not_be_taken_back(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(RequestError) as caught:
-        cancel_request(command(output), "R1", None, opened(FakeQueue(row("R1", "SUCCESS"))))
+        Cancel(context(output), "R1", None, opened(FakeQueue(row("R1", "SUCCESS")))).run()
     assert str(caught.value) == (
         'cancelling request "R1": it has ended already (SUCCESS), expected one that has not; its files stay'
     )
@@ -556,4 +560,4 @@ def test_request_that_has_ended_can_not_be_taken_back(output: Path, capsys: pyte
 
 def test_unknown_request_can_not_be_taken_back(output: Path) -> None:
     with pytest.raises(RequestError, match='cancelling request "R1": the queue has no such request of ours'):
-        cancel_request(command(output), "R1", None, opened(FakeQueue(row("R2", "SUBMITTED"))))
+        Cancel(context(output), "R1", None, opened(FakeQueue(row("R2", "SUBMITTED")))).run()

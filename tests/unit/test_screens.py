@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from progress_exhaust.commands.summaries import output_root
+from progress_exhaust.commands.documents import output_root
 from progress_exhaust.console import logs
 from progress_exhaust.console.logs import LogFormat
 from progress_exhaust.console.screen import Screen, Summary, Table, count, size
@@ -121,19 +121,28 @@ def test_relative_output_root_is_shown_from_the_root() -> None:
 
 
 def test_not_made_is_as_in_the_manifest() -> None:
-    from progress_exhaust.commands.summaries import export_summary  # noqa: PLC0415
-    from progress_exhaust.export.run import Outcome  # noqa: PLC0415
+    from progress_exhaust.commands.base import CommandContext  # noqa: PLC0415
+    from progress_exhaust.commands.export import Export  # noqa: PLC0415
+    from progress_exhaust.export.selection import Asked  # noqa: PLC0415
 
-    outcome = Outcome(not_made=[NotMade(Reason.BAD_ID, "x", "id x is refused")])
-    summary = export_summary(outcome, "/out", {}, 1.0, 2.0, "stopped")
-    assert summary.closing == "0 made, 1 not made, 0 rows dropped, 2.0 s"
-    assert summary.document == {
+    overrides = {
+        "output": {"url": "/out"},
+        "source": {"kind": "snapshot", "snapshot_dir": "/in"},
+        "catalogue": {"kind": "files", "directory": "/in"},
+    }
+    context = CommandContext({}, None, overrides, as_json=True, log_format=LogFormat.TEXT, debug=False)
+    export = Export(context, Asked(everything=True))
+    export.outcome.not_made.append(NotMade(Reason.BAD_ID, "x", "id x is refused"))
+    summary = export.result("stopped")
+    assert summary.closing.startswith("0 made, 1 not made, 0 rows dropped, ")
+    document = dict(summary.document)
+    assert isinstance(document.pop("duration_s"), float)
+    assert document == {
         "output": "/out",
         "manifest": None,
         "files": [],
         "not_made": [{"id": "x", "reason": "bad_id", "why": "id x is refused"}],
         "rows_dropped": 0,
-        "phase_s": {"start": 1.0},
+        "phase_s": {"start": 0.0},
         "error": "stopped",
-        "duration_s": 2.0,
     }

@@ -1,4 +1,4 @@
-"""The command `doctor`: whether everything an export and a run need is there, each fault with its remedy."""
+"""Whether everything an export and a run need is there, each fault with its remedy."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Openers:
     queue: Callable[[], Queue]
 
 
-def doctor(settings: Settings, openers: Openers, tell: Callable[[Check], None]) -> None:
+def check_everything(settings: Settings, openers: Openers, tell: Callable[[Check], None]) -> None:
     """Look at everything, and tell of each thing when it has been looked at. Only the output place is written to.
 
     Args:
