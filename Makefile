@@ -41,7 +41,7 @@ PYTEST = PROGRESS_EXHAUST_STRICT_TESTS=1 JDK_JAVA_OPTIONS=-XX:TieredStopAtLevel=
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help install demo run test test-long lint bench bench-cassandra stack run-stack stop package clean
+.PHONY: help install demo run test test-long lint check bench bench-cassandra stack run-stack stop package clean
 
 help: ## Show what there is to make
 	@awk -F ': .*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -76,6 +76,9 @@ lint: $(VENV)/.for-test ## Check style, format and types
 	@$(IN_VENV) -m ruff check .
 	@$(IN_VENV) -m ruff format --check .
 	@$(IN_VENV) -m mypy
+
+check: lint ## Lint, and run the tests that need neither a JVM nor a service; under two minutes
+	@$(PYTEST) tests/unit
 
 bench: $(VENV)/.for-test ## Measure whole runs against their floors, cold starts, small files, growth, a cluster, and the queue
 	@$(IN_VENV) -m benchmarks

@@ -1,6 +1,12 @@
 """Packaging of progress_exhaust. Each pinned requirement has the one sentence that earned its place."""
 
+import re
+from pathlib import Path
+
 from setuptools import find_packages, setup
+
+_PACKAGE = Path(__file__).parent / "progress_exhaust" / "__init__.py"
+[VERSION] = re.findall(r'^__version__ = "(.+)"$', _PACKAGE.read_text(encoding="utf-8"), re.M)
 
 RUNTIME = [
     "pydantic==2.14.3",  # settings are checked by a library that lists all faults at once
@@ -35,7 +41,8 @@ DEV = [
 
 setup(
     name="progress-exhaust",
-    version="0.1.0",
+    version=VERSION,
+    license="MIT",
     description="One CSV per batch of a course: enrolment, progress and scores of every learner, in one Spark plan",
     python_requires=">=3.11,<3.12",
     packages=find_packages(include=["progress_exhaust", "progress_exhaust.*"]),
