@@ -10,7 +10,7 @@ from typing import Any
 
 from progress_exhaust.catalogue.http.responses import UnreadableAnswer, parsed_text
 from progress_exhaust.catalogue.mime_types import COLLECTION_MIME_TYPE, QUESTION_SET_MIME_TYPE
-from progress_exhaust.catalogue.text import clean
+from progress_exhaust.text import clean
 
 Node = dict[str, Any]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from progress_exhaust.catalogue.text import shown
 from progress_exhaust.errors import NotMade, Reason
+from progress_exhaust.text import shown
 
 
 def unknown(collection_id: str) -> NotMade:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 
 from progress_exhaust.catalogue.mime_types import COLLECTION_MIME_TYPE
 from progress_exhaust.catalogue.port import STATE_OF_STATUS, CollectionState, Found
-from progress_exhaust.catalogue.text import shown
 from progress_exhaust.errors import RequestError
 from progress_exhaust.identifiers import is_safe_id
+from progress_exhaust.text import shown
 
 MOST_HITS = 10_000
 """Hits after which the index refuses to page on."""

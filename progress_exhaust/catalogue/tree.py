@@ -29,9 +29,9 @@ from progress_exhaust.catalogue.node import (
     text_in,
     text_or_nothing,
 )
-from progress_exhaust.catalogue.text import shown
 from progress_exhaust.errors import NotMade
 from progress_exhaust.settings.sections import AssessmentSettings, CatalogueSettings
+from progress_exhaust.text import shown
 
 LONGEST_LEVEL = 32_000
 BETWEEN_PLACES = "; "

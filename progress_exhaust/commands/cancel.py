@@ -9,10 +9,11 @@ from datetime import datetime
 from progress_exhaust.commands.base import CommandContext, now
 from progress_exhaust.commands.documents import ending
 from progress_exhaust.commands.queue import OpenQueue, QueueCommand, open_queue, unknown_request
-from progress_exhaust.console.screen import Summary, Table, count
+from progress_exhaust.console.screen import Summary, Table
 from progress_exhaust.errors import RequestError
 from progress_exhaust.job_requests.model import RequestKey
 from progress_exhaust.job_requests.port import Queue
+from progress_exhaust.text import pluralize
 
 
 class Cancel(QueueCommand):
@@ -46,7 +47,7 @@ class Cancel(QueueCommand):
             },
             tables=[Table(("request", "tag"), [(key.request_id, key.tag) for key in cancelled])],
             notes=["a driver at work on it stops before its next file; files already out stay"] if cancelled else (),
-            closing=f"{count(len(cancelled), 'request')} cancelled, {duration_s:.1f} s",
+            closing=f"{pluralize(len(cancelled), 'request')} cancelled, {duration_s:.1f} s",
         )
 
 

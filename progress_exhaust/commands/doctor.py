@@ -10,8 +10,9 @@ from progress_exhaust.commands.checks import Check, Openers, check_everything
 from progress_exhaust.commands.documents import ending
 from progress_exhaust.commands.queue import open_queue
 from progress_exhaust.commands.with_spark import SparkCommand
-from progress_exhaust.console.screen import Summary, count
+from progress_exhaust.console.screen import Summary
 from progress_exhaust.export.run import Event
+from progress_exhaust.text import pluralize
 
 
 class Doctor(SparkCommand):
@@ -57,7 +58,7 @@ class Doctor(SparkCommand):
             },
             notes=lines,
             closing=(
-                f"{count(len(self._checks), 'check')}, {states['ok']} passed, {states['note']} noted, "
+                f"{pluralize(len(self._checks), 'check')}, {states['ok']} passed, {states['note']} noted, "
                 f"{states['FAIL']} failed, {duration_s:.1f} s"
             ),
         )

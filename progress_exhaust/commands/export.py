@@ -7,11 +7,12 @@ from datetime import date
 from progress_exhaust.commands.base import CommandContext, new_run_id, now
 from progress_exhaust.commands.documents import ending, file_in, not_made_in, output_root, refusals_of
 from progress_exhaust.commands.with_spark import SparkCommand, remove_staging
-from progress_exhaust.console.screen import Summary, Table, count, size
+from progress_exhaust.console.screen import Summary, Table, size
 from progress_exhaust.errors import UNFINISHED
 from progress_exhaust.export.export import export
 from progress_exhaust.export.run import Event, Outcome, Run
 from progress_exhaust.export.selection import Asked
+from progress_exhaust.text import pluralize
 
 
 class Export(SparkCommand):
@@ -82,7 +83,7 @@ class Export(SparkCommand):
             refusals=refusals_of(self.outcome.not_made),
             closing=(
                 f"{len(self.outcome.made):,} made, {len(self.outcome.not_made):,} not made, "
-                f"{count(self.outcome.rows_dropped, 'row')} dropped, {duration_s:.1f} s"
+                f"{pluralize(self.outcome.rows_dropped, 'row')} dropped, {duration_s:.1f} s"
             ),
         )
 

@@ -8,9 +8,10 @@ from datetime import date
 from progress_exhaust.commands.base import CommandContext, new_run_id, now
 from progress_exhaust.commands.documents import ending, not_made_in, refusals_of
 from progress_exhaust.commands.with_spark import SparkCommand
-from progress_exhaust.console.screen import Summary, Table, count
+from progress_exhaust.console.screen import Summary, Table
 from progress_exhaust.export.plan import PlanOutcome, plan, private_stage
 from progress_exhaust.export.selection import Asked
+from progress_exhaust.text import pluralize
 
 
 class Plan(SparkCommand):
@@ -69,8 +70,8 @@ class Plan(SparkCommand):
             ],
             refusals=refusals_of(self._outcome.not_made),
             closing=(
-                f"{count(len(self._outcome.batches), 'report')} of {count(learners, 'learner')} to make in "
-                f"{count(self._outcome.waves, 'wave')}, {len(self._outcome.not_made):,} not made, "
-                f"{count(self._outcome.rows_dropped, 'row')} dropped, {duration_s:.1f} s"
+                f"{pluralize(len(self._outcome.batches), 'report')} of {pluralize(learners, 'learner')} to make in "
+                f"{pluralize(self._outcome.waves, 'wave')}, {len(self._outcome.not_made):,} not made, "
+                f"{pluralize(self._outcome.rows_dropped, 'row')} dropped, {duration_s:.1f} s"
             ),
         )

@@ -14,12 +14,13 @@ from progress_exhaust.commands.documents import ending, file_in, not_made_in, ou
 from progress_exhaust.commands.queue import OpenQueue, open_queue
 from progress_exhaust.commands.with_spark import SparkCommand, remove_staging
 from progress_exhaust.console import logs
-from progress_exhaust.console.screen import Summary, Table, count
+from progress_exhaust.console.screen import Summary, Table
 from progress_exhaust.errors import UNFINISHED, ComputeError, OperatorError, QueueError
 from progress_exhaust.export.run import Event, Ports, Run
 from progress_exhaust.job_requests.port import Queue
 from progress_exhaust.job_requests.quotas import RetryPause
 from progress_exhaust.settings.sections import Settings
+from progress_exhaust.text import pluralize
 from progress_exhaust.worker.metrics import Totals, write_metrics
 from progress_exhaust.worker.outcome import RequestsOutcome
 from progress_exhaust.worker.worker import Only, Worker
@@ -112,8 +113,8 @@ class RunQueue(SparkCommand):
             notes=[f"time: {phase_s}", f"all below: {output}"] if totals.files else [],
             refusals=refusals,
             closing=(
-                f"{count(done, 'request')} made, {failed:,} failed, {totals.left:,} left, "
-                f"{count(totals.files, 'file')}, {duration_s:.1f} s"
+                f"{pluralize(done, 'request')} made, {failed:,} failed, {totals.left:,} left, "
+                f"{pluralize(totals.files, 'file')}, {duration_s:.1f} s"
             ),
         )
 

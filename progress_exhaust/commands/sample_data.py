@@ -7,10 +7,11 @@ from pathlib import Path
 from progress_exhaust.commands.base import CommandContext
 from progress_exhaust.commands.documents import ending
 from progress_exhaust.commands.with_spark import SparkCommand
-from progress_exhaust.console.screen import Summary, Table, count
+from progress_exhaust.console.screen import Summary, Table
 from progress_exhaust.export.run import Event
 from progress_exhaust.sample.write import FileFormat, WorldSize, write_cassandra, write_snapshot
 from progress_exhaust.tables.schemas import table_names
+from progress_exhaust.text import pluralize
 
 
 class SampleData(SparkCommand):
@@ -59,5 +60,8 @@ class SampleData(SparkCommand):
             },
             tables=[Table(("table", "rows"), rows, frozenset({1}))],
             notes=[f"tables: {self._snapshot or 'in Cassandra'}", f"trees: {self._catalogue}"],
-            closing=f"{count(len(self._rows), 'table')}, {count(sum(self._rows.values()), 'row')}, {duration_s:.1f} s",
+            closing=(
+                f"{pluralize(len(self._rows), 'table')}, {pluralize(sum(self._rows.values()), 'row')}, "
+                f"{duration_s:.1f} s"
+            ),
         )

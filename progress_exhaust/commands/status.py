@@ -9,13 +9,14 @@ from pathlib import Path
 from progress_exhaust.commands.base import CommandContext
 from progress_exhaust.commands.documents import ending
 from progress_exhaust.commands.queue import OpenQueue, QueueCommand, instant, open_queue, unknown_request
-from progress_exhaust.console.screen import Summary, Table, count
+from progress_exhaust.console.screen import Summary, Table
 from progress_exhaust.identifiers import is_run_id
 from progress_exhaust.job_requests.model import ListedRequest, RequestKey, Status
 from progress_exhaust.job_requests.progress import PROGRESS_FOLDER, Progress, progress_name, progress_of
 from progress_exhaust.job_requests.status import RequestState, state_of
 from progress_exhaust.local_files import names_in, read_bytes
 from progress_exhaust.paths import STAGING, local_folder
+from progress_exhaust.text import pluralize
 
 _ORDER = (Status.PROCESSING, Status.SUBMITTED, Status.SUCCESS, Status.FAILED)
 _UNKNOWN = "unknown"
@@ -67,7 +68,7 @@ class ShowStatus(QueueCommand):
             document={"requests": [_document(state) for state in states], **ending(duration_s, error)},
             tables=[Table(headers, [_row(state) for state in [*others, *reversed(ended)]], frozenset({5, 6, 7}))],
             notes=[note for state in states for note in _notes(state)] if is_one else (),
-            closing=", ".join([count(len(states), "request"), *parts, f"{duration_s:.1f} s"]),
+            closing=", ".join([pluralize(len(states), "request"), *parts, f"{duration_s:.1f} s"]),
         )
 
 
@@ -128,7 +129,8 @@ def _row(state: RequestState) -> tuple[str, ...]:
 def _notes(state: RequestState) -> list[str]:
     notes = [
         f"channel {state.row.channel or '(none)'}, submitted {instant(state.row.submitted_at) or _UNKNOWN}, "
-        f"completed {instant(state.row.completed_at) or 'not yet'}, {count(state.row.iteration, 'driver')} died on it"
+        f"completed {instant(state.row.completed_at) or 'not yet'}, "
+        f"{pluralize(state.row.iteration, 'driver')} died on it"
     ]
     return notes + [f"file: {url}" for url in state.row.urls]
 

@@ -6,8 +6,9 @@ from progress_exhaust.commands.base import CommandContext
 from progress_exhaust.commands.documents import ending
 from progress_exhaust.commands.queue import OpenQueue, QueueCommand, instant, open_queue
 from progress_exhaust.commands.submission import Submission, unsafe_ids
-from progress_exhaust.console.screen import Summary, count
+from progress_exhaust.console.screen import Summary
 from progress_exhaust.errors import Reason
+from progress_exhaust.text import pluralize
 
 
 class Submit(QueueCommand):
@@ -55,5 +56,5 @@ class Submit(QueueCommand):
                 (batch_id, Reason.BAD_ID.value, f'batch "{batch_id}" will not be made: no batch can have such an id')
                 for batch_id in (unsafe if self._is_in else ())
             ],
-            closing=f"{count(int(self._is_in), 'request')} submitted, {duration_s:.1f} s",
+            closing=f"{pluralize(int(self._is_in), 'request')} submitted, {duration_s:.1f} s",
         )

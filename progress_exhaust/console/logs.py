@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import sys
 import warnings
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from progress_exhaust.text import printable
+
 _LOG = logging.getLogger("progress_exhaust")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 class LogFormat(StrEnum):
@@ -51,15 +51,6 @@ def error(sentence: str) -> None:
     """Log what ends the command; each line of the sentence is a line of its own."""
     for line in sentence.splitlines():
         _LOG.error("%s", line, extra={"fields": {"action": "error"}})
-
-
-def printable(text: str) -> str:
-    r"""Return the text with what would move a terminal's cursor, or forge a line, written as an escape.
-
-    >>> print(printable("Course\x1b[2J 1\n"))
-    Course\x1b[2J 1\n
-    """
-    return _CONTROL.sub(lambda found: ascii(found.group())[1:-1], text)
 
 
 class _Sentences(logging.Formatter):

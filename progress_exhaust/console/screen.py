@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from progress_exhaust.console import logs
-from progress_exhaust.console.logs import LogFormat, printable
+from progress_exhaust.console.logs import LogFormat
+from progress_exhaust.text import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -131,15 +132,6 @@ class Screen:
         )
         self._task = self._progress.add_task("starting", total=None)
         self._progress.start()
-
-
-def count(number: int, singular: str, plural: str = "") -> str:
-    """Return a number with its noun.
-
-    >>> count(1, "row"), count(1200, "row"), count(0, "batch", "batches")
-    ('1 row', '1,200 rows', '0 batches')
-    """
-    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
 
 
 def size(size_bytes: int) -> str:

@@ -7,11 +7,12 @@ from typing import Protocol
 
 from progress_exhaust.errors import NotMade
 from progress_exhaust.export.publishing import CheckedReport, file_name
-from progress_exhaust.export.run import Outcome, Run, counted
+from progress_exhaust.export.run import Outcome, Run
 from progress_exhaust.output.stores.port import Store
 from progress_exhaust.paths import ROOT
 from progress_exhaust.report.model import Report
 from progress_exhaust.settings.sections import OutputSettings
+from progress_exhaust.text import pluralize
 
 
 class Delivery(Protocol):
@@ -70,7 +71,7 @@ class PlainDelivery:
 
 def tell_made(run: Run, outcome: Outcome, path: str, batch_id: str, rows: int, request_id: str = "") -> None:
     """Tell of a published file, and of the request it is for."""
-    sentence = f"{path}: {counted(rows, 'learner')}"
+    sentence = f"{path}: {pluralize(rows, 'learner')}"
     run.tell(outcome.event("made", sentence, batch_id=batch_id, rows=rows, request_id=request_id))
 
 

@@ -52,15 +52,6 @@ class Event:
     request_id: str = ""
 
 
-def counted(number: int, name: str, plural: str = "s") -> str:
-    """Return a number with its noun, for a sentence.
-
-    >>> counted(1, "learner"), counted(2, "learner"), counted(2, "batch", "es")
-    ('1 learner', '2 learners', '2 batches')
-    """
-    return f"{number} {name}{'' if number == 1 else plural}"
-
-
 @dataclass(frozen=True)
 class Ports:
     """The outside of a run."""

@@ -20,7 +20,7 @@ from progress_exhaust.export.delivery import Delivery
 from progress_exhaust.export.publishing import Parts, check_report, staged_parts, whole_parts
 from progress_exhaust.export.refusals import unknown_batch
 from progress_exhaust.export.report_plan import Places, ReportPlan, SourceFrames
-from progress_exhaust.export.run import Outcome, Phase, Ports, Run, counted
+from progress_exhaust.export.run import Outcome, Phase, Ports, Run
 from progress_exhaust.export.spark_errors import SPARK_FAILURES, fault_of, full_text
 from progress_exhaust.output.lines import in_file_order
 from progress_exhaust.output.staging import Staging
@@ -28,6 +28,7 @@ from progress_exhaust.paths import as_glob
 from progress_exhaust.report.enrolments import Counts
 from progress_exhaust.report.model import Report
 from progress_exhaust.settings.sections import Settings
+from progress_exhaust.text import pluralize
 
 _SAMPLES_PER_SLICE = 100
 _PLAIN_LOCAL_FILES = {
@@ -130,7 +131,7 @@ class WaveRunner:
             return []
         try:
             with self._outcome.phase(Phase.READ):
-                self._tell(Phase.READ, f"reading enrolments of {counted(len(reports), 'batch', 'es')}")
+                self._tell(Phase.READ, f"reading enrolments of {pluralize(len(reports), 'batch', 'batches')}")
                 enrolments = self._plan.enrolments(reports)
                 counts = self._plan.counts(enrolments)
             waves = cut_waves(reports, counts, self._settings.spark.learners_per_wave)
@@ -162,7 +163,7 @@ class WaveRunner:
         if len(waves) == 1:
             return sources
         with self._outcome.phase(Phase.READ):
-            self._tell(Phase.READ, f"reading what {counted(learners, 'learner')} have done, for {len(waves)} waves")
+            self._tell(Phase.READ, f"reading what {pluralize(learners, 'learner')} have done, for {len(waves)} waves")
             return replace(
                 sources,
                 activity=self._staged(sources.activity, "activity", "wave_no"),
@@ -188,8 +189,8 @@ class WaveRunner:
             in_order = in_file_order(lines, min(parts, 4 * self._parallelism()))
         folder = self._staging.new_path("wave")
         with self._outcome.phase(Phase.COMPUTE):
-            learners = counted(wave.learners, "learner")
-            self._tell(Phase.COMPUTE, f"computing {counted(len(reports), 'report')} of {learners}")
+            learners = pluralize(wave.learners, "learner")
+            self._tell(Phase.COMPUTE, f"computing {pluralize(len(reports), 'report')} of {learners}")
             in_order.write.options(**_PLAIN_LOCAL_FILES).partitionBy("part").text(self._ports.store.url(folder))
             self._outcome.has_computed = True
         with self._outcome.phase(Phase.PUBLISH), tempfile.TemporaryDirectory(prefix="progress-exhaust-") as scratch:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from progress_exhaust.errors import RequestError, RowLockedError
-from progress_exhaust.job_requests.fitting import fitted
 from progress_exhaust.job_requests.model import (
     CANCELLED,
     GIVEN_UP,
@@ -25,6 +24,7 @@ from progress_exhaust.job_requests.model import (
     Status,
 )
 from progress_exhaust.settings.sections import RequestSettings
+from progress_exhaust.text import truncated
 
 _Asked = tuple[str, str, str | None]
 """What a row asks for: its request data, channel and encryption key."""
@@ -178,7 +178,7 @@ class MemoryQueue:
             raise ValueError(f"a request ends SUCCESS or FAILED, not {closing.status}")
         with self._table.guard:
             if row := self._row_to_end(claim):
-                row.status, row.err_message = closing.status, fitted(closing.err_message, None) or None
+                row.status, row.err_message = closing.status, truncated(closing.err_message, None) or None
                 row.note(closing.delivered)
                 row.iteration = min(claim.iteration + closing.is_failed_try, MOST_TRIES)
                 row.file_created_at, row.completed_at = closing.file_created_at, closing.completed_at
@@ -194,7 +194,7 @@ class MemoryQueue:
                 row.note(delivered)
                 if failed_try:
                     row.iteration = min(claim.iteration + 1, MOST_TRIES)
-                    row.err_message = fitted(failed_try, None) or None
+                    row.err_message = truncated(failed_try, None) or None
             self._let_go(claim, is_ended=row is not None)
             return row is not None
 

@@ -19,12 +19,12 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
 from progress_exhaust.errors import RequestError
+from progress_exhaust.text import clean
 
 BATCH_ID = "batchId"
 BATCH_FILTER = "batchFilter"
@@ -37,7 +37,6 @@ MOST_LEVELS = 32
 
 _KEYS = (BATCH_ID, BATCH_FILTER, SEARCH_FILTER)
 _LONGEST_ID = 100
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _NOTHING: tuple[object, ...] = (None, "", [], {})
 _KINDS: tuple[tuple[type, str], ...] = (
     (bool, "true or false"),
@@ -164,7 +163,7 @@ def _search(value: object) -> dict[str, object]:
 def _bounded(batch_id: str) -> str:
     """Return an id fit to be named in a message; a safe one as it is, an unsafe one still unsafe."""
     cut = batch_id if len(batch_id) <= _LONGEST_ID else f"{batch_id[:_LONGEST_ID]}…"
-    return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", cut)
+    return clean(cut)
 
 
 def _each_key_once(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -16,6 +16,8 @@ from collections.abc import Iterable, Sequence
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from progress_exhaust.text import REPLACEMENT, SURROGATES
+
 # Blank or invisible, and no line end: U+0000-U+0020 less LF and CR, then the wide and zero-width ones.
 _SKIPPED = "\x00-\x09\x0b\x0c\x0e-\x20\u00a0\u200b-\u200f\u2060\ufeff"
 _TRIGGERS = r"=+\-@|%" + "\uff1d\uff0b\uff0d\uff20"
@@ -26,8 +28,7 @@ _NEEDS_QUOTES = '[,"\r\n]'
 _CONTROL = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f"  # TAB, LF and CR are text
 _CONTROL_PYTHON = re.compile(f"[{_CONTROL}]")
 # Halves of surrogate pairs can be in a text of Python's; none of Spark's, which are UTF-8, has one.
-_UNSHOWABLE_PYTHON = re.compile(f"[{_CONTROL}\ud800-\udfff]")
-_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+_UNSHOWABLE_PYTHON = re.compile(f"[{_CONTROL}{SURROGATES}]")
 _ODD = f'[{_CONTROL},"\r\n]'
 # Of ASCII, for a text of nothing else is looked through fastest; in a text itself it costs a second look at most.
 _BETWEEN_TEXTS = "~"
@@ -46,7 +47,7 @@ def without_control(text: Column) -> Column:
     +----+
     <BLANKLINE>
     """
-    return F.regexp_replace(text, f"[{_CONTROL}]", _REPLACEMENT)
+    return F.regexp_replace(text, f"[{_CONTROL}]", REPLACEMENT)
 
 
 def has_control(text: Column) -> Column:
@@ -147,7 +148,7 @@ def without_control_text(text: str) -> str:
     >>> without_control_text("a\x00b\tc\ud800") == "a\ufffdb\tc\ufffd"
     True
     """
-    return _UNSHOWABLE_PYTHON.sub(_REPLACEMENT, text)
+    return _UNSHOWABLE_PYTHON.sub(REPLACEMENT, text)
 
 
 def has_control_text(text: str) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from progress_exhaust.errors import ComputeError, OutputError, ProgressExhaustError, RequestError, StepFailed
 from progress_exhaust.export.engine import Engine
-from progress_exhaust.export.run import Phase, Ports, Run, counted
+from progress_exhaust.export.run import Phase, Ports, Run
 from progress_exhaust.export.selection import Asked, Selection
 from progress_exhaust.job_requests.messages import too_many_message
 from progress_exhaust.job_requests.port import Queue
@@ -19,6 +19,7 @@ from progress_exhaust.job_requests.request_data import Wanted, WantedSearch
 from progress_exhaust.jvm_end import JvmEnd
 from progress_exhaust.report.model import Batch
 from progress_exhaust.settings.sections import Settings
+from progress_exhaust.text import pluralize
 from progress_exhaust.worker.delivery import RequestDelivery, is_own_fault
 from progress_exhaust.worker.job import RequestWork, WorkState
 from progress_exhaust.worker.moves import Move, move_for
@@ -117,7 +118,7 @@ class RequestRound:
 
     def _make_alone(self, claimed: Sequence[Claimed]) -> None:
         """Make each request that has not come to an end by itself: one of them may be at fault."""
-        self._tell(Phase.COMPUTE, f"making {counted(len(claimed), 'request')} one by one, to find the one at fault")
+        self._tell(Phase.COMPUTE, f"making {pluralize(len(claimed), 'request')} one by one, to find the one at fault")
         alone = []
         for one in claimed:
             is_search = isinstance(one.wanted, WantedSearch)
@@ -154,7 +155,7 @@ class RequestRound:
     def _make(self, claimed: Sequence[Claimed]) -> None:
         with self._outcome.phase(Phase.CATALOGUE):
             verb = "means" if len(claimed) == 1 else "mean"
-            self._tell(Phase.CATALOGUE, f"finding what {counted(len(claimed), 'request')} {verb}")
+            self._tell(Phase.CATALOGUE, f"finding what {pluralize(len(claimed), 'request')} {verb}")
             earlier = [self._earlier(one.work) for one in claimed]
             asked = [self._asked(one) for one in claimed]
             self._notes.progress([one.work for one in claimed], Phase.CATALOGUE.value)

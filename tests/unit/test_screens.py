@@ -13,8 +13,9 @@ import pytest
 from progress_exhaust.commands.documents import output_root
 from progress_exhaust.console import logs
 from progress_exhaust.console.logs import LogFormat
-from progress_exhaust.console.screen import Screen, Summary, Table, count, size
+from progress_exhaust.console.screen import Screen, Summary, Table, size
 from progress_exhaust.errors import NotMade, Reason
+from progress_exhaust.text import pluralize
 
 SUMMARY = Summary(
     document={"name": "Śrī \x1b[2J", "rows": 2},
@@ -90,7 +91,7 @@ def test_text_that_the_terminal_can_not_show_is_escaped() -> None:
 
 @pytest.mark.parametrize(("number", "text"), [(0, "0 rows"), (1, "1 row"), (2, "2 rows"), (1234567, "1,234,567 rows")])
 def test_numbers_and_their_nouns(number: int, text: str) -> None:
-    assert count(number, "row") == text
+    assert pluralize(number, "row") == text
 
 
 @pytest.mark.parametrize(

@@ -35,10 +35,10 @@ from progress_exhaust.catalogue.search import (
     states_in,
     too_many_hits,
 )
-from progress_exhaust.catalogue.text import shown
 from progress_exhaust.errors import CatalogueError, NotMade, RequestError, StepFailed
 from progress_exhaust.identifiers import is_safe_id
 from progress_exhaust.settings.sections import CatalogueSettings
+from progress_exhaust.text import shown
 
 PAGE_SIZE = 100
 """Hits asked for at once; stated, since the service has a default of its own."""

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationErr
 
 from progress_exhaust.catalogue import refusals
 from progress_exhaust.catalogue.mime_types import COLLECTION_MIME_TYPE
-from progress_exhaust.catalogue.text import shown
+from progress_exhaust.text import shown
 
 OK = "OK"
 NOT_FOUND = "RESOURCE_NOT_FOUND"

@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from progress_exhaust.errors import QueueError, RequestError, RowLockedError
-from progress_exhaust.job_requests.fitting import fitted, storable
 from progress_exhaust.job_requests.model import (
     CANCELLED,
     GIVEN_UP,
@@ -43,6 +42,7 @@ from progress_exhaust.job_requests.postgres.connection import (
 )
 from progress_exhaust.job_requests.postgres.session import Link, LockSession
 from progress_exhaust.settings.sections import QueueSettings, RequestSettings
+from progress_exhaust.text import storable, truncated
 
 _LAST_WORDS = "Failed; see the log of the job"
 _SURE_WIDTH = 100
@@ -298,7 +298,7 @@ class PostgresQueue:
             "salt": salt,
             "tries": tries,
             "now": _naive(self._now()),
-            "given_up": fitted(GIVEN_UP.format(tries), link.shape.err_width),
+            "given_up": truncated(GIVEN_UP.format(tries), link.shape.err_width),
             "longest_data": self._requests.max_data_bytes + 1,
         }
         try:
@@ -437,7 +437,7 @@ def _ever_plainer(text: str, width: int | None) -> list[str]:
     """Return an err_message, and what to write where the database does not take it: the end itself must be told."""
     sure_width = min(width or _SURE_WIDTH, _SURE_WIDTH)
     ascii_text = text.encode("ascii", "replace").decode("ascii")
-    return [fitted(text, width), fitted(ascii_text, sure_width), fitted(_LAST_WORDS, sure_width)]
+    return [truncated(text, width), truncated(ascii_text, sure_width), truncated(_LAST_WORDS, sure_width)]
 
 
 def _files(delivered: Delivered) -> dict[str, Any]:
