@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from py4j.protocol import Py4JJavaError
+if TYPE_CHECKING:
+    from py4j.protocol import Py4JJavaError
 
 _ARTEFACTS = {
     "s3a": "org.apache.hadoop:hadoop-aws:{hadoop}",
