@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.reference import expected_reports
-from tests.support.bad_batches import control, one_batch
+from tests.support.bad_batch_case import one_batch
+from tests.support.bad_batches import control
 from tests.support.command_line import DAY, CommandLine, Ended, manifest_below, reports_below
 from tests.support.sick_service import WAYS, SickService, says
 from tests.worlds import World, merge, write_catalogue, write_snapshot

@@ -17,11 +17,8 @@ from progress_exhaust.settings.sections import CatalogueSettings
 from tests.support.scripted_server import Handler, Reply, ScriptedServer, found, says
 
 RULES = TreeRules(64, 100_000, ())
-
 TOKEN = "t0p-s3cret"
-
 TREE = {"identifier": "do_1", "children": []}
-
 LIVE, RETIRED, ABSENT = CollectionState.LIVE, CollectionState.RETIRED, CollectionState.ABSENT
 
 
@@ -168,9 +165,7 @@ def node(identifier: str, status: str = "Live") -> dict[str, str]:
 
 
 FIRST = [node(f"do_{index:03}") for index in range(100)]
-
 SECOND = [node(f"do_{index:03}.img") for index in range(50)]
-
 GOOD = [found(*FIRST, count=150), found(*SECOND, count=150)]
 
 MISFITS: dict[str, list[Reply]] = {

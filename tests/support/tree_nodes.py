@@ -9,7 +9,6 @@ from progress_exhaust.catalogue.tree import TreeRules, layout_of
 from progress_exhaust.settings.sections import AssessmentSettings, CatalogueSettings
 
 RULES = TreeRules.of(CatalogueSettings(), AssessmentSettings())
-
 COLLECTION = "application/vnd.ekstep.content-collection"
 
 Node = dict[str, Any]

@@ -1,4 +1,4 @@
-"""The content service over HTTP, from a server that answers as it is told to: what it is asked, and its sign of life."""
+"""The content service over HTTP: what it is asked, and its sign of life; a server answers as it is told to."""
 
 from __future__ import annotations
 
