@@ -37,6 +37,7 @@ def test_every_row_of_the_contract_has_a_case_and_every_case_a_row() -> None:
     assert set(cases) == set(RULES)
 
 
+@pytest.mark.rule("M4", "B1")
 @pytest.mark.parametrize("case", RULES)
 def test_bad_input_is_met_as_the_contract_says(case: str, runs: Runs) -> None:
     rule = RULES[case]

@@ -48,6 +48,7 @@ def test_no_call_is_made_for_no_ids(ids: list[str]) -> None:
     assert server.seen == []
 
 
+@pytest.mark.rule("C4")
 def test_trees_of_retired_and_absent_collections_are_not_fetched() -> None:
     hits = [{"identifier": "do_1", "status": "Live"}, {"identifier": "do_2", "status": "Retired"}]
     with ScriptedServer(found(*hits), tree_of(TREE)) as server, catalogue_at(server.url) as http:

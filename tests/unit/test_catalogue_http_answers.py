@@ -14,6 +14,7 @@ from tests.support.http_catalogue import OPEN_END, asked, catalogue_at, fault_of
 from tests.support.scripted_server import Handler, ScriptedServer, says
 
 
+@pytest.mark.rule("T6")
 def test_body_cap_is_inclusive() -> None:
     body = b'{"responseCode": "OK", "result": {"content": {}}}'
     with ScriptedServer(says(200, body)) as server:

@@ -34,6 +34,7 @@ SICK: dict[str, Reply] = {name: reply for name, reply in TROUBLE.items() if name
 }
 
 
+@pytest.mark.rule("C2")
 @pytest.mark.parametrize("reply", SICK.values(), ids=SICK)
 def test_tree_that_can_not_be_had_while_the_service_answers_costs_that_collection_alone(reply: Reply) -> None:
     def sick_or_well(handler: Handler) -> None:
@@ -55,11 +56,13 @@ def test_tree_that_can_not_be_had_while_the_service_answers_costs_that_collectio
     assert [type(one).__name__ for one in made.values()] == ["Layout"] * 3
 
 
+@pytest.mark.rule("C2")
 def test_login_that_is_refused_is_never_charged_to_a_collection() -> None:
     with ScriptedServer(Alive(says(401))) as server, catalogue_at(server.url) as http:
         assert "check catalogue.token" in str(fault_of(lambda: http.tree("do_1")))
 
 
+@pytest.mark.rule("C2")
 def test_probe_fetches_the_last_tree_that_was_there() -> None:
     replies = Alive(tree_of(TREE), says(503))
     with ScriptedServer(replies) as server, catalogue_at(server.url, tries=1) as http:
@@ -68,6 +71,7 @@ def test_probe_fetches_the_last_tree_that_was_there() -> None:
     assert [seen.path for seen in server.seen] == ["/tree/do_1", "/tree/do_2", "/search", "/tree/do_1", "/tree/do_1"]
 
 
+@pytest.mark.rule("Q13")
 def test_search_of_one_request_that_fails_while_the_service_answers_is_its_own_fault() -> None:
     def answer(handler: Handler) -> None:
         (says(500) if "channel" in handler.seen_body["request"]["filters"] else found())(handler)
@@ -77,6 +81,7 @@ def test_search_of_one_request_that_fails_while_the_service_answers_is_its_own_f
     assert sentence.startswith("searching the collections of a request: HTTP 500 after 2 tries")
 
 
+@pytest.mark.rule("C2")
 def test_id_that_a_search_fails_for_is_found_by_halving() -> None:
     def answer(handler: Handler) -> None:
         ids = handler.seen_body["request"]["filters"]["identifier"]
@@ -94,6 +99,7 @@ def test_id_that_a_search_fails_for_is_found_by_halving() -> None:
         assert str(refusal).startswith('tree of collection "do_7": search: HTTP 500, while')
 
 
+@pytest.mark.rule("C2")
 def test_many_sick_collections_cost_few_probes_and_few_tries_each() -> None:
     clock = Clock()
     with ScriptedServer(Alive(says(500))) as server, catalogue_at(server.url, clock) as http:
@@ -103,6 +109,7 @@ def test_many_sick_collections_cost_few_probes_and_few_tries_each() -> None:
     assert asked(server, "/search") <= 1 + 100 / 5 + clock.now / 5.0
 
 
+@pytest.mark.rule("C2")
 def test_outage_is_found_after_so_many_failures_and_the_service_is_believed_again_when_it_is_back() -> None:
     clock = Clock()
     is_down = threading.Event()
@@ -209,6 +216,7 @@ def test_witness_that_has_become_sick_holds_up_no_other_tree() -> None:
         assert not_made(lambda: http.tree("do_2")).reason is Reason.TREE_UNAVAILABLE
 
 
+@pytest.mark.rule("C2")
 def test_address_where_nobody_listens_is_charged_to_no_collection() -> None:
     with socket.socket() as taken, ScriptedServer(found()) as server:
         taken.bind(("127.0.0.1", 0))

@@ -49,6 +49,7 @@ def test_live_one_of_two_nodes_with_one_id_wins(statuses: tuple[str, str]) -> No
         assert http.states(["do_1"]) == {"do_1": LIVE}
 
 
+@pytest.mark.rule("C4")
 @pytest.mark.parametrize(
     ("status", "state"),
     [("Live", LIVE), ("Unlisted", LIVE), ("Flagged", LIVE), ("Retired", RETIRED), ("Draft", ABSENT), ("live", ABSENT)],

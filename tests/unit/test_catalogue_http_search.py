@@ -27,6 +27,7 @@ from tests.support.http_catalogue import (
 from tests.support.scripted_server import Reply, ScriptedServer, found, says
 
 
+@pytest.mark.rule("Q12")
 def test_hits_of_every_list_count_and_only_collections_are_kept() -> None:
     reply = says(
         200,
@@ -67,6 +68,7 @@ def test_list_of_hits_and_something_else_is_unreadable() -> None:
         assert "a search answer with a fault at identifier" in own_fault(lambda: http.search(BY_CHANNEL))
 
 
+@pytest.mark.rule("Q12")
 def test_units_are_not_found_unless_a_visibility_is_asked_for() -> None:
     reply = found({**node("do_1"), "visibility": "Default"}, {**node("do_u"), "visibility": "Parent"}, node("do_2"))
     with ScriptedServer(reply) as server, catalogue_at(server.url) as http:
@@ -95,6 +97,7 @@ def requesters_fault(call: Callable[[], object]) -> str:
     return str(caught.value)
 
 
+@pytest.mark.rule("Q12")
 def test_search_of_a_request_is_asked_with_our_own_page_fields_and_order() -> None:
     search = {
         "filters": {"leafNodesCount": {">": 3}, "medium": ["Hindi"], "channel": []},
@@ -139,6 +142,7 @@ def test_no_call_is_made_for_a_search_that_filters_nothing() -> None:
     assert server.seen == []
 
 
+@pytest.mark.rule("Q12")
 @pytest.mark.parametrize(("number", "calls"), [(0, 1), (100, 1), (101, 2), (250, 3), (10_000, 100)])
 def test_all_pages_of_a_search_are_read(number: int, calls: int) -> None:
     ids = [f"do_{index:05}" for index in range(number)]
@@ -147,6 +151,7 @@ def test_all_pages_of_a_search_are_read(number: int, calls: int) -> None:
     assert [seen.body["request"]["offset"] for seen in server.seen] == list(range(0, calls * 100, 100))
 
 
+@pytest.mark.rule("Q9")
 def test_10001_hits_are_refused_at_the_first_page() -> None:
     ids = [f"do_{index:05}" for index in range(10_001)]
     with ScriptedServer(Index(*map(node, ids))) as server, catalogue_at(server.url) as http:
@@ -169,6 +174,7 @@ def test_twins_unsafe_ids_and_what_was_never_live_are_not_found() -> None:
         assert http.search(BY_CHANNEL) == [Found("do_0", LIVE), Found("do_2", RETIRED)]
 
 
+@pytest.mark.rule("Q12")
 @pytest.mark.parametrize("statuses", [("Retired", "Live"), ("Live", "Retired")])
 def test_live_one_of_two_hits_with_one_id_wins(statuses: tuple[str, str]) -> None:
     reply = found(*(node("do_1", status) for status in statuses))
@@ -176,6 +182,7 @@ def test_live_one_of_two_hits_with_one_id_wins(statuses: tuple[str, str]) -> Non
         assert http.search(BY_CHANNEL) == [Found("do_1", LIVE)]
 
 
+@pytest.mark.rule("Q12")
 @pytest.mark.parametrize("pages", MISFITS.values(), ids=MISFITS)
 def test_search_is_begun_anew_once_where_its_pages_do_not_fit(pages: list[Reply]) -> None:
     with ScriptedServer(*pages, *GOOD) as server, catalogue_at(server.url) as http:
@@ -187,6 +194,7 @@ def test_search_is_begun_anew_once_where_its_pages_do_not_fit(pages: list[Reply]
     assert len(server.seen) == 2 * len(pages) + 1, "the service itself is probed"
 
 
+@pytest.mark.rule("Q9")
 @pytest.mark.parametrize("status", [400, 413, 422])
 def test_filter_that_the_service_refuses_is_the_requesters_fault_and_not_tried_again(status: int) -> None:
     with ScriptedServer(says(status)) as server, catalogue_at(server.url) as http:

@@ -63,6 +63,7 @@ def test_document_is_all_that_stdout_gets(capsys: pytest.CaptureFixture[str]) ->
     assert json.loads(text) == SUMMARY.document
 
 
+@pytest.mark.rule("E13")
 def test_refusals_and_errors_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     logs.set_up(LogFormat.TEXT, debug=True)
     Console(as_json=False, log_format=LogFormat.TEXT, debug=False).show(SUMMARY)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,6 +29,7 @@ def test_nothing_due() -> None:
     assert in_turn([]) == []
 
 
+@pytest.mark.rule("Q14")
 def test_channels_take_turns_in_the_order_of_their_oldest_request() -> None:
     requests = [
         due("a4", 9, "a"), due("a1", 2, "a"), due("a2", 3, "a"), due("a3", 4, "a"),
@@ -42,6 +44,7 @@ def test_one_channel_with_many_requests_does_not_keep_another_waiting() -> None:
     assert ids([*many, due("b1", 1000, "b")])[:3] == ["a000", "b1", "a001"]
 
 
+@pytest.mark.rule("Q14")
 def test_requests_that_say_processing_come_last_and_those_with_fewer_deaths_first() -> None:
     requests = [
         due("twice", 1, "a", died=2),
@@ -53,11 +56,13 @@ def test_requests_that_say_processing_come_last_and_those_with_fewer_deaths_firs
     assert ids(requests) == ["fresh", "never", "once-early", "once-late", "twice"]
 
 
+@pytest.mark.rule("Q14")
 def test_request_whose_try_has_failed_comes_after_the_fresh_ones() -> None:
     tried = DueRequest(RequestKey("t", "tried"), "a", START, False, 1)
     assert ids([tried, due("orphan", 1, died=0), due("new", 5)]) == ["new", "orphan", "tried"]
 
 
+@pytest.mark.rule("Q14")
 def test_request_without_a_date_counts_as_the_oldest() -> None:
     assert ids([due("a1", 1, "a"), due("b1", None, "b"), due("a0", None, "a")]) == ["a0", "b1", "a1"]
     assert ids([due("x", 1, died=1), due("y", None, died=1)]) == ["y", "x"]

@@ -77,6 +77,7 @@ WAYS: list[Callable[[Rig], str]] = [
 ]
 
 
+@pytest.mark.rule("Q4", "Q13", "Q22", "Q26")
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 def test_sick_request_costs_only_itself_and_ends_after_its_tries(way: Callable[[Rig], str], tmp_path: Path) -> None:
     rig = Rig(tmp_path / "out")
@@ -136,6 +137,7 @@ def test_batches_that_can_be_made_are_out_from_the_first_try_on_and_the_others_n
     assert next(folder_of(rig, "r-1").glob("b-1_*.csv")).stat().st_mtime_ns == made_at
 
 
+@pytest.mark.rule("Q22")
 def test_request_gets_well_within_its_tries(tmp_path: Path) -> None:
     rig = Rig(tmp_path / "out")
     put_in(rig, "r-1", "b-0")
@@ -147,6 +149,7 @@ def test_request_gets_well_within_its_tries(tmp_path: Path) -> None:
     assert (row.status, row.iteration, row.err_message) == (Status.SUCCESS, 1, None)
 
 
+@pytest.mark.rule("Q6")
 def test_request_put_in_anew_has_all_its_tries(tmp_path: Path) -> None:
     rig = Rig(tmp_path / "out")
     put_in(rig, "r-1", "b-0")
@@ -159,6 +162,7 @@ def test_request_put_in_anew_has_all_its_tries(tmp_path: Path) -> None:
     assert (rig.row("r-1").status, rig.row("r-1").iteration) == (Status.SUBMITTED, 1)
 
 
+@pytest.mark.rule("Q4")
 def test_service_that_is_down_is_charged_to_nobody_and_ends_the_run(tmp_path: Path) -> None:
     rig = Rig(tmp_path / "out")
     for number in range(3):
@@ -173,6 +177,7 @@ def test_service_that_is_down_is_charged_to_nobody_and_ends_the_run(tmp_path: Pa
     assert rig.table.owners == {}
 
 
+@pytest.mark.rule("Q4")
 def test_output_place_that_fails_is_charged_to_nobody(tmp_path: Path) -> None:
     class Full(LocalStore):
         is_full = False

@@ -21,6 +21,7 @@ def lose_jvm(rig: Rig, end: JvmEnd) -> None:
         rig.run()
 
 
+@pytest.mark.rule("Q4")
 def test_killed_jvm_is_charged_to_nobody_twice_a_submission(tmp_path: Path) -> None:
     rig = Rig(tmp_path / "out")
     put_in(rig, "r-1", "b-0")
@@ -57,6 +58,7 @@ def test_lost_jvm_is_charged_to_all_that_were_at_work_and_each_is_then_tried_alo
     assert rounds.count("finding what 1 request means") >= len(charged)
 
 
+@pytest.mark.rule("Q4")
 def test_stopped_jvm_is_charged_to_nobody(tmp_path: Path) -> None:
     rig = Rig(tmp_path / "out")
     put_in(rig, "r-1", "b-0")

@@ -16,6 +16,7 @@ from tests.support.request_runs import PUT_IN_AT, put_in_anew
 from tests.support.sick_requests import folder_of, put_in, search
 
 
+@pytest.mark.rule("Q4")
 def test_watching_driver_leaves_a_sick_request_alone_for_a_while(tmp_path: Path) -> None:
     now = [0.0]
     rig = Rig(tmp_path / "out", pause=RetryPause(600.0, lambda: now[0]))
@@ -31,6 +32,7 @@ def test_watching_driver_leaves_a_sick_request_alone_for_a_while(tmp_path: Path)
     assert iterations == [1, 1, 1, 2, 2, 3]
 
 
+@pytest.mark.rule("Q12")
 def test_request_that_searches_is_not_searched_anew_by_a_later_run(tmp_path: Path) -> None:
     rig = Rig(tmp_path / "out", size=3, sections={"requests": {"bytes_per_channel": 1}})
     for tree in rig.catalogue.trees.values():
@@ -46,6 +48,7 @@ def test_request_that_searches_is_not_searched_anew_by_a_later_run(tmp_path: Pat
     assert len(rig.row("r-1").urls or ()) == 3
 
 
+@pytest.mark.rule("Q17", "Q18")
 def test_search_may_take_its_channel_over_the_limit_once_a_run_and_has_a_limit_of_its_own(tmp_path: Path) -> None:
     limits = {"reports_per_channel": 2, "reports_per_request": 1, "reports_per_search": 3}
     rig = Rig(tmp_path / "out", size=7, sections={"requests": limits})

@@ -17,12 +17,14 @@ def not_made(subject: str, reason: Reason = Reason.UNKNOWN_BATCH, sentence: str 
     return SkippedReport(reason, subject, sentence or f'batch "{subject}" is not made: {reason}')
 
 
+@pytest.mark.rule("Q26")
 def test_words_that_other_parts_know() -> None:
     assert too_many_message(20) == "Number of batches in request exceeded. It should be within 20"
     assert outcome_message([not_made("b-1")], 0) == NO_DATA
     assert outcome_message([not_made("do_1", Reason.RETIRED_COLLECTION)], 0) == RETIRED
 
 
+@pytest.mark.rule("Q26")
 @pytest.mark.parametrize(
     ("reasons", "message"),
     [
@@ -40,10 +42,12 @@ def test_nothing_made(reasons: tuple[Reason, ...], message: str) -> None:
     assert outcome_message(refusals, 0) == message
 
 
+@pytest.mark.rule("Q26")
 def test_all_made() -> None:
     assert outcome_message([], 3) == ""
 
 
+@pytest.mark.rule("Q26")
 @pytest.mark.parametrize(
     ("refusals", "made", "message"),
     [

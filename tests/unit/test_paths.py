@@ -18,6 +18,7 @@ NAMES = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size
 )
 
 
+@pytest.mark.rule("S3")
 @given(st.lists(NAMES, min_size=1, max_size=3))
 @example(["out#1?x=50%"])
 @example(["a b", "é", "%2e%2e"])

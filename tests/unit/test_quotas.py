@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from progress_exhaust.job_requests.quotas import ChannelQuota
 
 
+@pytest.mark.rule("Q18")
 def test_reports_are_granted_up_to_the_limit_and_for_each_channel_by_itself() -> None:
     tally = ChannelQuota(most_reports=5, most_bytes=100)
     assert tally.reserve("a", 3) == 3
@@ -23,6 +26,7 @@ def test_channel_has_room_until_its_reports_are_granted() -> None:
     assert tally.has_room("b")
 
 
+@pytest.mark.rule("Q19")
 def test_first_report_goes_whatever_its_size_and_the_next_one_waits() -> None:
     tally = ChannelQuota(most_reports=5, most_bytes=100)
     assert tally.reserve("a", 1) == 1
@@ -32,6 +36,7 @@ def test_first_report_goes_whatever_its_size_and_the_next_one_waits() -> None:
     assert tally.reserve("b", 1) == 1
 
 
+@pytest.mark.rule("Q19")
 def test_bytes_are_taken_up_to_the_limit_inclusive() -> None:
     tally = ChannelQuota(most_reports=5, most_bytes=100)
     assert tally.take("a", 60)

@@ -29,6 +29,7 @@ def send(number: int, after: threading.Event) -> None:
     threading.Thread(target=wait_and_send, daemon=True).start()
 
 
+@pytest.mark.rule("E12")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_signal_stops_the_work_which_cleans_up(number: int, code: int) -> None:
     stop, has_begun, cancelled = StopToken(), threading.Event(), threading.Event()

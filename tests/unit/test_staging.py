@@ -32,6 +32,7 @@ def test_staging_place_can_be_entered_by_its_owner_alone(tmp_path: Path) -> None
         assert json.loads((tmp_path / STAGING / RUN / "owner.json").read_text())["process_id"] == os.getpid()
 
 
+@pytest.mark.rule("S4")
 @pytest.mark.parametrize("outcome", [None, ValueError, OutputError, KeyboardInterrupt, SystemExit])
 def test_staging_place_is_removed_in_every_outcome(tmp_path: Path, outcome: type[BaseException] | None) -> None:
     def run() -> None:

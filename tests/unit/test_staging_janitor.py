@@ -32,6 +32,7 @@ from tests.support.staging_places import (
 )
 
 
+@pytest.mark.rule("S4")
 def test_place_of_a_killed_run_is_removed_at_once_and_that_of_a_living_one_kept_however_old(tmp_path: Path) -> None:
     with run_that_stages(tmp_path) as process:
         place = tmp_path / STAGING / RUN
@@ -50,6 +51,7 @@ def test_place_of_a_killed_run_is_removed_at_once_and_that_of_a_living_one_kept_
 FOREIGN = replace(this_process(), host="another machine")
 
 
+@pytest.mark.rule("S4")
 @pytest.mark.parametrize(
     ("owner", "age_s", "removed"),
     [
@@ -105,6 +107,7 @@ def test_janitor_does_not_mind_a_run_that_ends_while_it_looks(tmp_path: Path) ->
     assert remove_left_over(StoreWhereARunHasJustEnded(tmp_path), 0, time.time) == [RUN_1]
 
 
+@pytest.mark.rule("S5")
 def test_strange_things_are_left_alone_with_a_warning_and_stop_nobody(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -119,6 +122,7 @@ def test_strange_things_are_left_alone_with_a_warning_and_stop_nobody(
     assert [kind for kind, place in places.items() if not any(place.name in told for told in warnings)] == []
 
 
+@pytest.mark.rule("S5")
 @pytest.mark.parametrize(
     "name", ["backup", "run-1", "20261123T083000Z-0A1B2C", "20261123T083000Z-0a1b2c.old", ".x", "é", "\udcff\n"]
 )
@@ -232,6 +236,7 @@ def test_owner_that_no_run_has_written_is_judged_by_its_age(tmp_path: Path, owne
     assert left_overs(tmp_path) == [RUN_2]
 
 
+@pytest.mark.rule("S5")
 @pytest.mark.parametrize("link", ["progress-exhaust", STAGING])
 def test_run_refuses_a_link_in_the_place_of_its_folders(tmp_path: Path, link: str) -> None:
     outside = tmp_path / "outside"

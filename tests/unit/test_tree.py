@@ -25,6 +25,7 @@ from tests.support.tree_nodes import (
 )
 
 
+@pytest.mark.rule("T11")
 def test_the_sample_of_the_feature_spec() -> None:
     layout = walked(
         unit(
@@ -82,6 +83,7 @@ def test_root_that_is_not_the_collection_asked_for_is_a_bad_tree(tree: object, f
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.rule("T3")
 @pytest.mark.parametrize(
     ("indexes", "order"),
     [
@@ -99,20 +101,24 @@ def test_children_go_by_index_where_every_sibling_has_a_number(indexes: list[Any
     assert walked(*children).leaves == tuple(order)
 
 
+@pytest.mark.rule("T3")
 def test_index_is_missing_on_one_sibling_so_array_order_holds() -> None:
     assert walked(leaf("b", index=2), leaf("a"), leaf("c", index=1)).leaves == ("b", "a", "c")
 
 
+@pytest.mark.rule("T3")
 def test_children_left_out_do_not_matter_for_the_order() -> None:
     layout = walked(leaf("b", index=2), {"index": "x"}, "junk", leaf("a", index=1))
     assert layout.leaves == ("a", "b")
     assert layout.warnings == {TreeWarning.CHILD_NOT_AN_OBJECT: 1, TreeWarning.CHILD_WITHOUT_IDENTIFIER: 1}
 
 
+@pytest.mark.rule("T3")
 def test_a_cyclic_sibling_without_index_keeps_array_order() -> None:
     assert walked(leaf("b", index=2), unit("do_root"), leaf("a", index=1)).leaves == ("b", "a")
 
 
+@pytest.mark.rule("T8")
 def test_level_counts_all_collection_nodes_and_no_leaf() -> None:
     layout = walked(
         leaf("l0"),
@@ -124,6 +130,7 @@ def test_level_counts_all_collection_nodes_and_no_leaf() -> None:
     assert levels(layout) == {"c1": "2.1", "c2": "2.3", "c3": "2.3.1", "c4": "3"}
 
 
+@pytest.mark.rule("T3")
 def test_children_left_out_take_no_position() -> None:
     layout = walked(
         "junk",
@@ -147,6 +154,7 @@ def test_children_that_are_not_a_list_count_as_none(children: Any) -> None:
     assert layout.warnings == {}
 
 
+@pytest.mark.rule("T7")
 @pytest.mark.parametrize(
     ("fields", "nested"),
     [
@@ -184,6 +192,7 @@ def test_which_collection_nodes_are_nested_collections(fields: Node, nested: boo
     assert layout.leaves == ("a",)
 
 
+@pytest.mark.rule("T7")
 def test_root_is_a_collection_whatever_its_fields_and_never_nested() -> None:
     layout = walked(leaf("a"), mimeType="video/mp4", trackable={"enabled": "Yes"}, **optional())
     assert layout.leaves == ("a",)
@@ -195,6 +204,7 @@ def bare(identifier: str, /, **fields: Any) -> Node:
     return {"identifier": identifier, "trackable": {"enabled": "Yes"}, **fields}
 
 
+@pytest.mark.rule("T1")
 @pytest.mark.parametrize(
     ("node", "kind"),
     [
@@ -228,6 +238,7 @@ def test_node_without_mime_type_is_a_collection_if_it_has_a_list_of_children(nod
     assert ("n" in layout.leaves) == (kind == "leaf")
 
 
+@pytest.mark.rule("T1")
 def test_question_set_without_mime_type_keeps_its_column() -> None:
     practice = {"objectType": "QuestionSet", "primaryCategory": "Practice Question Set"}
     layout = walked(bare("q", children=[leaf("a", contentType="SelfAssess")], **practice))
@@ -239,6 +250,7 @@ def test_node_without_mime_type_can_be_a_cycle() -> None:
     assert (layout.leaves, layout.warnings) == (("a",), {TreeWarning.CYCLE: 2})
 
 
+@pytest.mark.rule("T4")
 def test_cycle_is_left_out_with_all_below_it() -> None:
     layout = walked(
         course("c", unit("u", course("c", leaf("lost")), course("do_root", leaf("lost")), leaf("a"))), course("u")
@@ -248,16 +260,19 @@ def test_cycle_is_left_out_with_all_below_it() -> None:
     assert layout.warnings == {TreeWarning.CYCLE: 2}
 
 
+@pytest.mark.rule("T4")
 def test_same_collection_beside_itself_is_no_cycle() -> None:
     layout = walked(course("c"), course("c"))
     assert levels(layout) == {"c": "1; 2"}
     assert layout.warnings == {}
 
 
+@pytest.mark.rule("T4")
 def test_leaf_with_the_id_of_a_collection_on_its_path_is_no_cycle() -> None:
     assert walked(leaf("do_root")).leaves == ("do_root",)
 
 
+@pytest.mark.rule("T4")
 def test_node_that_contains_itself_ends() -> None:
     node = course("c", leaf("a"))
     node["children"].append(node)
@@ -266,6 +281,7 @@ def test_node_that_contains_itself_ends() -> None:
     assert layout.warnings == {TreeWarning.CYCLE: 1}
 
 
+@pytest.mark.rule("C4")
 @pytest.mark.parametrize("name", [None, 7, ["x"], {}, True], ids=repr)
 def test_names_that_are_not_text_are_blank(name: Any) -> None:
     layout = walked(course("c", leaf("a", name=name, contentType="SelfAssess"), name=name), name=name, channel=name)

@@ -9,6 +9,7 @@ from progress_exhaust.catalogue.tree import TreeRules, layout_of
 from tests.support.tree_nodes import Node, course, leaf, optional, root, scores, unit, walked
 
 
+@pytest.mark.rule("T10")
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
@@ -39,12 +40,14 @@ def test_which_leaves_are_assessments(fields: Node, expected: bool | None) -> No
     assert layout.leaves == ("a",)
 
 
+@pytest.mark.rule("T10")
 def test_collection_node_is_never_an_assessment() -> None:
     assert (
         walked(course("c", contentType="SelfAssess"), unit("u", primaryCategory="Course Assessment")).assessments == ()
     )
 
 
+@pytest.mark.rule("T10")
 def test_question_set_categories_are_a_setting() -> None:
     rules = TreeRules(64, 100_000, ("Survey",))
     tree = root(
@@ -54,12 +57,14 @@ def test_question_set_categories_are_a_setting() -> None:
     assert scores(layout_of(tree, "do_root", rules)) == ["a"]
 
 
+@pytest.mark.rule("T10")
 def test_optional_assessment_keeps_its_column() -> None:
     layout = walked(unit("u", leaf("a", contentType="SelfAssess"), **optional()))
     assert scores(layout) == ["a"]
     assert layout.leaves == ()
 
 
+@pytest.mark.rule("T10")
 def test_assessment_stands_at_the_first_place_that_meets_the_rule() -> None:
     practice = {"objectType": "QuestionSet", "primaryCategory": "Practice Question Set"}
     layout = walked(

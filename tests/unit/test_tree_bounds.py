@@ -28,6 +28,7 @@ def refusal(tree: object, rules: TreeRules = RULES) -> SkippedReport:
     return caught.value
 
 
+@pytest.mark.rule("T6")
 def test_depth_cap_is_inclusive_with_the_root_at_zero() -> None:
     layout_of(chain(64), "do_root", RULES)
     error = refusal(chain(65))
@@ -35,6 +36,7 @@ def test_depth_cap_is_inclusive_with_the_root_at_zero() -> None:
     assert "nodes below level 64" in str(error)
 
 
+@pytest.mark.rule("T6")
 def test_leaves_count_for_the_depth_too() -> None:
     rules = TreeRules(1, 10, ())
     layout_of(root(leaf("a"), unit("u")), "do_root", rules)
@@ -45,6 +47,7 @@ def test_very_deep_tree_is_refused_without_recursion() -> None:
     assert refusal(chain(50_000)).reason is Reason.TREE_TOO_LARGE
 
 
+@pytest.mark.rule("T6")
 def test_node_cap_is_inclusive_and_counts_the_root() -> None:
     layout = walked(*(leaf(f"l{n}") for n in range(99_999)))
     assert len(layout.leaves) == 99_999
@@ -57,6 +60,7 @@ LEFT_OUT = [None, 7, "x", [], {}, leaf(""), unit("do_root"), unit("u")]
 """Children that are left out below a unit `u`: by shape, for want of an identifier, as cycles."""
 
 
+@pytest.mark.rule("T6")
 @pytest.mark.parametrize(
     "fields",
     [
@@ -72,6 +76,7 @@ def test_what_is_left_out_or_only_listed_counts_for_both_bounds(fields: Node) ->
     assert "nodes below level 1" in str(refusal(tree, TreeRules(1, 10, ())))
 
 
+@pytest.mark.rule("T6")
 def test_node_cap_holds_for_children_that_are_left_out() -> None:
     assert walked(*[None] * 99_999).warnings == {TreeWarning.CHILD_NOT_AN_OBJECT: 99_999}
     assert refusal(root(*[None] * 100_000)).reason is Reason.TREE_TOO_LARGE
@@ -84,6 +89,7 @@ def every_place_but(left_out: set[int], places: int, *first: Node) -> list[Node]
     return [unit("u") if n in left_out else next(others, course("c")) for n in range(1, places + 1)]
 
 
+@pytest.mark.rule("T8")
 @pytest.mark.parametrize(
     ("siblings", "length"),
     [

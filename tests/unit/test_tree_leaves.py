@@ -10,6 +10,7 @@ from progress_exhaust.catalogue.layout import Assessment, NestedCollection
 from tests.support.tree_nodes import Node, course, leaf, levels, nested_leaves, optional, unit, walked
 
 
+@pytest.mark.rule("T5")
 @pytest.mark.parametrize(
     ("fields", "leaves"),
     [
@@ -39,10 +40,12 @@ def test_collection_without_a_valid_child_has_the_leaves_it_lists(fields: Node, 
     assert walked(**{"children": []} | thin).leaves == leaves
 
 
+@pytest.mark.rule("T5")
 def test_leaf_does_not_have_the_leaves_it_lists() -> None:
     assert walked(leaf("a", leafNodes=["x"])).leaves == ("a",)
 
 
+@pytest.mark.rule("T5")
 def test_marks_hold_for_leaves_that_are_only_listed() -> None:
     layout = walked(
         unit("u", course("outer", course("thin", leafNodes=["a", "b"], **optional()), leaf("c")), **optional()),
@@ -54,12 +57,14 @@ def test_marks_hold_for_leaves_that_are_only_listed() -> None:
     assert nested_leaves(layout) == {"outer": ("c",), "thin": ("a", "b"), "beside": ("a", "d", "e")}
 
 
+@pytest.mark.rule("T5")
 def test_leaves_only_listed_and_leaves_placed_are_one() -> None:
     layout = walked(course("c", leafNodes=["a", "q"]), course("d", leaf("q", contentType="SelfAssess", name="Q")))
     assert layout.leaves == ("a", "q")
     assert layout.assessments == (Assessment("q", "Q", True),)
 
 
+@pytest.mark.rule("T1")
 def test_what_stands_below_a_leaf_is_not_walked() -> None:
     layout = walked(
         leaf("set", mimeType="application/vnd.sunbird.questionset", children=[course("c"), leaf("q"), "junk"])
@@ -69,18 +74,21 @@ def test_what_stands_below_a_leaf_is_not_walked() -> None:
     assert layout.warnings == {}
 
 
+@pytest.mark.rule("T9")
 def test_leaf_counts_for_every_collection_around_it() -> None:
     layout = walked(course("outer", leaf("o"), unit("u", course("inner", leaf("i")))))
     assert layout.leaves == ("o", "i")
     assert nested_leaves(layout) == {"outer": ("o", "i"), "inner": ("i",)}
 
 
+@pytest.mark.rule("T9")
 def test_doubled_leaf_counts_once() -> None:
     layout = walked(leaf("a"), course("c", leaf("b"), leaf("a"), leaf("b")), leaf("a"))
     assert layout.leaves == ("a", "b")
     assert nested_leaves(layout) == {"c": ("b", "a")}
 
 
+@pytest.mark.rule("T9")
 @pytest.mark.parametrize(
     ("mark", "is_optional"),
     [(True, True), ("true", True), ("TRUE", True), ("tRuE", True)]
@@ -118,6 +126,7 @@ NO_TEXTS_OF_AN_OBJECT = [
 ]
 
 
+@pytest.mark.rule("T2")
 @pytest.mark.parametrize(
     ("pattern", "is_read"),
     [(text, True) for text in TEXTS_OF_AN_OBJECT] + [(text, False) for text in NO_TEXTS_OF_AN_OBJECT],
@@ -130,29 +139,34 @@ def test_text_counts_as_the_object_that_all_of_it_is_in_strict_json(pattern: str
     assert levels(walked(course("c", trackable=trackable))) == ({} if is_read else {"c": "1"})
 
 
+@pytest.mark.rule("T9")
 @pytest.mark.parametrize("metadata", [None, "optional", True, ["optional"], {}, "true", [{"optional": True}]], ids=repr)
 def test_other_metadata_does_not_make_a_leaf_optional(metadata: Any) -> None:
     assert walked(leaf("a", relationalMetadata=metadata)).leaves == ("a",)
 
 
+@pytest.mark.rule("T9")
 def test_optional_unit_takes_all_below_it_along() -> None:
     layout = walked(course("c", unit("u", unit("v", leaf("a")), **optional()), leaf("b")))
     assert layout.leaves == ("b",)
     assert nested_leaves(layout) == {"c": ("b",)}
 
 
+@pytest.mark.rule("T9")
 def test_optional_nested_course_drops_out_of_its_parent_and_keeps_its_own_progress() -> None:
     layout = walked(course("outer", leaf("o"), course("inner", leaf("i"), leaf("j", **optional()), **optional())))
     assert layout.leaves == ("o",)
     assert nested_leaves(layout) == {"outer": ("o",), "inner": ("i",)}
 
 
+@pytest.mark.rule("T9")
 def test_mark_between_two_collections_counts_for_the_outer_one_alone() -> None:
     layout = walked(unit("u", course("c", unit("v", course("d", leaf("a")), **optional()), leaf("b")), **optional()))
     assert layout.leaves == ()
     assert nested_leaves(layout) == {"c": ("b",), "d": ("a",)}
 
 
+@pytest.mark.rule("T9")
 @pytest.mark.parametrize("turn", [1, -1], ids=["marked first", "marked last"])
 def test_leaf_optional_in_one_place_is_optional_within_each_collection_around_that_place(turn: int) -> None:
     marked, plain = course("c", leaf("a", **optional()), leaf("b")), course("d", leaf("a"), leaf("c"))
@@ -193,6 +207,7 @@ def test_mark_in_a_place_that_is_not_trackable_does_not_count_for_the_others() -
     assert layout.leaves == ("b",)
 
 
+@pytest.mark.rule("T9")
 def test_marks_outside_a_collection_at_it_and_above_it_do_not_count_for_it() -> None:
     layout = walked(
         leaf("a", **optional()),
@@ -205,6 +220,7 @@ def test_marks_outside_a_collection_at_it_and_above_it_do_not_count_for_it() -> 
     assert nested_leaves(layout) == {"c": ("a",), "d": ("a",)}
 
 
+@pytest.mark.rule("T8")
 def test_collection_placed_twice_has_one_pair_both_levels_and_all_leaves() -> None:
     layout = walked(
         unit("u1", course("c", leaf("a"), name="first")),
@@ -219,6 +235,7 @@ def test_collection_placed_twice_has_one_pair_both_levels_and_all_leaves() -> No
     assert layout.leaves == ("x",)
 
 
+@pytest.mark.rule("T7")
 def test_place_that_is_not_trackable_adds_neither_level_nor_leaves() -> None:
     layout = walked(
         course("c", leaf("a"), trackable={"enabled": "No"}, name="no"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -89,6 +90,7 @@ def test_junk_gives_a_layout_or_not_made(junk: Any) -> None:
             assert error.reason in (Reason.BAD_TREE, Reason.TREE_TOO_LARGE)
 
 
+@pytest.mark.rule("T1", "T3", "T7", "T9")
 @settings(max_examples=300, deadline=None)
 @given(TREES)
 def test_walk_agrees_with_a_reference_that_follows_the_definitions(tree: Any) -> None:

@@ -26,6 +26,7 @@ def test_empty_queue_has_nothing_due(bench: Bench) -> None:
     assert all(right.is_granted for right in queue.rights())
 
 
+@pytest.mark.rule("Q3")
 def test_due_are_submitted_and_processing_rows_oldest_first(bench: Bench) -> None:
     bench.put(RequestKey("t", "late"), submitted_at=NOON)
     bench.put(RequestKey("t", "never"), submitted_at=None)
@@ -82,6 +83,7 @@ def test_claimed_request_is_nobody_elses_and_is_not_claimed_twice(bench: Bench) 
     assert [due.key for due in second.due()] == [KEY], "only the lock can tell"
 
 
+@pytest.mark.rule("Q3")
 def test_ended_or_missing_request_is_not_due(bench: Bench) -> None:
     queue = bench.queue()
     assert queue.claim(KEY) is NotClaimed.NOT_DUE
@@ -93,6 +95,7 @@ def test_ended_or_missing_request_is_not_due(bench: Bench) -> None:
         assert not queue.listed(request_id=key.request_id)[0].is_alive
 
 
+@pytest.mark.rule("Q3")
 def test_request_of_a_dead_driver_is_taken_over_at_once_and_counted(bench: Bench) -> None:
     bench.put()
     dead, alive = bench.queue(), bench.queue()
@@ -106,6 +109,7 @@ def test_request_of_a_dead_driver_is_taken_over_at_once_and_counted(bench: Bench
     assert not dead.is_ours(claim)
 
 
+@pytest.mark.rule("Q22", "Q26")
 def test_request_that_kills_its_drivers_is_given_up(bench: Bench) -> None:
     bench.put()
     for expected in (0, 1, 2):
@@ -123,6 +127,7 @@ def test_request_that_kills_its_drivers_is_given_up(bench: Bench) -> None:
     assert not last.listed()[0].is_alive
 
 
+@pytest.mark.rule("Q26")
 def test_request_that_is_given_up_without_a_file_fails(bench: Bench) -> None:
     bench.put(status="PROCESSING", iteration=2)
     queue = bench.queue()
@@ -149,6 +154,7 @@ def test_count_of_dead_drivers_neither_starts_below_zero_nor_overflows(
     assert claimed(bench.queue(RequestSettings(tries=tries))).iteration == expected
 
 
+@pytest.mark.rule("Q6")
 @pytest.mark.parametrize("iteration", [3, 7, 2**31 - 1, -1, None])
 def test_resubmitted_request_runs_again_whatever_its_count(bench: Bench, iteration: int | None) -> None:
     bench.put(
@@ -175,6 +181,7 @@ def test_submitted_request_is_due_with_its_count_kept(bench: Bench, iteration: i
     assert bench.row().urls == ("kept.csv",)
 
 
+@pytest.mark.rule("Q15")
 def test_longer_data_than_allowed_is_not_read_whole(bench: Bench) -> None:
     bench.put(request_data=json.dumps({"batchId": "b" * 100}))
     assert claimed(bench.queue()).request_data == json.dumps({"batchId": "b" * 100})[:41]
@@ -194,6 +201,7 @@ def test_request_id_under_two_tags_is_told(bench: Bench) -> None:
     assert bench.row(other).status == "SUCCESS"
 
 
+@pytest.mark.rule("Q26")
 def test_cancel_ends_what_has_not_ended_under_that_tag(bench: Bench) -> None:
     bench.put(RequestKey("t", "a"), status="PROCESSING")
     bench.put(RequestKey("t", "b"), status="SUCCESS", err_message="fine")

@@ -14,6 +14,7 @@ from progress_exhaust.settings.sections import RequestSettings
 from tests.support.queue_bench import ENDS, FILES, NOON, NOTHING, TEN, Ask, Bench, claimed, ending
 
 
+@pytest.mark.rule("Q2", "Q28")
 @pytest.mark.parametrize("status", [Status.SUCCESS, Status.FAILED])
 def test_end_of_a_request_is_written_whole(bench: Bench, status: Status) -> None:
     bench.put()
@@ -30,6 +31,7 @@ def test_end_of_a_request_is_written_whole(bench: Bench, status: Status) -> None
     assert not queue.close(claim, ending()), "once"
 
 
+@pytest.mark.rule("Q28")
 def test_end_without_files_or_words_leaves_their_columns_empty(bench: Bench) -> None:
     bench.put()
     queue = bench.queue()
@@ -38,6 +40,7 @@ def test_end_without_files_or_words_leaves_their_columns_empty(bench: Bench) -> 
     assert (row.urls or None, row.file_created_at, row.err_message, row.execution_ms) == (None, None, None, 0)
 
 
+@pytest.mark.rule("Q3")
 def test_only_success_and_failed_are_ends(bench: Bench) -> None:
     bench.put()
     queue = bench.queue()
@@ -59,6 +62,7 @@ def test_request_given_back_keeps_count_and_files_and_is_due_for_all(bench: Benc
     assert bench.row().urls == FILES.urls
 
 
+@pytest.mark.rule("Q4")
 def test_failed_try_is_counted_and_told_and_the_next_claim_keeps_it(bench: Bench) -> None:
     bench.put(iteration=1)
     first, second = bench.queue(), bench.queue()
@@ -196,6 +200,7 @@ def test_hostile_texts_are_stored_and_compared_as_they_are(bench: Bench, text: s
     assert bench.row(RequestKey("other", "other")).status == "SUBMITTED"
 
 
+@pytest.mark.rule("Q4")
 def test_failed_try_is_counted_and_told(bench: Bench) -> None:
     bench.put()
     queue = bench.queue()

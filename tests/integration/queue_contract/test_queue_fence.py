@@ -11,6 +11,7 @@ from progress_exhaust.job_requests.model import Delivered, RequestKey
 from tests.support.queue_bench import FILES, KEY, NOON, Bench, claimed, ending
 
 
+@pytest.mark.rule("Q5")
 @pytest.mark.parametrize(
     "change",
     [
@@ -46,6 +47,7 @@ def test_row_that_someone_rewrites_is_not_ours_any_more(bench: Bench, change: di
     assert not queue.listed()[0].is_alive
 
 
+@pytest.mark.rule("Q5")
 @pytest.mark.parametrize(
     ("before", "after"),
     [(None, "secret"), ("", "secret"), ("secret", "other"), ("secret", None), ("secret", ""), (None, ""), ("", None)],
@@ -135,6 +137,7 @@ def test_cancelled_request_is_not_ours_and_its_files_stay_listed(bench: Bench) -
     assert other.cancel(request_id="r-1", tag=None, now=NOON + timedelta(hours=1)) == []
 
 
+@pytest.mark.rule("Q5")
 @pytest.mark.parametrize(
     "change",
     [

@@ -11,6 +11,7 @@ from progress_exhaust.job_requests.model import Claim, NotClaimed, RequestKey
 from tests.support.queue_bench import ENDS, FILES, KEY, NOON, NOTHING, Bench, claimed, ending
 
 
+@pytest.mark.rule("Q5")
 def test_row_that_someone_else_has_locked_is_skipped_and_claimed_later(bench: Bench) -> None:
     other = RequestKey("t", "r-2")
     bench.put()

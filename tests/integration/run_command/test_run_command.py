@@ -40,6 +40,7 @@ def spark_jobs(events: Path) -> int:
     return last.read_text(encoding="utf-8").count('"Event":"SparkListenerJobStart"')
 
 
+@pytest.mark.rule("Q10", "E9")
 def test_code_0_where_all_is_done_though_requests_failed_for_their_own_fault(rig: Rig, world: World) -> None:
     rig.put_in("good", "b-000", "b-002")
     assert rig.run("--json").code == 0
@@ -68,6 +69,7 @@ def test_code_0_where_all_is_done_though_requests_failed_for_their_own_fault(rig
     assert spark_jobs(rig.events) == jobs_of_good_alone, "a malformed request costs no Spark job"
 
 
+@pytest.mark.rule("E9")
 def test_code_0_and_no_spark_where_nothing_is_due(rig: Rig) -> None:
     before = len(list(rig.events.iterdir()))
     begin = time.monotonic()
@@ -79,6 +81,7 @@ def test_code_0_and_no_spark_where_nothing_is_due(rig: Rig) -> None:
     assert not rig.output.exists()
 
 
+@pytest.mark.rule("E10")
 def test_code_1_where_something_is_left_for_a_limit(rig: Rig) -> None:
     rig.put_in("r-1", "b-000", "b-002")
     ended = rig.run("--json", PROGRESS_EXHAUST__REQUESTS__REPORTS_PER_CHANNEL="1")
@@ -98,6 +101,7 @@ def test_code_1_where_something_is_left_for_a_limit(rig: Rig) -> None:
     assert rig.file("r-1", "b-000") == first
 
 
+@pytest.mark.rule("E10")
 def test_code_1_and_nothing_is_burned_where_a_service_fails(rig: Rig, tmp_path: Path) -> None:
     rig.put_in("r-1", "b-000")
     before = rig.row("r-1")
@@ -118,6 +122,7 @@ def test_code_1_and_nothing_is_burned_where_a_service_fails(rig: Rig, tmp_path: 
         assert rig.metrics()["requests_due", ""] == 1
 
 
+@pytest.mark.rule("E10")
 def test_code_1_where_the_queue_does_not_answer(rig: Rig) -> None:
     [port] = free_ports(1)
     dsn = f"host=127.0.0.1 port={port} dbname=x user=y connect_timeout=2"
@@ -127,6 +132,7 @@ def test_code_1_where_the_queue_does_not_answer(rig: Rig) -> None:
     assert CLOSING.fullmatch(ended.out.splitlines()[-1])
 
 
+@pytest.mark.rule("E11")
 @pytest.mark.parametrize(
     ("arguments", "variables", "sentence"),
     [
@@ -152,6 +158,7 @@ def test_code_2_for_wrong_usage_or_settings(
     assert rig.database.rows() == before
 
 
+@pytest.mark.rule("E3")
 def test_only_the_requests_asked_for_are_taken(rig: Rig) -> None:
     """Tag and id are compared as they are: no case is folded, no sign means anything."""
     for number, (request_id, tag) in enumerate((("a", "t"), ("b", "T"), ("c", "t "), ("d", "%"), ("e", "t"))):
@@ -168,6 +175,7 @@ def test_only_the_requests_asked_for_are_taken(rig: Rig) -> None:
     assert rig.statuses() == {"a": "SUCCESS", "b": "SUCCESS", "c": "SUBMITTED", "d": "SUCCESS", "e": "SUBMITTED"}
 
 
+@pytest.mark.rule("Q1")
 def test_rows_of_other_jobs_stay_as_they_are(rig: Rig) -> None:
     others = [
         {

@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from progress_exhaust.job_requests.progress import PROGRESS_FOLDER
 from progress_exhaust.stack.content_service import ContentService
 from progress_exhaust.stack.ports import free_ports
@@ -79,6 +81,7 @@ def test_idle_watcher_stops_at_once_and_cleanly(rig: Rig) -> None:
     assert rig.sessions() == []
 
 
+@pytest.mark.rule("E3")
 def test_watcher_outlives_a_content_service_that_is_away_and_takes_what_comes_later(rig: Rig) -> None:
     [port] = free_ports(1)
     service = ContentService(rig.world / "catalogue", port=port)

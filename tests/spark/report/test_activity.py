@@ -94,6 +94,7 @@ COUNTERS: list[tuple[dict[str, float | None] | None, dict[str, int] | None, floa
 ]
 
 
+@pytest.mark.rule("R17")
 def test_counter_is_the_first_that_is_a_number(spark: SparkSession, batches: DataFrame, activities: DataFrame) -> None:
     rows = [
         {**activity(f"u-{number}"), "aggregates": aggregates, "agg": agg}
@@ -106,6 +107,7 @@ def test_counter_is_the_first_that_is_a_number(spark: SparkSession, batches: Dat
     assert [repr(row.scores[0]) for row in found] == [repr(counter) for _, _, counter in COUNTERS]
 
 
+@pytest.mark.rule("D6")
 def test_activity_rows_of_a_learner_become_one_and_tell_doubled_keys(spark: SparkSession) -> None:
     schema = "user_id string, batch_no int, position int, completed double, scores array<double>"
     rows = [

@@ -29,6 +29,7 @@ def leaves(spark: SparkSession) -> DataFrame:
     )
 
 
+@pytest.mark.rule("R1", "R2", "R3")
 def test_enrolments_of_wanted_batches_are_kept_or_dropped_for_a_reason(
     spark: SparkSession, batches: DataFrame, leaves: DataFrame
 ) -> None:
@@ -84,6 +85,7 @@ CONTENT_STATUSES: list[tuple[dict[str, int | None] | None, list[int] | None]] = 
 ]
 
 
+@pytest.mark.rule("R17")
 def test_completed_leaves_are_those_with_status_2_that_are_in_the_tree(
     spark: SparkSession, batches: DataFrame, leaves: DataFrame
 ) -> None:
@@ -97,6 +99,7 @@ def test_completed_leaves_are_those_with_status_2_that_are_in_the_tree(
     ]
 
 
+@pytest.mark.rule("R9", "R10", "R12")
 def test_dates_and_certificates_of_enrolments(spark: SparkSession, batches: DataFrame, leaves: DataFrame) -> None:
     table = table_frame(
         spark,
@@ -134,6 +137,7 @@ def test_dates_and_certificates_of_enrolments(spark: SparkSession, batches: Data
     )
 
 
+@pytest.mark.rule("R2")
 def test_fates_are_counted_per_batch(spark: SparkSession) -> None:
     fates = spark.createDataFrame(
         [

@@ -36,6 +36,7 @@ NAMES: list[tuple[dict[str, Any], str]] = [
 ]
 
 
+@pytest.mark.rule("R7")
 def test_name_is_first_and_last_name_without_blanks_around(spark: SparkSession) -> None:
     rows = [user(f"u-{number}", **columns) for number, (columns, _) in enumerate(NAMES)]
 
@@ -44,18 +45,21 @@ def test_name_is_first_and_last_name_without_blanks_around(spark: SparkSession) 
     assert [row.user_name or "" for row in found] == [name for _, name in NAMES]
 
 
+@pytest.mark.rule("R7")
 def test_names_can_be_kept_out(spark: SparkSession) -> None:
     (row,) = learners_of(spark, user(), with_names=False).collect()
 
     assert row.user_name is None
 
 
+@pytest.mark.rule("D6")
 def test_learners_are_unique_by_id_and_doubled_ones_told(spark: SparkSession) -> None:
     rows = learners_of(spark, user("u-1"), user("u-2"), user("u-2"), user("u-2"), user(""), user(None)).collect()  # type: ignore[arg-type]
 
     assert sorted((row.user_id, row.user_doubled) for row in rows) == [("u-1", False), ("u-2", True)]
 
 
+@pytest.mark.rule("R20")
 @pytest.mark.parametrize(
     ("columns", "custodian", "asks"),
     [
@@ -86,6 +90,7 @@ def member(organisation_id: str, user_id: str = "u-1", **columns: Any) -> Row:
     return {"userid": user_id, "organisationid": organisation_id, **columns}
 
 
+@pytest.mark.rule("R20")
 @pytest.mark.parametrize(
     ("own", "memberships", "organisations", "state", "district"),
     [

@@ -52,6 +52,7 @@ def files_of(lines: DataFrame) -> dict[str, list[str]]:
     return parts
 
 
+@pytest.mark.rule("R1", "S1")
 def test_lines_make_files_with_their_header_first_and_learners_in_order_of_code_points(spark: SparkSession) -> None:
     rows = rows_frame(
         spark,
@@ -93,6 +94,7 @@ def test_lines_of_a_big_report_are_cut_at_the_slice_starts(spark: SparkSession) 
     assert cells == {"0.000000": ["header", "a", "b"], "0.000001": ["c", "d"], "0.000002": ["e", "f"]}
 
 
+@pytest.mark.rule("N2")
 @pytest.mark.parametrize("formula_guard", [True, False])
 def test_control_characters_are_replaced_and_counted_by_cell_and_ids_keep_their_order(
     spark: SparkSession, formula_guard: bool
@@ -117,6 +119,7 @@ def test_control_characters_are_replaced_and_counted_by_cell_and_ids_keep_their_
     assert sorted(parts["0.notes"]) == ["control=1", "control=3"]
 
 
+@pytest.mark.rule("N3")
 def test_guard_can_be_left_off(spark: SparkSession) -> None:
     rows = rows_frame(spark, LINE_ROWS, line_row(0, "=1"))
     reports = rows_frame(spark, inputs.REPORTS, REPORT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
@@ -26,6 +27,7 @@ PLACES: list[tuple[list[str | None] | None, str | None, str | None]] = [
 ]
 
 
+@pytest.mark.rule("R21")
 def test_state_and_district_are_the_first_that_fit_each_other(spark: SparkSession) -> None:
     frame = spark.createDataFrame(
         [(number, ids) for number, (ids, _, _) in enumerate(PLACES)], "number int, ids array<string>"
@@ -85,6 +87,7 @@ LOCATION_TEXTS: list[tuple[str | None, list[str] | None]] = [
 ]
 
 
+@pytest.mark.rule("R22")
 def test_ids_come_from_strict_json_alone(spark: SparkSession) -> None:
     frame = spark.createDataFrame(
         [(number, text) for number, (text, _) in enumerate(LOCATION_TEXTS)], "number int, text string"

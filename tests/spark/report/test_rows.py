@@ -60,6 +60,7 @@ def rows_for(spark: SparkSession) -> Callable[..., list[Any]]:
     return rows
 
 
+@pytest.mark.rule("R1")
 def test_learner_of_whom_nothing_is_known_has_a_row_of_blanks_and_zeros(rows_for: Callable[..., list[Any]]) -> None:
     (row,) = rows_for(enrolled())
 
@@ -81,6 +82,7 @@ def test_learner_of_whom_nothing_is_known_has_a_row_of_blanks_and_zeros(rows_for
     }
 
 
+@pytest.mark.rule("R13", "R14", "R15", "R16")
 def test_row_joins_what_is_known_of_the_learner_in_the_batch(rows_for: Callable[..., list[Any]]) -> None:
     (row,) = rows_for(
         enrolled(enrolled_at=LONG_AGO, completed=[3, 1, 0]),
@@ -100,6 +102,7 @@ def test_row_joins_what_is_known_of_the_learner_in_the_batch(rows_for: Callable[
     assert row.total_score == "10.76"  # of the cells shown that count: 7.5 and 3.26
 
 
+@pytest.mark.rule("R11", "R17", "R18")
 @pytest.mark.parametrize(
     ("columns", "recorded", "progress", "nested"),
     [
@@ -138,6 +141,7 @@ def test_progress_comes_from_content_status_else_as_recorded(
     assert (row.progress, row.dynamic_cells[0]) == (progress, nested)
 
 
+@pytest.mark.rule("R18")
 def test_noted_progress_shows_only_where_there_is_a_mandatory_leaf(rows_for: Callable[..., list[Any]]) -> None:
     report = {**REPORT, "leaf_counts": [0, 2, 0]}
 
@@ -146,6 +150,7 @@ def test_noted_progress_shows_only_where_there_is_a_mandatory_leaf(rows_for: Cal
     assert [(row.progress, row.dynamic_cells[0]) for row in rows] == [(None, "0"), (None, "0")]
 
 
+@pytest.mark.rule("R12")
 def test_certificate_is_issued_though_another_has_failed_and_blank_where_nobody_records(
     rows_for: Callable[..., list[Any]],
 ) -> None:
@@ -157,6 +162,7 @@ def test_certificate_is_issued_though_another_has_failed_and_blank_where_nobody_
     assert unrecorded.certificate_status is None
 
 
+@pytest.mark.rule("R16")
 def test_fiftieth_assessment_gets_its_score_from_its_block(rows_for: Callable[..., list[Any]]) -> None:
     blocks = {0: [1.0] * SLOTS, 3: [None, 49.0] + [None] * (SLOTS - 2)}
     report = {**REPORT, "leaf_counts": [1], "levels": [], "are_self_assess": [True] * 50}
@@ -169,6 +175,7 @@ def test_fiftieth_assessment_gets_its_score_from_its_block(rows_for: Callable[..
     assert row.total_score == "65"
 
 
+@pytest.mark.rule("Q7")
 def test_audience_sees_the_learners_of_its_root_organisation_alone(rows_for: Callable[..., list[Any]]) -> None:
     learners = ({"user_id": "u-1", "root_org_id": "north"}, {"user_id": "u-2", "root_org_id": "south"})
     reports = tuple(
@@ -181,6 +188,7 @@ def test_audience_sees_the_learners_of_its_root_organisation_alone(rows_for: Cal
     assert [(row.report_no, row.user_id) for row in rows] == [(0, "u-1"), (0, "u-2"), (0, "u-3"), (1, "u-1")]
 
 
+@pytest.mark.rule("D6")
 def test_doubled_keys_are_told_by_table(rows_for: Callable[..., list[Any]]) -> None:
     rows = rows_for(
         enrolled("u-1", rows_of_learner=2),

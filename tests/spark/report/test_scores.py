@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from progress_exhaust.report import inputs
@@ -14,6 +15,7 @@ from tests.support.builders import LONG_AGO, attempt, rows_frame, table_frame
 from tests.support.transform_frames import LATER, NAN, same
 
 
+@pytest.mark.rule("R3", "R19")
 def test_attempts_with_a_usable_score_at_a_wanted_assessment_are_kept(spark: SparkSession, batches: DataFrame) -> None:
     assessments = rows_frame(
         spark,
@@ -65,6 +67,7 @@ ATTEMPTS: dict[str, tuple[list[tuple[float, datetime | None, str]], str]] = {
 }
 
 
+@pytest.mark.rule("R19")
 def test_best_attempt_is_the_highest_then_the_latest_then_the_one_with_the_smallest_id(spark: SparkSession) -> None:
     schema = (
         "user_id string, batch_no int, block int, slot int, total_score double, last_attempted_on timestamp, "

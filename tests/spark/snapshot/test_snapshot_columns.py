@@ -14,6 +14,7 @@ from progress_exhaust.tables.snapshot import SnapshotTables
 from tests.support.snapshot_folder import NAMES, folder_of, read, write_lines, write_parquet, write_with_duckdb
 
 
+@pytest.mark.rule("D1")
 @pytest.mark.parametrize(
     ("table", "column", "expression", "found"),
     [
@@ -86,6 +87,7 @@ def test_type_that_spark_does_not_know_is_told_by_its_column(tables: SnapshotTab
         tables.frame(schemas.LOCATION)
 
 
+@pytest.mark.rule("D2", "D4")
 @pytest.mark.parametrize(
     ("table", "column"),
     [(table, column) for table in schemas.INPUT_TABLES for column in (*table.key, *table.required)],
@@ -108,6 +110,7 @@ def test_column_that_must_be_there_is_missed_in_any_file(
     )
 
 
+@pytest.mark.rule("D2", "D4")
 def test_columns_that_some_file_lacks_are_told_and_read_as_null(
     spark: SparkSession, tables: SnapshotTables, tmp_path: Path
 ) -> None:

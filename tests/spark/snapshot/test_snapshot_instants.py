@@ -44,6 +44,7 @@ def moments_of(tables: SnapshotTables) -> list[datetime]:
     return [row.last_attempted_on for row in sorted(rows, key=lambda row: str(row.attempt_id))]
 
 
+@pytest.mark.rule("D4")
 @pytest.mark.parametrize(
     ("kind", "moments"),
     [
@@ -71,6 +72,7 @@ def test_instant_in_parquet_of_another_tool_is_read_as_it_is(
     assert moments_of(tables) == list(moments)
 
 
+@pytest.mark.rule("D4")
 def test_nanoseconds_are_cut_to_microseconds(tables: SnapshotTables, tmp_path: Path) -> None:
     texts = ["2020-08-25 13:45:54.150000999", "1969-12-31 23:59:59.999999999", "1900-01-01 00:00:00.000001001"]
     rows = ", ".join(f"('{place}', TIMESTAMP_NS '{text}')" for place, text in enumerate(texts))
@@ -86,6 +88,7 @@ def test_nanoseconds_are_cut_to_microseconds(tables: SnapshotTables, tmp_path: P
     ]
 
 
+@pytest.mark.rule("D4")
 def test_files_of_one_folder_may_hold_instants_in_different_units(
     spark: SparkSession, tables: SnapshotTables, tmp_path: Path
 ) -> None:
@@ -98,6 +101,7 @@ def test_files_of_one_folder_may_hold_instants_in_different_units(
     assert moments_of(tables) == [moment.replace(tzinfo=UTC)] * 4
 
 
+@pytest.mark.rule("D4")
 @pytest.mark.parametrize("mode", ["CORRECTED", "LEGACY"])
 @pytest.mark.parametrize("unit", ["INT96", "TIMESTAMP_MICROS", "TIMESTAMP_MILLIS"])
 def test_instant_that_spark_has_written_is_read_as_it_was_meant(

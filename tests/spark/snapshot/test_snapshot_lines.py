@@ -32,6 +32,7 @@ def fault_in(frame: Callable[[], DataFrame]) -> str:
     raise AssertionError("nothing was found at fault")
 
 
+@pytest.mark.rule("D5")
 @pytest.mark.parametrize(
     "line",
     [

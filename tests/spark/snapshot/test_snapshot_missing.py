@@ -19,6 +19,7 @@ from tests.support.snapshot_folder import NAMES, folder_of, read, write_lines, w
 from tests.support.tables_contract import rows_of_keys
 
 
+@pytest.mark.rule("D2")
 @pytest.mark.parametrize(
     "table", [table for table in schemas.INPUT_TABLES if table.may_be_missing], ids=lambda t: t.setting
 )
@@ -30,6 +31,7 @@ def test_optional_table_that_is_missing_counts_as_empty(tables: SnapshotTables, 
     assert frame.isEmpty()
 
 
+@pytest.mark.rule("D2")
 @pytest.mark.parametrize(
     "table", [table for table in schemas.INPUT_TABLES if not table.may_be_missing], ids=lambda t: t.setting
 )
@@ -38,6 +40,7 @@ def test_other_table_that_is_missing_is_named(tables: SnapshotTables, table: Tab
         tables.frame(table)
 
 
+@pytest.mark.rule("D3")
 def test_folder_without_files_is_an_empty_table(tables: SnapshotTables, tmp_path: Path) -> None:
     folder_of(tmp_path, schemas.USER).mkdir()
     write_lines(tmp_path, schemas.LOCATION)
@@ -64,6 +67,7 @@ def test_snapshot_that_is_missing_is_named(tables: SnapshotTables, tmp_path: Pat
         tables.check()
 
 
+@pytest.mark.rule("D3")
 @pytest.mark.parametrize(
     ("others", "named"),
     [
@@ -103,6 +107,7 @@ def test_what_would_not_be_read_is_refused_by_name(
     )
 
 
+@pytest.mark.rule("D3")
 def test_hidden_names_beside_the_rows_do_not_matter(tables: SnapshotTables, tmp_path: Path) -> None:
     write_lines(tmp_path, schemas.LOCATION, {"id": "s-1"})
     for hidden in ("_SUCCESS", ".part-0.jsonl.crc", "_old.jsonl", ".new.jsonl"):
@@ -137,6 +142,7 @@ def test_file_system_without_its_jar_is_told_with_the_jar(spark: SparkSession, u
     assert not refused.value.transient
 
 
+@pytest.mark.rule("D3")
 def test_folder_with_both_formats_is_refused(spark: SparkSession, tables: SnapshotTables, tmp_path: Path) -> None:
     spark.range(1).selectExpr("'s-1' AS id").write.parquet(f"file://{folder_of(tmp_path, schemas.LOCATION)}")
     write_lines(tmp_path, schemas.LOCATION, {"id": "s-1"})
@@ -155,6 +161,7 @@ def test_column_of_the_key_that_a_parquet_file_lacks_is_named(
         tables.frame(schemas.LOCATION)
 
 
+@pytest.mark.rule("D5")
 def test_key_that_a_line_lacks_is_null(tables: SnapshotTables, tmp_path: Path) -> None:
     write_lines(tmp_path, schemas.LOCATION, {"type": "state"}, {"id": "s-1"})
 

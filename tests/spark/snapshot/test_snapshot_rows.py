@@ -31,6 +31,7 @@ ENROLMENT_ROW = Row(
 )
 
 
+@pytest.mark.rule("D1")
 def test_parquet_and_json_lines_give_the_same_frame(
     spark: SparkSession, tables: SnapshotTables, tmp_path: Path, settings: Settings
 ) -> None:
@@ -54,6 +55,7 @@ def test_parquet_and_json_lines_give_the_same_frame(
     assert read(from_lines)[1] == Row(**empty_row)
 
 
+@pytest.mark.rule("D5")
 @pytest.mark.parametrize(
     ("text", "instant"),
     [
@@ -77,6 +79,7 @@ def test_instant_with_a_zone_is_read(tables: SnapshotTables, tmp_path: Path, tex
     assert row.completedon == instant
 
 
+@pytest.mark.rule("D5")
 @pytest.mark.parametrize("number", ["2", "2.0", "2.00", "2e0", "20e-1"])
 def test_whole_number_may_be_written_as_any_tool_does(tables: SnapshotTables, tmp_path: Path, number: str) -> None:
     write_lines(tmp_path, schemas.USER_ENROLMENTS, f'{{"contentstatus":{{"do_a":{number},"do_b":null,"do_c":-0.0}}}}')
@@ -96,6 +99,7 @@ def test_whole_numbers_up_to_the_bounds_of_an_int_are_read(tables: SnapshotTable
     assert [row.contentstatus for row in rows] == [counts, {"most": 2**31 - 1}]
 
 
+@pytest.mark.rule("D5")
 def test_lines_that_are_empty_or_of_blanks_and_tabs_are_no_rows(tables: SnapshotTables, tmp_path: Path) -> None:
     lines = ["", '{"id":"s-1"}', " ", "\t \t", "\r", ' {"id":"s-2"} \r', ""]
     write_lines(tmp_path, schemas.LOCATION, *lines)
@@ -104,6 +108,7 @@ def test_lines_that_are_empty_or_of_blanks_and_tabs_are_no_rows(tables: Snapshot
     assert sorted(row.id for row in read(tables.frame(schemas.LOCATION))) == ["s-1", "s-2"]
 
 
+@pytest.mark.rule("D2")
 def test_missing_column_is_null_in_both_formats(spark: SparkSession, tables: SnapshotTables, tmp_path: Path) -> None:
     write_lines(tmp_path, schemas.LOCATION, {"id": "s-1"})
     spark.range(1).selectExpr("'b-1' AS batchid", "'do_1' AS courseid").write.parquet(

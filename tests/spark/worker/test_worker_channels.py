@@ -19,6 +19,7 @@ from tests.support.worker_requests import OTHER, put_in, row, two_organisations,
 from tests.worlds import World
 
 
+@pytest.mark.rule("Q7")
 def test_channel_of_the_collection_sees_all_learners_and_another_one_its_own(
     spark: SparkSession, world: World, table: MemoryTable, settings: Callable[..., Settings]
 ) -> None:
@@ -33,6 +34,7 @@ def test_channel_of_the_collection_sees_all_learners_and_another_one_its_own(
     assert file["rows_dropped"] == {"other_organisation": 3}
 
 
+@pytest.mark.rule("Q7")
 @pytest.mark.parametrize("channel", ["", "nobody's"])
 def test_batch_without_a_permitted_learner_is_as_unknown_as_one_that_is_not_there(
     spark: SparkSession, table: MemoryTable, settings: Callable[..., Settings], channel: str
@@ -45,6 +47,7 @@ def test_batch_without_a_permitted_learner_is_as_unknown_as_one_that_is_not_ther
     assert str(told[0]).replace("b-000", "b-nobody") == str(told[1])
 
 
+@pytest.mark.rule("Q7")
 def test_collection_without_a_channel_is_seen_by_nobody(
     spark: SparkSession, table: MemoryTable, tmp_path: Path
 ) -> None:
@@ -57,6 +60,7 @@ def test_collection_without_a_channel_is_seen_by_nobody(
     assert worked.csv_files() == []
 
 
+@pytest.mark.rule("Q18", "Q23")
 def test_reports_over_a_channels_limit_wait_for_the_next_run_and_finished_files_are_kept(
     spark: SparkSession, world: World, table: MemoryTable, settings: Callable[..., Settings]
 ) -> None:
@@ -75,6 +79,7 @@ def test_reports_over_a_channels_limit_wait_for_the_next_run_and_finished_files_
     assert [file["rows_dropped"] for file in second.manifest("r-1")["files"]] == [{}, {}]
 
 
+@pytest.mark.rule("Q19")
 def test_first_report_of_a_channel_goes_whatever_its_bytes(
     spark: SparkSession, table: MemoryTable, settings: Callable[..., Settings]
 ) -> None:
@@ -86,6 +91,7 @@ def test_first_report_of_a_channel_goes_whatever_its_bytes(
     assert len(row(table, "r-1").urls) == 2
 
 
+@pytest.mark.rule("Q20")
 def test_no_wave_begins_after_the_wall_time(
     spark: SparkSession, table: MemoryTable, settings: Callable[..., Settings]
 ) -> None:

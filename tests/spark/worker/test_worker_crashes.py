@@ -70,6 +70,7 @@ def test_ten_requests_share_a_wave_and_the_one_that_kills_every_driver_ends_alon
     assert all(one.status != Status.PROCESSING for one in table.rows.values())
 
 
+@pytest.mark.rule("Q30")
 def test_request_taken_over_uses_whole_files_again_and_makes_damaged_ones_anew(
     spark: SparkSession, world: World, table: MemoryTable, settings: Callable[..., Settings]
 ) -> None:
@@ -89,6 +90,7 @@ def test_request_taken_over_uses_whole_files_again_and_makes_damaged_ones_anew(
     assert worked.file("r-1", "b-002") == expected["b-002"].content
 
 
+@pytest.mark.rule("Q6")
 @pytest.mark.parametrize("keeps_processed", [True, False], ids=["column", "manifest"])
 def test_finished_files_are_used_again_within_a_submission_only(
     spark: SparkSession, table: MemoryTable, settings: Callable[..., Settings], keeps_processed: bool
@@ -107,6 +109,7 @@ def test_finished_files_are_used_again_within_a_submission_only(
     assert first.stat().st_mtime_ns != kept
 
 
+@pytest.mark.rule("Q6")
 def test_request_put_in_anew_runs_again_whatever_its_iteration_says(
     spark: SparkSession, table: MemoryTable, settings: Callable[..., Settings]
 ) -> None:

@@ -21,6 +21,7 @@ from tests.support.worker_requests import OTHER, ROOT, put_in, row, two_organisa
 from tests.worlds import World
 
 
+@pytest.mark.rule("Q8", "Q23")
 def test_batches_of_a_request_are_delivered_in_the_order_asked_for(
     spark: SparkSession, world: World, table: MemoryTable, settings: Callable[..., Settings]
 ) -> None:
@@ -68,6 +69,7 @@ def test_requests_share_one_wave_whose_jobs_do_not_depend_on_their_number(
     assert jobs(12) == jobs(2)
 
 
+@pytest.mark.rule("Q14")
 def test_request_of_one_channel_does_not_wait_for_the_bigger_one_of_another(
     spark: SparkSession, table: MemoryTable, settings: Callable[..., Settings]
 ) -> None:
@@ -82,6 +84,7 @@ def test_request_of_one_channel_does_not_wait_for_the_bigger_one_of_another(
     assert row(table, "r-2").status == Status.SUBMITTED
 
 
+@pytest.mark.rule("Q8")
 def test_search_delivers_all_batches_of_all_collections_found(
     spark: SparkSession, world: World, table: MemoryTable, settings: Callable[..., Settings]
 ) -> None:
@@ -91,6 +94,7 @@ def test_search_delivers_all_batches_of_all_collections_found(
     assert worked.file("r-1", "b-002") == expected_reports(world)["b-002"].content
 
 
+@pytest.mark.rule("Q24")
 def test_request_id_of_two_tags_gets_two_folders(
     spark: SparkSession, table: MemoryTable, settings: Callable[..., Settings]
 ) -> None:
@@ -101,6 +105,7 @@ def test_request_id_of_two_tags_gets_two_folders(
     assert worked.csv_files() == sorted([first, second])
 
 
+@pytest.mark.rule("Q24")
 def test_request_whose_id_ends_like_a_hash_of_a_tag_has_a_folder_of_its_own(
     spark: SparkSession, table: MemoryTable, settings: Callable[..., Settings]
 ) -> None:
@@ -114,6 +119,7 @@ def test_request_whose_id_ends_like_a_hash_of_a_tag_has_a_folder_of_its_own(
     assert Path(row(table, "r-1", "a").urls[0]).parent == Path("progress-exhaust/r-1~ca978112")
 
 
+@pytest.mark.rule("Q24")
 @pytest.mark.parametrize("keeps_processed", [True, False])
 def test_files_that_an_earlier_version_put_behind_a_dot_are_used_again(
     spark: SparkSession, table: MemoryTable, settings: Callable[..., Settings], keeps_processed: bool
@@ -144,6 +150,7 @@ def test_files_that_an_earlier_version_put_behind_a_dot_are_used_again(
     assert {Path(url).name.rpartition("_progress_")[2] for url in closed.urls} == {f"{DAY_IN_NAME}.csv"}
 
 
+@pytest.mark.rule("Q11")
 def test_batch_nobody_knows_is_named_and_the_others_are_delivered(
     spark: SparkSession, table: MemoryTable, settings: Callable[..., Settings]
 ) -> None:
@@ -159,6 +166,7 @@ def test_batch_nobody_knows_is_named_and_the_others_are_delivered(
     }
 
 
+@pytest.mark.rule("Q16", "Q17", "Q26")
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -201,6 +209,7 @@ def test_request_for_nothing_that_can_be_made_ends_with_the_words_others_know(
     assert worked.outcome.unfinished == 0
 
 
+@pytest.mark.rule("Q26")
 def test_request_for_a_retired_collection_says_so(spark: SparkSession, table: MemoryTable, tmp_path: Path) -> None:
     world = two_organisations(2, 2)
     world.trees["do_0"]["result"]["content"]["status"] = "Retired"
@@ -217,6 +226,7 @@ def test_request_for_a_retired_collection_says_so(spark: SparkSession, table: Me
     )
 
 
+@pytest.mark.rule("Q9")
 @pytest.mark.parametrize("data", ["null", "[]", "{", '{"batchFilter": "b-000"}', '{"batchId": 1}'])
 def test_request_data_that_means_nothing_fails_and_the_others_go_on(
     spark: SparkSession, table: MemoryTable, settings: Callable[..., Settings], data: str

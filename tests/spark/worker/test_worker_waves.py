@@ -147,6 +147,7 @@ def test_learner_of_two_batches_under_one_id_is_counted_for_each_collection(
         assert [line.split(",")[0] for line in lines[1:]] == [f"do_{number}"]
 
 
+@pytest.mark.rule("Q23")
 def test_day_of_the_run_names_the_files(
     spark: SparkSession, table: MemoryTable, settings: Callable[..., Settings]
 ) -> None:

@@ -12,6 +12,7 @@ from progress_exhaust.errors import RequestError
 from tests.support.request_commands import FakeQueue, context, lines, opened, row, without_time
 
 
+@pytest.mark.rule("E6")
 def test_request_is_taken_back(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
     queue = FakeQueue(row("R1", "PROCESSING", is_alive=True), row("R1", "SUCCESS", tag="u"), row("R2", "SUBMITTED"))
     Cancel(context(output), "R1", None, opened(queue)).run()
@@ -34,6 +35,7 @@ def test_cancel_as_a_document(output: Path, capsys: pytest.CaptureFixture[str]) 
     assert document["error"] is None
 
 
+@pytest.mark.rule("E6")
 def test_request_that_has_ended_can_not_be_taken_back(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(RequestError) as caught:
         Cancel(context(output), "R1", None, opened(FakeQueue(row("R1", "SUCCESS")))).run()

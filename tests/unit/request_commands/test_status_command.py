@@ -25,6 +25,7 @@ from tests.support.request_commands import (
 )
 
 
+@pytest.mark.rule("E5")
 def test_all_requests_in_one_table_those_at_work_first_and_ended_ones_latest_first(
     output: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -69,6 +70,7 @@ def test_empty_queue(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert without_time(closing) == "0 requests"
 
 
+@pytest.mark.rule("E5")
 def test_one_request_tells_more(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ended = row(
         "R1",

@@ -22,6 +22,7 @@ def submission_of(wanted: RequestedBatches) -> Submission:
     return Submission(wanted.batch_ids, None, channel="c", request_id="R1", tag="t", requested_by="u", now=NOW)
 
 
+@pytest.mark.rule("E4")
 def test_request_is_put_in_and_its_id_shown(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
     queue = FakeQueue()
     wanted = RequestedBatches(("b-1", "b-2"))
@@ -63,6 +64,7 @@ def test_request_that_is_there_already_is_told_and_not_said_to_be_in(
     assert without_time(closing) == "0 requests submitted"
 
 
+@pytest.mark.rule("E4")
 @pytest.mark.parametrize(
     ("batches", "search", "wanted"),
     [
@@ -80,6 +82,7 @@ def test_what_the_options_ask_for(
     assert wanted_of(batches, search, 1000) == wanted
 
 
+@pytest.mark.rule("E4")
 def test_search_may_stand_in_a_file(tmp_path: Path) -> None:
     file = tmp_path / "search.json"
     file.write_text(json.dumps(SEARCH, indent=2))
