@@ -18,7 +18,10 @@ from progress_exhaust.settings.sections import Settings, SparkSettings
 from progress_exhaust.spark.private import of_this_process
 from progress_exhaust.spark.session import start_session
 from progress_exhaust.stack.jars import cache_folder, connector_jars
-from tests.support.services import require_or_skip
+
+pytest.register_assert_rewrite("tests.support")
+
+from tests.support.services import require_or_skip  # noqa: E402 - what is loaded earlier would not be rewritten
 
 # How long an example takes says more about what else the machine does.
 hypothesis.settings.register_profile(

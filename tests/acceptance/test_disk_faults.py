@@ -183,6 +183,7 @@ def test_files_that_can_not_be_moved_to_their_place_leave_the_old_ones(world: Wr
     assert see_only_whole_files(output, world) == {}
 
 
+@pytest.mark.rule("S4")
 def test_what_a_killed_run_left_is_removed_by_the_next(world: Written, tmp_path: Path) -> None:
     output = tmp_path / "reports"
     place_old_files(output)

@@ -13,11 +13,14 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from progress_exhaust import __version__
+from tests.support.contract_rules import table_below
 from tests.support.sample_world import BATCH_ID, COLLECTION_ID, spec_sample_world
 from tests.worlds import World, write_catalogue, write_snapshot
 
@@ -107,12 +110,14 @@ def named(world: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Ended,
     return run(world, output, *arguments), output
 
 
+@pytest.mark.rule("E10")
 def test_named_batch_that_is_not_made_gives_code_1_and_the_others(named: tuple[Ended, Path]) -> None:
     ended, output = named
     assert ended.code == 1
     assert (output / FILE).read_bytes() == GOLDEN.read_bytes()
 
 
+@pytest.mark.rule("M3", "M4")
 def test_document_is_all_of_stdout_and_tells_all(named: tuple[Ended, Path]) -> None:
     ended, output = named
     document = ended.document()
@@ -149,6 +154,26 @@ def test_document_is_all_of_stdout_and_tells_all(named: tuple[Ended, Path]) -> N
     }
 
 
+@pytest.mark.rule("M2", "M3")
+def test_manifest_has_the_fields_of_the_contract_and_no_others(named: tuple[Ended, Path]) -> None:
+    ended, output = named
+    manifest = json.loads((output / ended.document()["manifest"]).read_text(encoding="utf-8"))
+    of_run, of_file = (
+        [name for cell, _ in table_below(f"| **{rule}.**") for name in re.findall(r"`(\w+)`", cell)]
+        for rule in ("M2", "M3")
+    )
+    [file] = manifest["files"]
+    assert list(manifest) == of_run
+    assert list(file) == of_file
+    assert re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{6}", manifest["run_id"])
+    assert manifest["version"] == __version__
+    began, ended_at = (datetime.fromisoformat(manifest[name]) for name in ("started_at", "finished_at"))
+    assert (began.utcoffset(), ended_at.utcoffset()) == (timedelta(0), timedelta(0))
+    assert began <= ended_at
+    assert [set(column) for column in file["columns"]] == [{"header", "kind", "name", "level"}] * len(file["columns"])
+
+
+@pytest.mark.rule("M2", "M3")
 def test_manifest_says_the_same_as_the_document(named: tuple[Ended, Path]) -> None:
     ended, output = named
     document = ended.document()
@@ -168,6 +193,7 @@ def test_log_lines_are_json_with_their_fields(named: tuple[Ended, Path]) -> None
     assert all(set(line) >= {"at", "level", "sentence"} for line in lines)
 
 
+@pytest.mark.rule("S2", "M1")
 def test_nothing_but_file_and_manifest_is_left(named: tuple[Ended, Path]) -> None:
     ended, output = named
     assert paths_below(output) == sorted([FILE, ended.document()["manifest"]])
@@ -181,6 +207,7 @@ def test_no_learner_is_named_on_the_screen(named: tuple[Ended, Path]) -> None:
         assert name not in named[0].out + named[0].err
 
 
+@pytest.mark.rule("E9")
 def test_all_leaves_0_and_lists_what_can_not_be_made(world: Path, tmp_path: Path) -> None:
     ended = run(world, tmp_path, "export", "--all", "--date", "2020-08-28")
     lines = ended.out.splitlines()
@@ -196,6 +223,7 @@ def test_all_leaves_0_and_lists_what_can_not_be_made(world: Path, tmp_path: Path
     assert (tmp_path / FILE).read_bytes() == GOLDEN.read_bytes()
 
 
+@pytest.mark.rule("E2")
 def test_plan_tells_and_writes_nothing(world: Path, tmp_path: Path) -> None:
     output = tmp_path / "output"
     ended = run(world, output, "plan", "--collection", COLLECTION_ID, "--date", "2020-08-28", "--json")
@@ -218,6 +246,7 @@ def test_plan_tells_and_writes_nothing(world: Path, tmp_path: Path) -> None:
     assert (document["not_made"], document["error"]) == ([], None)
 
 
+@pytest.mark.rule("E7")
 def test_doctor_looks_at_everything_though_one_thing_fails(world: Path, tmp_path: Path) -> None:
     lame = tmp_path / "lame"
     shutil.copytree(world, lame)
@@ -242,6 +271,7 @@ def test_doctor_looks_at_everything_though_one_thing_fails(world: Path, tmp_path
     assert "Traceback" not in ended.err
 
 
+@pytest.mark.rule("E10")
 def test_missing_table_is_one_sentence_and_code_1(world: Path, tmp_path: Path) -> None:
     lame = tmp_path / "lame"
     shutil.copytree(world, lame)
@@ -262,6 +292,7 @@ def test_spark_starts_with_a_garbage_collector_of_ones_own(
     assert ended.code == 0, ended.err
 
 
+@pytest.mark.rule("E12")
 def test_sigterm_stops_cleanly_within_its_time(world: Path, tmp_path: Path) -> None:
     with started(world, tmp_path, "export", "--all") as process:
         assert process.stderr is not None

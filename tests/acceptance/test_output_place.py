@@ -50,6 +50,7 @@ def see_made(run: Ended, root: Path) -> None:
     assert run.document()["manifest"] == f"progress-exhaust/manifest_{manifest_below(root)['run_id']}.json"
 
 
+@pytest.mark.rule("S3")
 @pytest.mark.parametrize(
     ("form", "name"),
     [
@@ -76,6 +77,7 @@ def test_several_waves_are_read_again_from_an_output_root_by_its_very_name(tmp_p
     assert [path.name for path in root.parent.iterdir()] == [ODD]
 
 
+@pytest.mark.rule("E12")
 def test_sigterm_leaves_nothing_unfinished_at_an_output_root_of_any_name(world: Path, tmp_path: Path) -> None:
     staging = tmp_path / ODD / "progress-exhaust" / ".staging"
     with export_to(f"file:{tmp_path / ODD}", world) as process:
@@ -91,6 +93,7 @@ def test_sigterm_leaves_nothing_unfinished_at_an_output_root_of_any_name(world: 
     assert [path.name for path in tmp_path.iterdir()] == [ODD]
 
 
+@pytest.mark.rule("S2", "S3", "P3")
 @pytest.mark.parametrize("umask", [0o000, pytest.param(0o077, marks=pytest.mark.long)])
 def test_modes_of_what_is_published_do_not_depend_on_the_umask(world: Path, tmp_path: Path, umask: int) -> None:
     prefix = ("sh", "-c", f'umask {umask:03o}; exec "$0" "$@"')

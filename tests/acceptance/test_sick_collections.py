@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.reference import expected_reports
-from tests.support.bad_batches import control, one_batch
+from tests.support.bad_batch_case import one_batch
+from tests.support.bad_batches import control
 from tests.support.command_line import DAY, CommandLine, Ended, manifest_below, reports_below
 from tests.support.sick_service import WAYS, SickService, says
 from tests.worlds import World, merge, write_catalogue, write_snapshot
@@ -32,6 +33,7 @@ def export(line: CommandLine, folder: Path, service: SickService, *asked: str) -
     return line.run(["export", *asked, *places, "--date", DAY, "--json"], **service.variables())
 
 
+@pytest.mark.rule("C2", "E10")
 @pytest.mark.parametrize(
     "way",
     [pytest.param(way, marks=[] if number < IN_EACH_RUN else [pytest.mark.long]) for number, way in enumerate(WAYS)],
@@ -60,6 +62,7 @@ def test_sick_collection_is_named_and_the_others_are_made(
     assert "Traceback" not in ended.err
 
 
+@pytest.mark.rule("C2")
 @pytest.mark.parametrize("status", [503, pytest.param(401, marks=pytest.mark.long)])
 def test_service_that_is_away_is_charged_to_nobody(status: int, line: CommandLine, tmp_path: Path) -> None:
     write(control(), tmp_path)
@@ -72,6 +75,7 @@ def test_service_that_is_away_is_charged_to_nobody(status: int, line: CommandLin
     assert reports_below(tmp_path / "reports") == {}
 
 
+@pytest.mark.rule("C2")
 def test_login_refused_for_trees_alone_ends_the_run(line: CommandLine, tmp_path: Path) -> None:
     write(control(), tmp_path)
     with SickService(tmp_path / "catalogue", {"do-control": says(401)}) as service:

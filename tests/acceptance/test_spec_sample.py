@@ -37,6 +37,7 @@ def cells(text: str) -> list[list[str]]:
     return list(csv.reader(io.StringIO(text, newline=""), strict=True))
 
 
+@pytest.mark.rule("T11", "R4", "R5", "R6", "R7", "R8", "R9", "R10", "R11", "R13", "R14", "R15", "R16")
 def test_every_cell_is_that_of_the_specification(line: CommandLine, tmp_path: Path) -> None:
     world = spec_sample_world()
     write_snapshot(world, tmp_path / "snapshot")
@@ -50,6 +51,7 @@ def test_every_cell_is_that_of_the_specification(line: CommandLine, tmp_path: Pa
     assert content == GOLDEN.read_bytes()
 
 
+@pytest.mark.rule("E8")
 @pytest.mark.parametrize("file_format", ["parquet", "jsonl"])
 def test_every_synthetic_world_has_the_same_batch(line: CommandLine, tmp_path: Path, file_format: str) -> None:
     places = ["--snapshot", str(tmp_path / "snapshot"), "--catalogue", str(tmp_path / "catalogue")]

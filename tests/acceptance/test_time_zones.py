@@ -68,6 +68,7 @@ def told_by(command: list[str], variables: Mapping[str, str]) -> list[str]:
     return said.stdout.splitlines()[-2:]
 
 
+@pytest.mark.rule("I2")
 def test_bytes_of_a_report_are_the_same_in_every_zone_of_the_machine(tmp_path: Path) -> None:
     world = old_world()
     write_snapshot(world, tmp_path / "snapshot")

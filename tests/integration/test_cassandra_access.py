@@ -47,6 +47,7 @@ def with_trust(node: CassandraNode, **others: Any) -> dict[str, Any]:
     } | others
 
 
+@pytest.mark.rule("D2")
 def test_names_of_keyspaces_and_tables_are_settings(
     cassandra_spark: SparkSession, kept: KeptWorld, tmp_path: Path
 ) -> None:

@@ -73,6 +73,7 @@ def alter(kept: KeptWorld, cassandra_session: Session) -> Iterator[Callable[...,
     kept.fill(cassandra_session)
 
 
+@pytest.mark.rule("D1")
 @pytest.mark.parametrize(
     ("table", "columns", "sentence"),
     [
@@ -192,6 +193,7 @@ def test_installations_may_differ_and_give_the_same_bytes(
     assert issued == [b"Issued" if user_id in WITH_AN_ENTRY else b"" for user_id in CERTIFICATES_AS_TEXT]
 
 
+@pytest.mark.rule("D2")
 def test_column_that_is_no_key_may_be_missing_and_reads_as_null(
     cassandra_spark: SparkSession, kept: KeptWorld, alter: Callable[..., None], tmp_path: Path
 ) -> None:
@@ -201,6 +203,7 @@ def test_column_that_is_no_key_may_be_missing_and_reads_as_null(
     assert differences(world, exported) == []
 
 
+@pytest.mark.rule("D2")
 @pytest.mark.parametrize("is_doctor", [False, True], ids=["export", "doctor"])
 def test_six_tables_may_be_missing_and_count_as_empty(
     cassandra_spark: SparkSession, kept: KeptWorld, alter: Callable[..., None], tmp_path: Path, *, is_doctor: bool
@@ -232,6 +235,7 @@ def test_six_tables_may_be_missing_and_count_as_empty(
     assert differences(world, exported) == []
 
 
+@pytest.mark.rule("D2")
 def test_doctor_names_absent_columns_with_what_follows(
     cassandra_spark: SparkSession, kept: KeptWorld, alter: Callable[..., None], tmp_path: Path
 ) -> None:

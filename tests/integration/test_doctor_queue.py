@@ -77,6 +77,7 @@ def forgotten(queue_database: QueueDatabase) -> Any:
         queue_database.execute(f'DROP ROLE "{row["rolname"]}"')
 
 
+@pytest.mark.rule("E7")
 def test_all_is_well_and_nothing_is_written(queue_database: QueueDatabase) -> None:
     queue_database.insert("r-1")
     before = queue_database.rows()

@@ -163,6 +163,7 @@ def assert_nobody_else_sees(rig: Rig) -> None:
     assert set(held) <= published
 
 
+@pytest.mark.rule("P1", "P3")
 @pytest.mark.parametrize(
     ("rig", "kills"),
     [
@@ -207,6 +208,7 @@ def test_what_spark_exchanges_can_be_read_by_us_where_encryption_is_off(rig: Rig
         assert_nobody_else_sees(rig)
 
 
+@pytest.mark.rule("P2")
 @long
 @pytest.mark.parametrize("rig", [True], ids=["on spark-submit"], indirect=True)
 def test_spark_that_must_write_elsewhere_is_closed_there_and_leaves_nothing(rig: Rig) -> None:

@@ -101,6 +101,7 @@ def claimed(driver: PostgresQueue, request_id: str) -> Claim:
 # --- submit ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("E4")
 def test_request_is_put_in_as_the_portal_does_it(commands: Commands, queue_database: QueueDatabase) -> None:
     ended = commands.run("submit", "--batch", "b-2", "b-1", "--channel", "c", "--tag", "of mine")
     assert (ended.returncode, ended.stderr) == (0, "")
@@ -168,6 +169,7 @@ def test_odd_texts_are_stored_as_they_are(commands: Commands, queue_database: Qu
 # --- status ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("E5")
 def test_status_of_requests_in_every_state(
     commands: Commands, queue_database: QueueDatabase, driver: PostgresQueue
 ) -> None:
@@ -208,6 +210,7 @@ def test_status_of_requests_in_every_state(
     assert (busy["alive"], busy["phase"], busy["files"]) == (False, "driver gone", 0)
 
 
+@pytest.mark.rule("E10")
 @pytest.mark.parametrize("arguments", [("status", "R2"), ("status", "R1", "--tag", "u"), ("cancel", "R2")], ids=repr)
 def test_unknown_request_is_code_1(
     commands: Commands, queue_database: QueueDatabase, arguments: tuple[str, ...]
@@ -225,6 +228,7 @@ def test_unknown_request_is_code_1(
 # --- cancel ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("E6")
 def test_request_is_taken_back_once(commands: Commands, queue_database: QueueDatabase) -> None:
     queue_database.insert("R1")
     queue_database.insert("R2")
@@ -256,6 +260,7 @@ def test_request_that_a_driver_is_at_work_on_is_taken_back(
 # --- what holds for all ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("Q2")
 def test_commands_work_on_the_oldest_shape_of_the_table(postgres: PostgresServer, tmp_path: Path) -> None:
     with QueueDatabase.make(postgres, OLD) as database:
         commands = Commands(database, tmp_path)

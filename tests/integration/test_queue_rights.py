@@ -149,6 +149,7 @@ def test_rights_on_the_whole_table_count_too(queue_database: QueueDatabase, role
         assert all(granted(queue.rights()).values())
 
 
+@pytest.mark.rule("Q1")
 def test_rows_of_other_jobs_are_never_touched(queue_database: QueueDatabase) -> None:
     others = ["response-exhaust", "userinfo-exhaust", "Progress-Exhaust", "progress-exhaust ", "", None]
     for number, job_id in enumerate(others):
@@ -179,6 +180,7 @@ def test_rows_of_other_jobs_are_never_touched(queue_database: QueueDatabase) -> 
     assert queue_database.rows(where) == before
 
 
+@pytest.mark.rule("Q1")
 def test_row_that_becomes_another_jobs_is_not_written(queue_database: QueueDatabase) -> None:
     queue_database.insert()
     with driver(queue_database) as queue:
@@ -190,6 +192,7 @@ def test_row_that_becomes_another_jobs_is_not_written(queue_database: QueueDatab
     assert queue_database.rows() == before
 
 
+@pytest.mark.rule("Q2")
 def test_statements_touch_no_other_table_and_change_no_schema(queue_database: QueueDatabase) -> None:
     catalogue = "SELECT relname, relkind, relnatts FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1"
     before = queue_database.execute(catalogue)

@@ -35,6 +35,7 @@ def statements_of(database: QueueDatabase) -> Iterator[Callable[[], str]]:
     yield statements
 
 
+@pytest.mark.rule("Q27")
 @pytest.mark.parametrize("name", SHAPES)
 def test_words_and_numbers_fit_the_columns(postgres: PostgresServer, name: str) -> None:
     shape = SHAPES[name]
@@ -52,6 +53,7 @@ def test_words_and_numbers_fit_the_columns(postgres: PostgresServer, name: str) 
         assert LONG.startswith(f"{cut} "), "cut at a word"
 
 
+@pytest.mark.rule("Q27")
 @pytest.mark.parametrize("width", [1, 3, 5, 40])
 def test_narrow_column_takes_what_it_can(postgres: PostgresServer, width: int) -> None:
     narrow = Shape(
@@ -123,6 +125,7 @@ def test_request_that_the_table_can_not_hold_is_refused(queue_database: QueueDat
         assert queue.due() == []
 
 
+@pytest.mark.rule("Q2")
 def test_times_are_written_in_utc_whatever_the_zones(queue_database: QueueDatabase) -> None:
     queue_database.set_default("timezone", "Asia/Kolkata")
     queue_database.set_default("datestyle", "SQL, DMY")

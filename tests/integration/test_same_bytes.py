@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from cassandra.cluster import Session
 from pyspark.sql import SparkSession
 
@@ -17,6 +18,7 @@ SEEDS = range(300, 310)
 GOLDEN = Path(__file__).parents[1] / "golden" / "spec_sample.csv"
 
 
+@pytest.mark.rule("S1")
 def test_files_from_cassandra_equal_those_from_a_snapshot_and_the_reference(
     cassandra_spark: SparkSession, cassandra_node: CassandraNode, cassandra_session: Session, tmp_path: Path
 ) -> None:

@@ -183,6 +183,7 @@ def rig(line: CommandLine, folder: Path, postgres: PostgresServer, tmp_path: Pat
             yield rig
 
 
+@pytest.mark.rule("Q4")
 @pytest.mark.parametrize(
     "way",
     [pytest.param(name, marks=[] if number < 3 else [pytest.mark.long]) for number, name in enumerate(WAYS)],
@@ -215,6 +216,7 @@ def test_healthy_request_is_made_beside_a_sick_one_which_ends_after_its_tries(ri
     assert list((rig.output / "progress-exhaust" / ".staging").iterdir()) == []
 
 
+@pytest.mark.rule("Q5")
 def test_row_that_somebody_else_has_locked_is_passed_over_and_made_when_it_is_free(rig: Rig) -> None:
     rig.put_in("locked", 0, batchId="b-000")
     rig.put_in("well", 1, batchId="b-001")

@@ -14,6 +14,7 @@ IN_EVERY_RUN = [range(0, 12), range(12, 20)]
 IN_LONG_RUNS = [range(first, first + 30) for first in range(20, 200, 30)]
 
 
+@pytest.mark.rule("R1", "R2")
 @pytest.mark.parametrize(
     "seeds",
     [*IN_EVERY_RUN, *(pytest.param(seeds, marks=pytest.mark.long) for seeds in IN_LONG_RUNS)],

@@ -106,6 +106,7 @@ def test_null_is_an_empty_cell_that_needs_no_guard(spark: SparkSession) -> None:
     assert tuple(row) == (None, False, "", "")
 
 
+@pytest.mark.rule("S1")
 def test_three_readers_read_what_spark_wrote(
     spark: SparkSession, frame: DataFrame, texts: list[str], tmp_path: Path
 ) -> None:

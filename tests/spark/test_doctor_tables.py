@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from pyspark.sql import SparkSession
 
 from progress_exhaust.commands.checks import State
@@ -29,6 +30,7 @@ def in_parquet(spark: SparkSession, folder: Path, name: str, query: str) -> None
     spark.sql(query).write.mode("append").parquet(f"file://{folder}/snapshot/{name}")
 
 
+@pytest.mark.rule("D2")
 def test_tables_that_are_missing_are_named_with_what_follows(spark: SparkSession, tmp_path: Path) -> None:
     settings = sample_settings(tmp_path)
     told = tables_told(spark, settings, SnapshotTables(spark, settings))

@@ -149,6 +149,7 @@ def test_odd_value_in_any_column_breaks_nothing_and_shows_as_the_reference_says(
     assert len(exported.outcome.made) > 250
 
 
+@pytest.mark.rule("R20")
 @pytest.mark.parametrize("value", [None, "", " ", LONG], ids=["null", "empty", "blank", "long"])
 @pytest.mark.long
 def test_odd_custodian_organisation_is_no_ones_root(spark: SparkSession, tmp_path: Path, value: str | None) -> None:

@@ -58,6 +58,7 @@ def small(
     return made(spark, SMALL, tmp_path_factory.mktemp("small"))
 
 
+@pytest.mark.rule("E8")
 def test_sizes_are_those_asked_for_and_the_sample_batch_on_top(small: tuple[Rows, dict[str, int], Any]) -> None:
     rows, counted, layouts = small
     assert {name: len(table) for name, table in rows.items()} == counted

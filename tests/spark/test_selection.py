@@ -123,6 +123,7 @@ def refused(selection: Selection) -> dict[str, Reason]:
     return {refusal.subject: refusal.reason for refusal in selection.not_made}
 
 
+@pytest.mark.rule("E1")
 def test_everything_is_every_batch_with_a_whole_key_in_order_of_code_points(asker: Asker) -> None:
     selection = asker.select(everything=True)
 
@@ -147,6 +148,7 @@ def test_each_tree_is_fetched_once(asker: Asker) -> None:
     assert len(asker.catalogue.trees) == len(set(asker.catalogue.trees))
 
 
+@pytest.mark.rule("E1")
 def test_named_batches_are_found_once_each_and_missing_ones_are_named(asker: Asker) -> None:
     selection = asker.select("b-3", "b-1", "b-3", "b-4", "B-2")
 
@@ -155,6 +157,7 @@ def test_named_batches_are_found_once_each_and_missing_ones_are_named(asker: Ask
     assert sorted(asker.catalogue.trees) == ["do_1", "do_2"]
 
 
+@pytest.mark.rule("E1")
 def test_collections_mean_all_their_batches(asker: Asker) -> None:
     selection = asker.select(collections=("do_2", "do_empty"))
 
@@ -163,6 +166,7 @@ def test_collections_mean_all_their_batches(asker: Asker) -> None:
     assert asker.catalogue.trees == ["do_2"]
 
 
+@pytest.mark.rule("E1")
 def test_collection_narrows_batches_and_tells_twins_apart(asker: Asker) -> None:
     selection = asker.select("twin", "b-3", collections=("do_1",))
 
@@ -178,6 +182,7 @@ def test_batch_under_two_collections_says_what_to_do(asker: Asker) -> None:
     assert "it stands under 2 collections (do_1, do_2); name one with --collection" in str(refusal)
 
 
+@pytest.mark.rule("M4")
 def test_unsafe_ids_are_refused_before_anybody_is_asked(asker: Asker, tmp_path: Path) -> None:
     batches, collections = UNSAFE_IDS[::2], UNSAFE_IDS[1::2]
     selection = asker.select(*batches, collections=collections)
@@ -187,6 +192,7 @@ def test_unsafe_ids_are_refused_before_anybody_is_asked(asker: Asker, tmp_path: 
     assert asker.catalogue.trees == []
 
 
+@pytest.mark.rule("Q11")
 def test_unsafe_id_does_not_keep_the_others_from_being_made(asker: Asker) -> None:
     selection = asker.select("../b-1", "b-1")
 
@@ -210,11 +216,13 @@ def test_refusals_show_an_id_in_one_short_line_of_plain_characters(asker: Asker)
         assert len(str(refusal)) < 700
 
 
+@pytest.mark.rule("S3")
 @pytest.mark.parametrize("identifier", UNSAFE_IDS, ids=ascii)
 def test_id_that_could_leave_its_folder_or_be_misread_is_unsafe(identifier: str) -> None:
     assert not is_safe_id(identifier)
 
 
+@pytest.mark.rule("S3")
 @pytest.mark.parametrize("identifier", ["0", "do_1130934466492252161819", "b.1", "B_2-c", "x" * 100, "CON"])
 def test_plain_id_is_safe(identifier: str) -> None:
     assert is_safe_id(identifier)

@@ -48,6 +48,7 @@ def files_below(folder: Path) -> list[str]:
 # Publishing.
 
 
+@pytest.mark.rule("S2")
 def test_published_file_is_whole_readable_by_the_group_and_alone(store: Store, tmp_path: Path) -> None:
     store.publish(staged(store, "header\nrow\n"), PLACE)
 
@@ -56,6 +57,7 @@ def test_published_file_is_whole_readable_by_the_group_and_alone(store: Store, t
     assert files_below(tmp_path) == [PLACE]
 
 
+@pytest.mark.rule("S4")
 def test_published_file_replaces_an_older_one_whole(store: Store, tmp_path: Path) -> None:
     store.publish(staged(store, "an older and longer file\n"), PLACE)
     store.publish(staged(store, "new\n"), PLACE)
@@ -75,6 +77,7 @@ def test_file_that_spark_wrote_is_published_alone(store: Store, spark: SparkSess
     assert [path.name for path in (tmp_path / PLACE).parent.iterdir() if path.is_file()] == [Path(PLACE).name]
 
 
+@pytest.mark.rule("S5")
 def test_directory_in_the_files_place_is_an_error_and_stays(store: Store, tmp_path: Path) -> None:
     (tmp_path / PLACE).mkdir(parents=True)
     (tmp_path / PLACE / "kept").write_text("kept", encoding="utf-8")
@@ -111,6 +114,7 @@ def test_place_below_a_file_is_an_error_that_names_it(store: Store, tmp_path: Pa
     assert (tmp_path / "reports").read_text(encoding="utf-8") == "in the way"
 
 
+@pytest.mark.rule("S5")
 @pytest.mark.parametrize("target", ["kept", "gone"])
 def test_link_in_the_files_place_is_replaced_and_never_written_through(
     store: Store, tmp_path: Path, target: str
@@ -127,6 +131,7 @@ def test_link_in_the_files_place_is_replaced_and_never_written_through(
     assert not (tmp_path / "gone").exists()
 
 
+@pytest.mark.rule("S5")
 @pytest.mark.parametrize("link", ["progress-exhaust", "progress-exhaust/.staging", "progress-exhaust/r-1"])
 def test_link_in_the_place_of_a_folder_of_ours_is_refused(store: Store, tmp_path: Path, link: str) -> None:
     (tmp_path / "outside" / ".staging").mkdir(parents=True)
@@ -151,6 +156,7 @@ def test_link_in_the_place_of_a_folder_of_ours_is_refused(store: Store, tmp_path
     assert (tmp_path / "staged").exists()
 
 
+@pytest.mark.rule("S3")
 def test_folders_made_are_open_to_the_group_and_those_that_were_there_stay(store: Store, tmp_path: Path) -> None:
     (tmp_path / "progress-exhaust").mkdir()
     (tmp_path / "progress-exhaust").chmod(0o2775)

@@ -132,6 +132,7 @@ UNREADABLE = [
 ]
 
 
+@pytest.mark.rule("R19", "N1")
 def test_scores_count_and_show_as_worked_out_by_hand(spark: SparkSession) -> None:
     frame = spark.createDataFrame([(number, row[0]) for number, row in enumerate(SCORES)], NUMBERS)
     counts = is_usable_score(F.col("score"))
@@ -143,6 +144,7 @@ def test_scores_count_and_show_as_worked_out_by_hand(spark: SparkSession) -> Non
     assert repr(got) == repr(SCORES)  # by text, since NaN equals nothing
 
 
+@pytest.mark.rule("R17")
 def test_percents_are_rounded_half_up_and_at_most_hundred(spark: SparkSession) -> None:
     values = [(number, None if row[0] is None else float(row[0]), row[1]) for number, row in enumerate(PERCENTS)]
     frame = spark.createDataFrame(values, COUNTS)
@@ -152,6 +154,7 @@ def test_percents_are_rounded_half_up_and_at_most_hundred(spark: SparkSession) -
     assert [(*given[:2], row[1]) for given, row in zip(PERCENTS, rows, strict=True)] == PERCENTS
 
 
+@pytest.mark.rule("I1")
 @pytest.mark.parametrize(
     ("zone", "texts"),
     [
@@ -184,6 +187,7 @@ def test_instants_show_in_the_zone_of_the_report_with_milliseconds_cut(
     assert [row[1] for row in rows] == [*texts, None]
 
 
+@pytest.mark.rule("I2")
 @pytest.mark.parametrize(
     ("zone", "shown"),
     [
@@ -215,6 +219,7 @@ def test_instants_show_only_in_the_years_that_a_date_can_have(
     assert tuple(not row[2] for row in rows) == shown
 
 
+@pytest.mark.rule("I1")
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/New_York"])
 def test_legacy_date_is_read_only_as_exactly_its_pattern(spark: SparkSession, zone: str) -> None:
     spark.conf.set("spark.sql.session.timeZone", zone)
@@ -249,6 +254,7 @@ LOCATION_TEXTS: dict[str, list[str] | None] = {
 }
 
 
+@pytest.mark.rule("R22")
 def test_ids_of_a_location_text_are_those_of_its_elements_and_texts_only(spark: SparkSession) -> None:
     rows = spark.createDataFrame([(text,) for text in LOCATION_TEXTS], "text string")
     found = rows.select("text", ids_of_json(F.col("text")).alias("ids")).collect()

@@ -177,6 +177,7 @@ def test_waves_hold_whole_batches_in_order_and_at_most_so_many_learners() -> Non
 # That a fault stays with its batch.
 
 
+@pytest.mark.rule("E13")
 @pytest.mark.parametrize(
     ("table", "batch_column", "column"),
     [
@@ -220,6 +221,7 @@ def test_wave_that_fails_while_the_tables_do_not_answer_is_not_halved(spark: Spa
     assert list(tmp_path.glob("reports/progress-exhaust/*.csv")) == []
 
 
+@pytest.mark.rule("S4")
 def test_batch_whose_learners_change_while_they_are_read_is_not_published(spark: SparkSession, tmp_path: Path) -> None:
     world = batches_world(4, 2, learners=3)
     write_world(world, tmp_path)
@@ -242,6 +244,7 @@ def test_batch_whose_learners_change_while_they_are_read_is_not_published(spark:
     assert exported.names() == delivered({"b-000", "b-001", "b-003"})
 
 
+@pytest.mark.rule("S4")
 @pytest.mark.parametrize("lost", ["part=2.000000", ""], ids=["of one report", "of the whole wave"])
 def test_staged_parts_that_vanish_are_the_fault_of_the_output_place(
     spark: SparkSession, tmp_path: Path, lost: str

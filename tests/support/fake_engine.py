@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -195,6 +195,7 @@ class Rig:
         make_queue: makes a driver's queue on the table.
         make_store: makes the store.
         settings: of sections.
+        day: the day of the runs.
     """
 
     folder: Path
@@ -210,6 +211,7 @@ class Rig:
     jvm: JvmEnd = JvmEnd.ALIVE
     pause: RetryPause | None = None
     keep_broken: bool = False
+    day: date = DAY
 
     def __post_init__(self) -> None:
         self.batches = {f"b-{number}": f"do_{number}" for number in range(self.size)}
@@ -245,7 +247,7 @@ class Rig:
 
         run = Run(
             f"20200825T060000Z-{next(_run_numbers):06x}",
-            DAY,
+            self.day,
             lambda: datetime.now(UTC),
             listen,
             lambda settle_s: self.jvm,

@@ -54,6 +54,7 @@ def reasons(outcomes: dict[str, Layout | SkippedReport]) -> dict[str, Reason | N
     return {key: outcome.reason if isinstance(outcome, SkippedReport) else None for key, outcome in outcomes.items()}
 
 
+@pytest.mark.rule("C1")
 def test_each_collection_gets_its_layout_or_its_reason_in_the_order_asked(catalogue: Catalogue, tmp_path: Path) -> None:
     leaf = {"identifier": "l", "mimeType": "video/mp4"}
     store_tree(tmp_path, "do_live", name="Live", channel="ch", status="Live", children=[leaf])
@@ -110,6 +111,7 @@ def test_states_tell_absent_from_asked_for(catalogue: Catalogue, tmp_path: Path)
     assert catalogue.states([]) == {}
 
 
+@pytest.mark.rule("C1")
 def test_tree_is_the_root_as_it_is_stored(catalogue: Catalogue, tmp_path: Path) -> None:
     store_tree(tmp_path, "do_1", name="Ä \ud83d", children=[{"identifier": 7}])
     assert catalogue.tree("do_1") == {"identifier": "do_1", "name": "Ä \ud83d", "children": [{"identifier": 7}]}
@@ -208,6 +210,7 @@ def test_search_without_a_hit_finds_nothing(catalogue: Catalogue, tmp_path: Path
     assert found_ids(catalogue, channel="none") == []
 
 
+@pytest.mark.rule("Q12")
 @pytest.mark.parametrize(
     ("filters", "ids"),
     [
@@ -241,6 +244,7 @@ def test_search_filters_by_fields_of_the_root(
     assert found_ids(catalogue, **filters) == ids
 
 
+@pytest.mark.rule("Q12")
 @pytest.mark.parametrize(
     "request_",
     [
@@ -265,6 +269,7 @@ def test_search_that_filters_nothing_or_is_not_understood_is_the_requesters_faul
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
+@pytest.mark.rule("Q12")
 @pytest.mark.parametrize("limit", [-1, 0, 1, 10**9, "x", None])
 def test_limit_offset_fields_and_order_of_the_requester_are_ignored(
     catalogue: Catalogue, tmp_path: Path, limit: object

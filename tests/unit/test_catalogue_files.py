@@ -84,6 +84,7 @@ def test_unsafe_ids_are_absent_without_touching_the_file_system(
     assert caught.value.reason is Reason.UNKNOWN_COLLECTION
 
 
+@pytest.mark.rule("C4")
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
@@ -145,6 +146,7 @@ def test_root_with_another_id_is_a_bad_tree(tmp_path: Path) -> None:
     assert outcome.reason is Reason.BAD_TREE
 
 
+@pytest.mark.rule("T6")
 def test_size_cap_is_inclusive(tmp_path: Path) -> None:
     body = json.dumps(answer("do_1")).encode()
     store(tmp_path, "do_1.json", body)
@@ -176,6 +178,7 @@ UNREADABLE: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
+@pytest.mark.rule("C2")
 @pytest.mark.parametrize(("make", "words"), UNREADABLE.values(), ids=UNREADABLE)
 def test_file_that_can_not_be_read_costs_its_collection_alone(
     tmp_path: Path, make: Callable[[Path], object], words: str
@@ -193,6 +196,7 @@ def test_file_that_can_not_be_read_costs_its_collection_alone(
     )
 
 
+@pytest.mark.rule("Q13")
 @pytest.mark.parametrize(("make", "words"), UNREADABLE.values(), ids=UNREADABLE)
 def test_file_that_can_not_be_read_fails_a_search(tmp_path: Path, make: Callable[[Path], object], words: str) -> None:
     make(tmp_path / "do_1.json")
@@ -209,6 +213,7 @@ def test_link_to_nothing_is_no_file(tmp_path: Path) -> None:
     assert reason_of(tmp_path) is Reason.UNKNOWN_COLLECTION
 
 
+@pytest.mark.rule("C2")
 def test_folder_that_goes_away_is_charged_to_no_collection(tmp_path: Path) -> None:
     folder = tmp_path / "catalogue"
     folder.mkdir()
@@ -276,6 +281,7 @@ def test_true_is_not_the_number_one(tmp_path: Path) -> None:
     assert found == [Found("do_1", CollectionState.LIVE)]
 
 
+@pytest.mark.rule("Q12")
 def test_search_of_more_than_10000_hits_is_refused(tmp_path: Path) -> None:
     for number in range(10_000):
         store(tmp_path, f"do_{number}.json", answer(f"do_{number}", channel="a"))

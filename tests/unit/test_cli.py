@@ -65,6 +65,7 @@ def test_help_comes_at_once() -> None:
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < START_UP_S
 
 
+@pytest.mark.rule("E11")
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -146,6 +147,7 @@ def test_wrong_usage_is_one_sentence_and_code_2(arguments: str, sentence: str) -
     assert told(answer) == [sentence]
 
 
+@pytest.mark.rule("E11", "E13")
 def test_wrong_settings_are_told_all_at_once_and_code_2() -> None:
     answer = ask("doctor", PROGRESS_EXHAUST__REPORT__TIME_ZONE="Mars", PROGRESS_EXHAUST__CATALOGUE__TRIES="0")
     assert (answer.returncode, answer.stdout) == (2, "")

@@ -24,6 +24,7 @@ def first_character_that_counts(line: str) -> str:
     return line.lstrip(BLANK_OR_INVISIBLE)[:1]
 
 
+@pytest.mark.rule("N3")
 @given(texts)
 def test_no_line_of_a_guarded_cell_starts_with_a_trigger(text: str) -> None:
     for line in re.split("[\r\n]", guarded_text(text)):
@@ -42,11 +43,13 @@ def test_guarding_twice_is_guarding_once(text: str) -> None:
     assert guarded_text(guarded_text(text)) == guarded_text(text)
 
 
+@pytest.mark.rule("N3")
 @given(harmless_texts)
 def test_text_without_a_trigger_is_not_changed(text: str) -> None:
     assert guarded_text(text) == text
 
 
+@pytest.mark.rule("S1")
 @given(st.lists(texts.filter(bool), min_size=1))
 def test_cells_come_back_from_a_csv_reader_as_they_went_in(cells: list[str]) -> None:
     guarded = [guarded_text(cell) for cell in cells]
@@ -54,11 +57,13 @@ def test_cells_come_back_from_a_csv_reader_as_they_went_in(cells: list[str]) -> 
     assert list(csv.reader(io.StringIO(line_text(guarded) + "\n", newline=""), strict=True)) == [guarded]
 
 
+@pytest.mark.rule("S1")
 @given(texts)
 def test_cell_is_quoted_if_and_only_if_it_must_be(text: str) -> None:
     assert cell_text(text).startswith('"') == any(character in text for character in ',"\r\n')
 
 
+@pytest.mark.rule("N3")
 @pytest.mark.parametrize(
     ("text", "guarded"),
     [
@@ -83,6 +88,7 @@ def test_guard_goes_in_front_of_the_line_that_would_run(text: str, guarded: str)
     assert guarded_text(text) == guarded
 
 
+@pytest.mark.rule("N2")
 @pytest.mark.parametrize(
     ("text", "replaced", "counts"),
     [

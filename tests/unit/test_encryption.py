@@ -16,6 +16,7 @@ AGREED = {AUTHENTICATE: "true"}
 STANDALONE = "spark://one:7077,two:7077"
 
 
+@pytest.mark.rule("P5")
 @pytest.mark.parametrize(
     ("choice", "master", "configuration", "is_on"),
     [
@@ -56,6 +57,7 @@ def test_encryption_is_on_where_a_secret_is_known_to_all(
     assert encryption_of(choice, running).is_on is is_on
 
 
+@pytest.mark.rule("P5")
 def test_encryption_that_is_asked_for_and_can_not_be_is_a_fault_of_the_settings() -> None:
     with pytest.raises(SettingsError) as caught:
         encryption_of("on", {"spark.master": STANDALONE})

@@ -55,6 +55,7 @@ def with_path(path: str) -> Entry:
     return replace(ENTRY, file_path=path)
 
 
+@pytest.mark.rule("Q29")
 def test_text_has_the_keys_others_read_and_our_own() -> None:
     text = to_text([ENTRY])
     assert json.loads(text) == [JSON_OF_ENTRY]
@@ -100,6 +101,7 @@ def test_text_without_entries_has_none(text: str | None) -> None:
     assert entries_of(text) == []
 
 
+@pytest.mark.rule("Q30")
 @pytest.mark.parametrize(
     "change",
     [
@@ -208,6 +210,7 @@ def test_10000_entries_are_read() -> None:
     assert len(entries_of(to_text(entries))) == 10_000
 
 
+@pytest.mark.rule("Q30")
 @pytest.mark.parametrize(
     ("entry", "is_reusable"),
     [

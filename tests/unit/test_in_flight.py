@@ -51,6 +51,7 @@ def test_one_at_a_time_goes_over_its_part_and_the_others_wait() -> None:
         assert two.has_taken(1)
 
 
+@pytest.mark.rule("C3")
 def test_who_waits_goes_on_when_another_has_given_back() -> None:
     in_flight = BytesInFlight(4, 4)
     with in_flight.share() as one, in_flight.share() as two:
@@ -62,6 +63,7 @@ def test_who_waits_goes_on_when_another_has_given_back() -> None:
         assert two.held == 3
 
 
+@pytest.mark.rule("C3")
 @pytest.mark.parametrize(("most", "largest"), [(100, 30), (30, 30), (10, 30), (1000, 30)])
 def test_any_number_of_threads_end_and_hold_no_more_than_the_bound(most: int, largest: int) -> None:
     in_flight = BytesInFlight(most, largest)
@@ -146,6 +148,7 @@ def wide_tree(identifier: str) -> dict[str, object]:
     return {"identifier": identifier, "children": children}
 
 
+@pytest.mark.rule("C3")
 @pytest.mark.parametrize("kind", ["files", "http"])
 def test_memory_of_many_trees_at_once_is_bounded(kind: str, tmp_path: Path) -> None:
     ids = [f"do_{number}" for number in range(12)]

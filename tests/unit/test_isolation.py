@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from pathlib import Path
-from random import Random
 
 import pytest
 from hypothesis import given
@@ -13,31 +11,16 @@ from hypothesis import strategies as st
 
 from progress_exhaust.errors import CatalogueError, OutputError, QueueError
 from progress_exhaust.job_requests.memory import MemoryQueue
-from progress_exhaust.job_requests.model import CANCELLED, Claim, Closing, RequestKey, Status
-from progress_exhaust.job_requests.quotas import RetryPause
-from progress_exhaust.jvm_end import JvmEnd
+from progress_exhaust.job_requests.model import Claim, Closing, RequestKey, Status
 from progress_exhaust.output.stores.local import LocalStore
 from tests.support.fake_engine import Rig, content_of
-from tests.support.request_runs import PUT_IN_AT, put_in_anew, request
+from tests.support.request_runs import PUT_IN_AT, put_in_anew
+from tests.support.sick_requests import folder_of, put_in, search
 
 TRIES = 3
 
 
-def put_in(rig: Rig, request_id: str, *batch_ids: str, minutes: int = 0, **data: object) -> None:
-    asked = data or {"batchFilter": list(batch_ids)}
-    queue = MemoryQueue(rig.table, rig.settings.requests, now=lambda: PUT_IN_AT)
-    queue.submit(request(request_id, minutes=minutes, **asked))
-
-
-def search(name: str) -> dict[str, object]:
-    return {"request": {"filters": {"name": name}}}
-
-
-def folder_of(rig: Rig, request_id: str) -> Path:
-    return rig.folder / "progress-exhaust" / request_id
-
-
-# --- ways to be sick: each makes the request r-sick, which asks for b-0, and spoils it --------------------------------
+# Ways to be sick: each makes the request r-sick, which asks for b-0, and spoils it.
 
 
 def sick_tree(rig: Rig) -> str:
@@ -94,6 +77,7 @@ WAYS: list[Callable[[Rig], str]] = [
 ]
 
 
+@pytest.mark.rule("Q4", "Q13", "Q22", "Q26")
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 def test_sick_request_costs_only_itself_and_ends_after_its_tries(way: Callable[[Rig], str], tmp_path: Path) -> None:
     rig = Rig(tmp_path / "out")
@@ -153,6 +137,7 @@ def test_batches_that_can_be_made_are_out_from_the_first_try_on_and_the_others_n
     assert next(folder_of(rig, "r-1").glob("b-1_*.csv")).stat().st_mtime_ns == made_at
 
 
+@pytest.mark.rule("Q22")
 def test_request_gets_well_within_its_tries(tmp_path: Path) -> None:
     rig = Rig(tmp_path / "out")
     put_in(rig, "r-1", "b-0")
@@ -164,6 +149,7 @@ def test_request_gets_well_within_its_tries(tmp_path: Path) -> None:
     assert (row.status, row.iteration, row.err_message) == (Status.SUCCESS, 1, None)
 
 
+@pytest.mark.rule("Q6")
 def test_request_put_in_anew_has_all_its_tries(tmp_path: Path) -> None:
     rig = Rig(tmp_path / "out")
     put_in(rig, "r-1", "b-0")
@@ -176,6 +162,7 @@ def test_request_put_in_anew_has_all_its_tries(tmp_path: Path) -> None:
     assert (rig.row("r-1").status, rig.row("r-1").iteration) == (Status.SUBMITTED, 1)
 
 
+@pytest.mark.rule("Q4")
 def test_service_that_is_down_is_charged_to_nobody_and_ends_the_run(tmp_path: Path) -> None:
     rig = Rig(tmp_path / "out")
     for number in range(3):
@@ -190,6 +177,7 @@ def test_service_that_is_down_is_charged_to_nobody_and_ends_the_run(tmp_path: Pa
     assert rig.table.owners == {}
 
 
+@pytest.mark.rule("Q4")
 def test_output_place_that_fails_is_charged_to_nobody(tmp_path: Path) -> None:
     class Full(LocalStore):
         is_full = False
@@ -245,196 +233,6 @@ def test_files_that_are_out_stay_listed_where_a_later_run_fails_before_it_knows_
     with pytest.raises(CatalogueError):
         rig.run(tell=go_down)
     assert (rig.row("r-1").urls, rig.row("r-1").processed) == (listed, processed)
-
-
-# --- the JVM ----------------------------------------------------------------------------------------------------------
-
-
-def lose_jvm(rig: Rig, end: JvmEnd) -> None:
-    rig.jvm, rig.keep_broken = end, True
-    rig.breaking["b-0"] = ConnectionError("the gateway is gone")
-    with pytest.raises(Exception, match="JVM of the Spark driver is gone"):
-        rig.run()
-
-
-def test_killed_jvm_is_charged_to_nobody_twice_a_submission(tmp_path: Path) -> None:
-    rig = Rig(tmp_path / "out")
-    put_in(rig, "r-1", "b-0")
-    row = rig.row("r-1")
-    seen = []
-    for _ in range(4):
-        lose_jvm(rig, JvmEnd.KILLED)
-        seen.append((row.status, row.iteration))
-    assert seen == [(Status.SUBMITTED, number) for number in (0, 0, 1, 2)]
-    lose_jvm(rig, JvmEnd.KILLED)
-    assert (row.status, row.err_message) == (
-        Status.FAILED,
-        "Given up after 3 tries: the JVM of its driver came to an end",
-    )
-    put_in_anew(rig.table, "r-1", PUT_IN_AT.replace(year=2021))
-    lose_jvm(rig, JvmEnd.KILLED)
-    assert (row.status, row.iteration) == (Status.SUBMITTED, 0)
-
-
-def test_lost_jvm_is_charged_to_all_that_were_at_work_and_each_is_then_tried_alone(tmp_path: Path) -> None:
-    rig = Rig(tmp_path / "out")
-    for number in range(3):
-        put_in(rig, f"r-{number}", f"b-{number}", minutes=number)
-    rig.before_publishing = lambda report: wait_for_breaking.wait(1)
-    wait_for_breaking = threading.Event()
-    lose_jvm(rig, JvmEnd.LOST)
-    charged = {key.request_id for key, row in rig.table.rows.items() if row.iteration}
-    assert "r-0" in charged
-    rig.jvm, rig.keep_broken, rig.breaking = JvmEnd.ALIVE, False, {}
-    rig.events.clear()
-    rig.run()
-    assert {row.status for row in rig.table.rows.values()} == {Status.SUCCESS}
-    rounds = [event.sentence for event in rig.events if event.sentence.startswith("finding what")]
-    assert rounds.count("finding what 1 request means") >= len(charged)
-
-
-def test_stopped_jvm_is_charged_to_nobody(tmp_path: Path) -> None:
-    rig = Rig(tmp_path / "out")
-    put_in(rig, "r-1", "b-0")
-    lose_jvm(rig, JvmEnd.STOPPED) if False else None
-    rig.jvm, rig.keep_broken = JvmEnd.STOPPED, True
-    rig.breaking["b-0"] = ConnectionError("the gateway is gone")
-    with pytest.raises(ConnectionError):
-        rig.run()
-    assert (rig.row("r-1").status, rig.row("r-1").iteration) == (Status.SUBMITTED, 0)
-
-
-# --- watching, searches, locks ----------------------------------------------------------------------------------------
-
-
-def test_watching_driver_leaves_a_sick_request_alone_for_a_while(tmp_path: Path) -> None:
-    now = [0.0]
-    rig = Rig(tmp_path / "out", pause=RetryPause(600.0, lambda: now[0]))
-    put_in(rig, "r-sick", "b-0")
-    rig.catalogue.without_tree.add("do_0")
-    iterations = []
-    for at in (0.0, 60.0, 599.0, 600.0, 660.0, 1200.0):
-        now[0] = at
-        put_in(rig, f"r-{at}", "b-1", minutes=1)
-        rig.run()
-        assert rig.row(f"r-{at}").status == Status.SUCCESS
-        iterations.append(rig.row("r-sick").iteration)
-    assert iterations == [1, 1, 1, 2, 2, 3]
-
-
-def test_request_that_searches_is_not_searched_anew_by_a_later_run(tmp_path: Path) -> None:
-    rig = Rig(tmp_path / "out", size=3, sections={"requests": {"bytes_per_channel": 1}})
-    for tree in rig.catalogue.trees.values():
-        tree["name"] = "same"
-    put_in(rig, "r-1", searchFilter=search("same"))
-    runs = 0
-    while rig.row("r-1").status != Status.SUCCESS:
-        rig.run()
-        runs += 1
-        assert runs < 5
-    assert runs > 1
-    assert rig.catalogue.searches == 1
-    assert len(rig.row("r-1").urls or ()) == 3
-
-
-def test_search_may_take_its_channel_over_the_limit_once_a_run_and_has_a_limit_of_its_own(tmp_path: Path) -> None:
-    limits = {"reports_per_channel": 2, "reports_per_request": 1, "reports_per_search": 3}
-    rig = Rig(tmp_path / "out", size=7, sections={"requests": limits})
-    for number, name in enumerate(("a", "a", "a", "b", "b", "b", "b")):
-        rig.catalogue.trees[f"do_{number}"]["name"] = name
-    put_in(rig, "r-a", searchFilter=search("a"))
-    put_in(rig, "r-b", searchFilter=search("b"), minutes=1)
-    put_in(rig, "r-c", searchFilter=search("a"), minutes=2)
-    rig.run()
-    assert (rig.row("r-a").status, len(rig.row("r-a").urls or ())) == (Status.SUCCESS, 3)
-    assert rig.row("r-b").err_message == "Number of batches in request exceeded. It should be within 3"
-    assert rig.row("r-c").status == Status.SUBMITTED
-    rig.run()
-    assert rig.row("r-c").status == Status.SUCCESS
-
-
-# --- settled once -----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_request_that_is_cancelled_taken_over_or_put_in_anew_meanwhile_has_one_outcome(
-    tmp_path: Path, seed: int
-) -> None:
-    """Eight threads publish; what happens to the row, and when, is drawn."""
-    random = Random(seed)
-    what = ("cancel", "take over", "put in anew", "ask for something else")[seed % 4]
-    moment = random.randint(0, 40)
-    looks = [0]
-    guard = threading.Lock()
-
-    class Interrupted(MemoryQueue):
-        """A queue to whose row something happens at the drawn look, straight before or after it."""
-
-        def is_ours(self, claim: Claim) -> bool:
-            self._happen(before=True)
-            answer = super().is_ours(claim)
-            self._happen(before=False)
-            return answer
-
-        def close(self, claim: Claim, closing: Closing) -> bool:
-            self._happen(before=True)
-            return super().close(claim, closing)
-
-        def _happen(self, *, before: bool) -> None:
-            with guard:
-                looks[0] += 1
-                is_it = looks[0] == moment
-            if is_it:
-                happen()
-
-    rig = Rig(tmp_path / "out", size=16)
-    put_in(rig, "r-1", *(f"b-{number}" for number in range(16)))
-    put_in(rig, "r-2", "b-1", minutes=1)
-    happened = []
-    taker = MemoryQueue(rig.table, rig.settings.requests, now=lambda: PUT_IN_AT)
-
-    def happen() -> None:
-        row = rig.row("r-1")
-        happened.append(row.status)
-        if row.status != Status.PROCESSING:
-            return
-        if what == "cancel":
-            other = MemoryQueue(rig.table, rig.settings.requests, now=lambda: PUT_IN_AT)
-            other.cancel(request_id="r-1", tag=None, now=PUT_IN_AT)
-        elif what == "take over":
-            key = next(key for key in rig.table.owners if key.request_id == "r-1")
-            del rig.table.owners[key]  # our connection was lost, and the lock with it
-            assert isinstance(taker.claim(key), Claim)
-        elif what == "put in anew":
-            put_in_anew(rig.table, "r-1", PUT_IN_AT.replace(year=2021))
-        else:
-            row.request_data = '{"batchId":"b-1"}'
-
-    rig.make_queue = lambda table, settings: Interrupted(table, settings.requests, now=lambda: PUT_IN_AT)
-    outcome = rig.run()
-
-    states = [one.state for one in outcome.settled if one.key.request_id == "r-1"]
-    assert len(states) == 1
-    assert rig.row("r-2").status == Status.SUCCESS
-    row = rig.row("r-1")
-    out = {f"progress-exhaust/r-1/{path.name}" for path in folder_of(rig, "r-1").glob("*.csv")}
-    if happened == [Status.PROCESSING] and what == "cancel":
-        assert states == ["CANCELLED"]
-        assert (row.status, row.err_message) == (Status.FAILED, CANCELLED)
-        assert set(row.urls or ()) == out, "all that is out is listed"
-        assert outcome.unfinished == 0
-    elif happened == [Status.PROCESSING]:
-        assert states == ["LOST"]
-        assert outcome.unfinished == 1
-    else:
-        assert states == ["SUCCESS"]
-        assert len(out) == 16
-    is_taken = happened == [Status.PROCESSING] and what == "take over"
-    assert [(key.request_id, owner) for key, owner in rig.table.owners.items()] == [("r-1", taker)] * is_taken
-    assert (row.status, row.iteration) == (Status.PROCESSING, 1) or not is_taken
-
-
-# --- any subset -------------------------------------------------------------------------------------------------------
 
 
 @given(data=st.data())

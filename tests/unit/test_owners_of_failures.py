@@ -230,6 +230,7 @@ def test_table_has_a_row_for_each_way_and_no_other() -> None:
     assert [row[:2] for row in rows()] == list(SPOIL)
 
 
+@pytest.mark.rule("Q4")
 @pytest.mark.parametrize("row", rows(), ids=lambda row: f"{row[0]}: {row[1]}")
 def test_failure_costs_its_owner_alone(row: tuple[str, ...], tmp_path: Path) -> None:
     call, failure, _owner, what_happens, ends_the_run = row

@@ -98,6 +98,7 @@ def holder(parent: Path) -> Iterator[tuple[subprocess.Popen[str], Path, int]]:
 # What a process does with its own folder.
 
 
+@pytest.mark.rule("P1")
 @pytest.mark.parametrize("umask", [0, 0o022, 0o777])
 def test_folder_and_all_in_it_can_be_entered_by_its_user_alone(tmp_path: Path, umask: int) -> None:
     os.umask(umask)
@@ -127,6 +128,7 @@ def test_removed_folder_gives_temporary_files_back_to_where_they_were(
     assert tempfile.tempdir is None
 
 
+@pytest.mark.rule("P4")
 def test_folder_of_a_process_goes_when_the_process_ends_and_not_when_a_fork_of_it_does(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "-c", MADE_AND_LEFT], cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path)}, check=True
@@ -134,6 +136,7 @@ def test_folder_of_a_process_goes_when_the_process_ends_and_not_when_a_fork_of_i
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.rule("P2")
 def test_each_disk_that_spark_was_told_to_use_gets_a_private_folder(tmp_path: Path) -> None:
     folder = PrivateFolder(tmp_path)
     disks = [str(tmp_path / "one"), str(tmp_path / "two")]
@@ -179,6 +182,7 @@ def test_folder_that_spark_had_to_make_elsewhere_goes_with_this_process(tmp_path
 # Where it may be made.
 
 
+@pytest.mark.rule("P2")
 @pytest.mark.parametrize(
     ("parent_mode", "is_safe"),
     [
@@ -225,6 +229,7 @@ def test_parent_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
 # What killed processes left.
 
 
+@pytest.mark.rule("P4")
 def test_folder_of_a_killed_process_is_removed_once_its_child_is_gone_too(tmp_path: Path) -> None:
     with holder(tmp_path) as (process, path, child):
         assert remove_left_over(tmp_path) == []
@@ -268,6 +273,7 @@ def test_folder_without_a_living_process_is_removed(
     assert folder.exists() is not is_removed
 
 
+@pytest.mark.rule("P4")
 def test_folders_of_another_form_stay(tmp_path: Path) -> None:
     names = ["progress-exhaust-postgres-x", f"{PREFIX}0", f"x{NAME}", f"{NAME}0", f"blockmgr-{uuid4()}", "owner.json"]
     folders = [left_folder(tmp_path, note_of("1"), name) for name in names]
@@ -275,6 +281,7 @@ def test_folders_of_another_form_stay(tmp_path: Path) -> None:
     assert all((folder / "spark" / "shuffle").exists() for folder in folders)
 
 
+@pytest.mark.rule("P4")
 def test_links_are_neither_followed_nor_removed(tmp_path: Path) -> None:
     elsewhere = left_folder(tmp_path / "elsewhere", note_of("1"))
     (tmp_path / f"{PREFIX}{'1' * 32}").symlink_to(elsewhere)
@@ -298,6 +305,7 @@ def test_note_that_names_what_is_not_sparks_takes_nothing_of_it(tmp_path: Path) 
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([link.name, "home"])
 
 
+@pytest.mark.rule("P4")
 def test_folder_of_another_user_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = left_folder(tmp_path, note_of("1"))
     become_another_user(folder, monkeypatch)

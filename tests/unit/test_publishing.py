@@ -91,6 +91,7 @@ def test_whole_file_that_goes_before_it_is_read_is_the_fault_of_the_output_place
         check_report(REPORT, type(parts)(one, ()), Counts(kept=1), store, OutputSettings(), Path("/nowhere"))
 
 
+@pytest.mark.rule("S4")
 @pytest.mark.parametrize("learners", [3, 5])
 def test_rows_that_differ_from_the_count_while_all_parts_are_there_are_a_change_of_the_tables(
     store: LocalStore, learners: int

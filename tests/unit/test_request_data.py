@@ -46,6 +46,7 @@ def nested(depth: int) -> str:
     return "[" * depth + "]" * depth
 
 
+@pytest.mark.rule("Q8")
 @pytest.mark.parametrize(
     ("content", "ids"),
     [
@@ -67,6 +68,7 @@ def test_batches_by_id(content: dict[str, Any], ids: tuple[str, ...]) -> None:
     assert wanted(content) == RequestedBatches(ids)
 
 
+@pytest.mark.rule("Q8")
 @pytest.mark.parametrize(
     "search",
     [
@@ -93,6 +95,7 @@ NONE_OF_THE_KEYS = "request_data has none of batchId, batchFilter and searchFilt
 NO_VALUE = "searchFilter.request.filters has no value to look for, expected at least one"
 
 
+@pytest.mark.rule("Q9")
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -164,11 +167,13 @@ def test_text_that_is_no_request_is_refused(text: str, sentence: str) -> None:
     assert refusal(text) == sentence
 
 
+@pytest.mark.rule("Q9")
 def test_deepest_text_that_is_taken() -> None:
     text = '{"batchId": "b-1", "x": ' + nested(31) + "}"
     assert parse_request_data(text, MAX_BYTES) == RequestedBatches(("b-1",))
 
 
+@pytest.mark.rule("Q9", "Q15")
 def test_bound_on_bytes_is_inclusive_and_counts_utf8() -> None:
     text = '{"batchId": "bä"}'
     assert parse_request_data(text, 18) == RequestedBatches(("bä",))
@@ -177,6 +182,7 @@ def test_bound_on_bytes_is_inclusive_and_counts_utf8() -> None:
     assert refusal("[" * 50_000_000) == "request_data has more than 1,048,576 bytes"
 
 
+@pytest.mark.rule("Q8")
 def test_bound_on_ids_counts_each_once() -> None:
     ids = [f"b-{number}" for number in range(10_000)]
     assert wanted({"batchFilter": [*ids, *ids]}) == RequestedBatches(tuple(ids))

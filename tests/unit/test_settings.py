@@ -145,6 +145,7 @@ def test_secret_file_that_can_not_be_read_is_named(tmp_path: Path) -> None:
     assert fault == f"catalogue.token_file: {missing} can not be read: No such file or directory"
 
 
+@pytest.mark.rule("S3")
 @pytest.mark.parametrize(
     ("sections", "sentence"),
     [
