@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 import progress_exhaust
 from progress_exhaust.export.delivery import PlainDelivery
 from progress_exhaust.export.fingerprint import settings_that_shape_content
-from progress_exhaust.export.report_plan import read_reference_data
+from progress_exhaust.export.reference_data import read_reference_data
 from progress_exhaust.export.run import Event, Outcome, Phase, Ports, Run
 from progress_exhaust.export.selection import ReportQuery, select_batches
 from progress_exhaust.export.spark_errors import SPARK_FAILURES, classify
-from progress_exhaust.export.waves import WaveRunner
+from progress_exhaust.export.wave_runner import WaveRunner
 from progress_exhaust.output.manifest import Manifest
 from progress_exhaust.output.staging import Staging, remove_left_over
 from progress_exhaust.paths import ROOT
@@ -46,7 +46,6 @@ def export(asked: ReportQuery, ports: Ports, settings: Settings, run: Run, outco
                 raise
             raise fault from error
         finally:
-            ports.spark.catalog.clearCache()
             outcome.made.sort(key=lambda file: file.batch_id)
             outcome.duration_s = time.monotonic() - begin
             if outcome.made or outcome.not_made:
@@ -63,10 +62,10 @@ def _make(asked: ReportQuery, ports: Ports, settings: Settings, run: Run, stagin
     if not selection.batches:
         return
     with outcome.phase(Phase.READ):
-        places = read_reference_data(ports.tables)
+        reference = read_reference_data(ports.tables)
     reports = [Report(number, batch) for number, batch in enumerate(selection.batches)]
     delivery = PlainDelivery(ports.store, settings.output, run, outcome)
-    WaveRunner(ports, settings, run, staging, places, outcome, delivery).make(reports)
+    WaveRunner(ports, settings, run, staging, reference, outcome, delivery).make(reports)
 
 
 def _write_manifest(outcome: Outcome, staging: Staging, settings: Settings, run: Run, started: datetime) -> None:

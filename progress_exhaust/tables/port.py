@@ -6,6 +6,7 @@ from typing import Protocol
 
 from pyspark.sql import DataFrame
 
+from progress_exhaust.tables.cached import CachedFrames
 from progress_exhaust.tables.schemas import Table
 from progress_exhaust.tables.strategy import ReadStrategy, WantedKeys
 
@@ -25,15 +26,16 @@ class Tables(Protocol):
             SourceError: the source does not answer.
         """
 
-    def read(self, table: Table, keys: DataFrame, wanted: WantedKeys) -> DataFrame:
+    def read(self, table: Table, keys: DataFrame, wanted: WantedKeys, cached: CachedFrames) -> DataFrame:
         """Return the rows of the table with one of the keys, and perhaps all others, lazily.
 
-        What is read by key is kept, to be released with everything that is.
+        What is read by key is cached, and has to stay so until all is computed from it.
 
         Args:
             table: one with `known` columns.
             keys: has these columns; the same key may stand in it several times, a null or empty one is not looked up.
             wanted: how many different keys there are, or a little more.
+            cached: owns what is cached.
 
         Raises:
             DataShapeError: as `frame` does.

@@ -19,6 +19,7 @@ from progress_exhaust.errors import DataShapeError, SourceError
 from progress_exhaust.file_systems import first_line, missing_in
 from progress_exhaust.paths import name_pattern
 from progress_exhaust.settings.sections import ReadBy, Settings
+from progress_exhaust.tables.cached import CachedFrames
 from progress_exhaust.tables.json_lines import first_misfit, in_words, lines_in, rows_of_lines
 from progress_exhaust.tables.parquet_files import FileSchema, FooterReader, rows_of_files
 from progress_exhaust.tables.schemas import INPUT_TABLES, Table, empty, table_names
@@ -60,7 +61,7 @@ class SnapshotTables:
             self._refuse_misfits(table, f"{folder}/{name}", schema)
         return rows_of_files(self._spark, table, folder, schemas, pattern=f"*{_PARQUET}")
 
-    def read(self, table: Table, keys: DataFrame, wanted: WantedKeys) -> DataFrame:
+    def read(self, table: Table, keys: DataFrame, wanted: WantedKeys, cached: CachedFrames) -> DataFrame:
         """Return the whole table; see `port.Tables`."""
         return self.frame(table)
 

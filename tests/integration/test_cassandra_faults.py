@@ -24,6 +24,7 @@ from progress_exhaust.output.stores.open import open_store
 from progress_exhaust.settings.sections import Settings
 from progress_exhaust.stack.cassandra import CassandraNode, free_ports
 from progress_exhaust.stack.snapshot_loader import load_snapshot
+from progress_exhaust.tables.cached import CachedFrames
 from progress_exhaust.tables.cassandra.tables import CassandraTables
 from progress_exhaust.tables.port import Tables
 from progress_exhaust.tables.schemas import ORGANISATION, USER_ENROLMENTS, Table
@@ -55,8 +56,8 @@ class ActingTables:
     def frame(self, table: Table) -> DataFrame:
         return self._looked_at(table, self.tables.frame(table))
 
-    def read(self, table: Table, keys: DataFrame, wanted: WantedKeys) -> DataFrame:
-        return self._looked_at(table, self.tables.read(table, keys, wanted))
+    def read(self, table: Table, keys: DataFrame, wanted: WantedKeys, cached: CachedFrames) -> DataFrame:
+        return self._looked_at(table, self.tables.read(table, keys, wanted, cached))
 
     def reading(self, table: Table, wanted: WantedKeys) -> ReadStrategy:
         return self.tables.reading(table, wanted)

@@ -21,8 +21,8 @@ from progress_exhaust.output.stores.open import open_store
 from progress_exhaust.settings.sections import ReadBy, Settings
 from progress_exhaust.stack.cassandra import CassandraNode
 from progress_exhaust.tables import schemas
-from progress_exhaust.tables.cassandra import direct_join as lookup
-from progress_exhaust.tables.cassandra.direct_join import LOOKUP_ONLY, SCAN_ONLY
+from progress_exhaust.tables.cached import CachedFrames
+from progress_exhaust.tables.cassandra.direct_join import DIRECT_JOIN_OFF, DIRECT_JOIN_ON, direct_join
 from progress_exhaust.tables.cassandra.errors import FORMAT
 from progress_exhaust.tables.cassandra.tables import CassandraTables
 from progress_exhaust.tables.schemas import INPUT_TABLES, Table
@@ -244,14 +244,13 @@ def test_frame_that_spark_would_not_look_up_is_not_used(cassandra_spark: SparkSe
         return cassandra_spark.read.format(FORMAT).options(keyspace=keyspace, table=name, **options).load()
 
     keys = cassandra_spark.range(1).select(F.lit(ODD_IDS[0]).alias("id"))
-    with reading_with(cassandra_spark, settings(kept, ReadBy.AUTO)):
-        computed = loaded(LOOKUP_ONLY).withColumn("firstname", F.upper("firstname"))
-        assert lookup.looked_up(loaded(SCAN_ONLY), keys, ("id",)) is None
-        assert lookup.looked_up(computed, keys, ("id",)) is None
-        found = lookup.looked_up(loaded(LOOKUP_ONLY), keys, ("id",))
+    with reading_with(cassandra_spark, settings(kept, ReadBy.AUTO)), CachedFrames() as cached:
+        computed = loaded(DIRECT_JOIN_ON).withColumn("firstname", F.upper("firstname"))
+        assert direct_join(loaded(DIRECT_JOIN_OFF), keys, ("id",), cached) is None
+        assert direct_join(computed, keys, ("id",), cached) is None
+        found = direct_join(loaded(DIRECT_JOIN_ON), keys, ("id",), cached)
         assert found is not None
         assert [row["firstname"] for row in found.collect()] == [ODD_IDS[0]]
-    cassandra_spark.catalog.clearCache()
 
 
 def test_plan_tells_how_each_table_would_be_read(cassandra_spark: SparkSession, kept: KeptWorld) -> None:

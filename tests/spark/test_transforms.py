@@ -19,6 +19,7 @@ from progress_exhaust.report.enrolments import counts_per_batch, wanted_enrolmen
 from progress_exhaust.report.inputs import SLOTS
 from progress_exhaust.report.learners import known_learners, located_learners, organisation_places
 from progress_exhaust.report.locations import Location, dictionary, first_district, first_state, ids_of_json, places
+from progress_exhaust.report.profiles import LEARNER_COLUMNS
 from progress_exhaust.report.rows import LearnerFrames, learner_rows
 from progress_exhaust.report.scores import best_attempts, scores_per_learner, wanted_attempts
 from progress_exhaust.tables import schemas
@@ -981,7 +982,7 @@ def test_lines_make_files_with_their_header_first_and_learners_in_order_of_code_
         *({**REPORT, "report_no": number, "header": f"header {number}"} for number in range(3)),
     )
 
-    parts = files_of(report_lines(rows, reports, formula_guard=True))
+    parts = files_of(report_lines(rows, reports, LEARNER_COLUMNS, formula_guard=True))
 
     assert parts["0.000000"] == [
         "header 0",
@@ -1002,7 +1003,7 @@ def test_lines_of_a_big_report_are_cut_at_the_slice_starts(spark: SparkSession) 
     rows = rows_frame(spark, LINE_ROWS, *(line_row(0, user_id, slice_starts=starts) for user_id in "fcabde"))
     reports = rows_frame(spark, inputs.REPORTS, {**REPORT, "slice_starts": starts, "header": "header"})
 
-    parts = files_of(report_lines(rows, reports, formula_guard=True))
+    parts = files_of(report_lines(rows, reports, LEARNER_COLUMNS, formula_guard=True))
 
     cells = {part: [line.split(",")[4] if "," in line else line for line in lines] for part, lines in parts.items()}
     assert cells == {"0.000000": ["header", "a", "b"], "0.000001": ["c", "d"], "0.000002": ["e", "f"]}
@@ -1021,7 +1022,7 @@ def test_control_characters_are_replaced_and_counted_by_cell_and_ids_keep_their_
     )
     reports = rows_frame(spark, inputs.REPORTS, {**REPORT, "header": "header"})
 
-    parts = files_of(report_lines(rows, reports, formula_guard=formula_guard))
+    parts = files_of(report_lines(rows, reports, LEARNER_COLUMNS, formula_guard=formula_guard))
 
     assert parts["0.000000"] == [
         "header",
@@ -1036,7 +1037,7 @@ def test_guard_can_be_left_off(spark: SparkSession) -> None:
     rows = rows_frame(spark, LINE_ROWS, line_row(0, "=1"))
     reports = rows_frame(spark, inputs.REPORTS, REPORT)
 
-    parts = files_of(report_lines(rows, reports, formula_guard=False))
+    parts = files_of(report_lines(rows, reports, LEARNER_COLUMNS, formula_guard=False))
 
     assert parts["0.000000"][1].startswith("do_1,Course,b-0,,=1,")
     assert list(parts) == ["0.000000"]

@@ -162,9 +162,6 @@ class FakeEngine:
         except SkippedReport as refusal:
             delivery.refuse(report, refusal)
 
-    def release(self) -> None:
-        """Keep nothing."""
-
     def is_alive(self) -> bool:
         return not self.is_broken
 
