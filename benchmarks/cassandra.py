@@ -210,7 +210,7 @@ class NotedKeys:
         self._tables = tables
         self.noted: dict[Table, tuple[DataFrame, WantedKeys]] = {}
         self.frame, self.reading = tables.frame, tables.reading
-        self.exists, self.absent_columns, self.check = tables.exists, tables.absent_columns, tables.check
+        self.exists, self.look_at, self.check = tables.exists, tables.look_at, tables.check
 
     def read(self, table: Table, keys: DataFrame, wanted: WantedKeys, cached: CachedFrames) -> DataFrame:
         """Note the keys, and return the whole table."""

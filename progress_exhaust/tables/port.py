@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from pyspark.sql import DataFrame
@@ -9,6 +10,19 @@ from pyspark.sql import DataFrame
 from progress_exhaust.tables.cached import CachedFrames
 from progress_exhaust.tables.schemas import Table
 from progress_exhaust.tables.strategy import ReadStrategy, WantedKeys
+
+
+@dataclass(frozen=True)
+class FoundTable:
+    """A table as one look at its source finds it.
+
+    Attributes:
+        frame: as `Tables.frame` gives it.
+        absent_columns: those of the schema that the source's table lacks, if only in part.
+    """
+
+    frame: DataFrame
+    absent_columns: tuple[str, ...] = ()
 
 
 class Tables(Protocol):
@@ -57,11 +71,11 @@ class Tables(Protocol):
             SourceError: the source does not answer.
         """
 
-    def absent_columns(self, table: Table) -> tuple[str, ...]:
-        """Return the columns of the schema that the source's table lacks, if only in part; none of a missing table.
+    def look_at(self, table: Table) -> FoundTable | None:
+        """Return what one look at the table finds; None where it is missing, and may be.
 
         Raises:
-            DataShapeError: the table is missing, and must be there.
+            DataShapeError: as `frame` does.
             SourceError: the source does not answer.
         """
 

@@ -26,7 +26,7 @@ from progress_exhaust.stack.cassandra import CassandraNode, free_ports
 from progress_exhaust.stack.snapshot_loader import load_snapshot
 from progress_exhaust.tables.cached import CachedFrames
 from progress_exhaust.tables.cassandra.tables import CassandraTables
-from progress_exhaust.tables.port import Tables
+from progress_exhaust.tables.port import FoundTable, Tables
 from progress_exhaust.tables.schemas import ORGANISATION, USER_ENROLMENTS, Table
 from progress_exhaust.tables.strategy import ReadStrategy, WantedKeys
 from tests.support.builders import batches_world
@@ -71,8 +71,8 @@ class ActingTables:
     def exists(self, table: Table) -> bool:
         return self.tables.exists(table)
 
-    def absent_columns(self, table: Table) -> tuple[str, ...]:
-        return self.tables.absent_columns(table)
+    def look_at(self, table: Table) -> FoundTable | None:
+        return self.tables.look_at(table)
 
     def check(self) -> None:
         self.tables.check()

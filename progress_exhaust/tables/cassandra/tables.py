@@ -27,6 +27,7 @@ from progress_exhaust.tables.cassandra.direct_join import (
     size_of,
 )
 from progress_exhaust.tables.cassandra.errors import FORMAT, causes, connection_fault, no_answer
+from progress_exhaust.tables.port import FoundTable
 from progress_exhaust.tables.schemas import COURSE_BATCH, Table, empty, table_names
 from progress_exhaust.tables.strategy import ReadStrategy, TableSize, WantedKeys, choose_strategy
 
@@ -159,9 +160,11 @@ class CassandraTables:
             return False
         raise self._missing(table)
 
-    def absent_columns(self, table: Table) -> tuple[str, ...]:
-        """Return the columns that Cassandra's table lacks; see `port.Tables`."""
-        return table.absent(self._found(table).columns) if self.exists(table) else ()
+    def look_at(self, table: Table) -> FoundTable | None:
+        """Return the table and the columns that Cassandra's lacks; see `port.Tables`."""
+        if not self.exists(table):
+            return None
+        return FoundTable(self.frame(table), table.absent(self._found(table).columns))
 
     def check(self) -> None:
         """Ask Cassandra for one table's columns."""
