@@ -37,7 +37,7 @@ from progress_exhaust.spark.session import start_session
 from progress_exhaust.tables.cached import CachedFrames
 from progress_exhaust.tables.cassandra.tables import CassandraTables
 from progress_exhaust.tables.schemas import INPUT_TABLES, USER_ENROLMENTS, Table
-from progress_exhaust.tables.strategy import WantedKeys
+from progress_exhaust.tables.strategy import LookupKeyCount
 
 LOOKED_UP = [table for table in INPUT_TABLES if table.known]
 MOST_WRONG = 1.5
@@ -178,9 +178,9 @@ def _read(bench: Bench, spark: SparkSession, reports: Sequence[Report], read_by:
     settings = bench.settings()
     with private_stage(spark, open_store(settings.output.url, spark), "bench") as stage, CachedFrames() as cached:
         plan = ReportPlan(spark, tables, settings, read_reference_data(tables), stage, cached)
-        kept = plan.enrolments(reports)
-        counts = plan.counts(kept)
-        sources = plan.sources(reports, kept, counts, {})
+        enrolments = plan.enrolments(reports)
+        counts = plan.counts(enrolments)
+        sources = plan.sources(reports, enrolments, counts, {})
         frames = (sources.activity, sources.attempts, sources.learners, sources.failures)
         with ThreadPoolExecutor(len(frames)) as at_once:
             list(at_once.map(read_to_nowhere, [frame for frame in frames if frame is not None]))
@@ -188,14 +188,14 @@ def _read(bench: Bench, spark: SparkSession, reports: Sequence[Report], read_by:
 
 def _wanted(
     bench: Bench, spark: SparkSession, reports: Sequence[Report], folder: Path
-) -> dict[Table, tuple[DataFrame, WantedKeys]]:
+) -> dict[Table, tuple[DataFrame, LookupKeyCount]]:
     """Return the keys that the reports want of each table, as files, and how many the rule takes them for."""
     tables = NotedKeys(bench.tables(spark, ReadBy.SCAN, BY_BATCH))
     settings = bench.settings()
     with private_stage(spark, open_store(settings.output.url, spark), "bench") as stage, CachedFrames() as cached:
         plan = ReportPlan(spark, tables, settings, read_reference_data(tables), stage, cached)
-        kept = plan.enrolments(reports)
-        plan.sources(reports, kept, plan.counts(kept), {})
+        enrolments = plan.enrolments(reports)
+        plan.sources(reports, enrolments, plan.counts(enrolments), {})
         for table, (keys, _) in tables.noted.items():
             keys.write.parquet(str(folder / table.setting))
     return {
@@ -208,13 +208,13 @@ class NotedKeys:
 
     def __init__(self, tables: CassandraTables) -> None:
         self._tables = tables
-        self.noted: dict[Table, tuple[DataFrame, WantedKeys]] = {}
+        self.noted: dict[Table, tuple[DataFrame, LookupKeyCount]] = {}
         self.frame, self.reading = tables.frame, tables.reading
         self.exists, self.look_at, self.check = tables.exists, tables.look_at, tables.check
 
-    def read(self, table: Table, keys: DataFrame, wanted: WantedKeys, cached: CachedFrames) -> DataFrame:
+    def read(self, table: Table, keys: DataFrame, key_count: LookupKeyCount, cached: CachedFrames) -> DataFrame:
         """Note the keys, and return the whole table."""
-        self.noted[table] = (keys, wanted)
+        self.noted[table] = (keys, key_count)
         return self._tables.frame(table)
 
 

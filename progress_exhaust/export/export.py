@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import progress_exhaust
 from progress_exhaust.export.delivery import PlainDelivery
-from progress_exhaust.export.fingerprint import settings_that_shape_content
+from progress_exhaust.export.fingerprint import content_fingerprint
 from progress_exhaust.export.reference_data import read_reference_data
 from progress_exhaust.export.run import Event, Outcome, Phase, Ports, Run
 from progress_exhaust.export.selection import ReportQuery, select_batches
@@ -74,7 +74,7 @@ def _write_manifest(outcome: Outcome, staging: Staging, settings: Settings, run:
         version=progress_exhaust.__version__,
         started_at=_iso(started),
         finished_at=_iso(run.now()),
-        settings=settings_that_shape_content(settings, run.day),
+        settings=content_fingerprint(settings, run.day),
         files=outcome.made,
         not_made=sorted(outcome.not_made, key=lambda refusal: (refusal.subject, refusal.reason)),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from progress_exhaust.output.csv_text import guarded_text, has_control_text, line_text, without_control_text
+from progress_exhaust.output.csv_text import escaped_text, has_control_text, line_text, without_control_text
 from progress_exhaust.report.model import Report
 from progress_exhaust.report.profiles import FIXED_COLUMNS, columns_of
 
@@ -17,16 +17,16 @@ class FixedTexts:
     Attributes:
         first_cells: the first cells, those of the fixed columns, as they stand in the file.
         header: the header line.
-        guarded_in_row: how many of the first cells were made inert.
-        guarded_in_header: how many cells of the header were.
+        escaped_in_row: how many of the first cells were made inert.
+        escaped_in_header: how many cells of the header were.
         control_in_row: how many of the first cells had a control character.
         control_in_header: how many cells of the header had one.
     """
 
     first_cells: str
     header: str
-    guarded_in_row: int
-    guarded_in_header: int
+    escaped_in_row: int
+    escaped_in_header: int
     control_in_row: int
     control_in_header: int
 
@@ -36,21 +36,21 @@ def fixed_texts(report: Report, *, formula_guard: bool) -> FixedTexts:
     first = [column.text(report) for column in FIXED_COLUMNS]
     headers = [column.header for column in columns_of(report.batch.layout)]
     row, header = (_fixed_line(texts, formula_guard=formula_guard) for texts in (first, headers))
-    return FixedTexts(row.text, header.text, row.guarded, header.guarded, row.control, header.control)
+    return FixedTexts(row.text, header.text, row.escaped, header.escaped, row.control, header.control)
 
 
 @dataclass(frozen=True, slots=True)
 class _FixedLine:
     text: str
-    guarded: int
+    escaped: int
     control: int
 
 
 def _fixed_line(texts: Sequence[str], *, formula_guard: bool) -> _FixedLine:
     readable = [without_control_text(text) for text in texts]
-    shown = [guarded_text(text) for text in readable] if formula_guard else readable
+    shown = [escaped_text(text) for text in readable] if formula_guard else readable
     return _FixedLine(
         text=line_text(shown),
-        guarded=sum(before != after for before, after in zip(readable, shown, strict=True)),
+        escaped=sum(before != after for before, after in zip(readable, shown, strict=True)),
         control=sum(has_control_text(text) for text in texts),
     )

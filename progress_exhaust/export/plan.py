@@ -35,7 +35,7 @@ from progress_exhaust.settings.sections import Settings
 from progress_exhaust.tables.cached import CachedFrames
 from progress_exhaust.tables.port import Tables
 from progress_exhaust.tables.schemas import INPUT_TABLES, Table, table_names
-from progress_exhaust.tables.strategy import WantedKeys
+from progress_exhaust.tables.strategy import LookupKeyCount
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ def plan(
         raise fault from error
 
 
-def table_reads(tables: Tables, settings: Settings, keys: Mapping[str, WantedKeys]) -> list[TableRead]:
+def table_reads(tables: Tables, settings: Settings, keys: Mapping[str, LookupKeyCount]) -> list[TableRead]:
     """Return how each input table would be read.
 
     Args:
@@ -223,7 +223,7 @@ def _batch(report: Report, counts: Counts, settings: Settings, day: date) -> Pla
         batch_id=batch.batch_id,
         collection_id=batch.layout.collection_id,
         path=f"{ROOT}/{file_name(settings.output, batch.batch_id, day)}",
-        rows=counts.kept,
+        rows=counts.retained,
         rows_dropped={reason: rows for reason, rows in dropped.items() if rows},
     )
 
@@ -252,8 +252,8 @@ def _collection(layout: Layout, batches: Sequence[PlannedBatch]) -> PlannedColle
     )
 
 
-def _table_read(table: Table, name: str, tables: Tables, keys: Mapping[str, WantedKeys]) -> TableRead:
+def _table_read(table: Table, name: str, tables: Tables, keys: Mapping[str, LookupKeyCount]) -> TableRead:
     if not tables.exists(table):
         return TableRead(name, "none", "it does not exist, and counts as empty")
-    reading = tables.reading(table, keys.get(table.setting, WantedKeys(0)))
+    reading = tables.reading(table, keys.get(table.setting, LookupKeyCount(0)))
     return TableRead(name, reading.by, reading.reason)

@@ -122,7 +122,7 @@ class CheckedReport:
             collection_id=layout.collection_id,
             collection_name=layout.name,
             audience=self.report.audience,
-            rows=counts.kept,
+            rows=counts.retained,
             size_bytes=self.digest.size_bytes,
             sha256=self.digest.sha256,
             columns=described_columns(layout),
@@ -160,26 +160,26 @@ def check_report(
     """
     batch = report.batch
     notes = read_notes(_note_lines(store, report, parts.notes or ()))
-    if notes.doubled:
-        tables = ", ".join(sorted(notes.doubled))
+    if notes.duplicate_tables:
+        tables = ", ".join(sorted(notes.duplicate_tables))
         raise SkippedReport(
             Reason.DOUBLED_KEY,
             batch.batch_id,
-            f'batch "{batch.batch_id}" is not made: {tables} holds a key twice for {notes.doubled_rows} of its rows; '
+            f'batch "{batch.batch_id}" is not made: {tables} holds a key twice for {notes.duplicate_rows} of its rows; '
             "remove the doubled rows",
         )
     staged = _whole(store, [path for _, paths in sorted(parts.slices.items()) for path in paths])
     digest = digest_of(store.local_copy(staged, scratch))
-    if digest.records != counts.kept + 1:
-        raise _miscounted(batch.batch_id, digest.records - 1, counts.kept)
+    if digest.row_count != counts.retained + 1:
+        raise _miscounted(batch.batch_id, digest.row_count - 1, counts.retained)
     texts = fixed_texts(report, formula_guard=settings.formula_guard)
     return CheckedReport(
         report,
         staged,
         digest,
         counts,
-        guarded_cells=notes.guarded + texts.guarded_in_header + texts.guarded_in_row * counts.kept,
-        control_characters=notes.control + texts.control_in_header + texts.control_in_row * counts.kept,
+        guarded_cells=notes.escaped + texts.escaped_in_header + texts.escaped_in_row * counts.retained,
+        control_characters=notes.control + texts.control_in_header + texts.control_in_row * counts.retained,
     )
 
 

@@ -31,7 +31,7 @@ def ambiguous_batch(batch_id: str, collections: Sequence[str]) -> SkippedReport:
     )
 
 
-def doubled_batch(batch_id: str, rows: int) -> SkippedReport:
+def duplicate_batch(batch_id: str, rows: int) -> SkippedReport:
     """Refuse a batch of which the table of batches has several rows."""
     return SkippedReport(
         Reason.DOUBLED_KEY,

@@ -20,7 +20,7 @@ from progress_exhaust.report.enrolments import (
     OUT_OF_RANGE,
     Counts,
     counts_per_batch,
-    is_uncounted,
+    is_without_content_status,
     wanted_enrolments,
 )
 from progress_exhaust.report.inputs import StageLines, read_lines
@@ -33,7 +33,7 @@ from progress_exhaust.settings.sections import ReadBy, Settings
 from progress_exhaust.tables import schemas
 from progress_exhaust.tables.cached import CachedFrames
 from progress_exhaust.tables.port import Tables
-from progress_exhaust.tables.strategy import WantedKeys
+from progress_exhaust.tables.strategy import LookupKeyCount
 
 FEW_LEARNERS = 50_000
 """Up to so many learners their ids are broadcast, so that rows of others are left out before the exchange."""
@@ -82,12 +82,12 @@ class ReportPlan:
         """Count what becomes of the enrolments, by batch_no: one small job that also fills the cached frame."""
         return {
             row["batch_no"]: Counts(
-                kept=row["kept"],
+                retained=row["retained"],
                 no_key=row["no_key"],
                 inactive=row["inactive"],
                 dates_unreadable=row[DATE_UNREADABLE],
                 out_of_range=row[OUT_OF_RANGE],
-                uncounted=row["uncounted"],
+                without_content_status=row["without_content_status"],
             )
             for row in counts_per_batch(enrolments).collect()
         }
@@ -112,20 +112,22 @@ class ReportPlan:
             audiences, on=["batch_no", "audience"], how="inner"
         )
         counted = permitted.groupBy("report_no").agg(
-            F.count(F.lit(1)).alias("kept"),
+            F.count(F.lit(1)).alias("retained"),
             F.count_if("date_unreadable").alias(DATE_UNREADABLE),
             F.sum("out_of_range").alias(OUT_OF_RANGE),
         )
-        found = {row["report_no"]: (row["kept"], row[DATE_UNREADABLE], row[OUT_OF_RANGE]) for row in counted.collect()}
+        found = {
+            row["report_no"]: (row["retained"], row[DATE_UNREADABLE], row[OUT_OF_RANGE]) for row in counted.collect()
+        }
         for report in narrowed:
             whole = of_batch[report.report_no]
-            kept, dates_unreadable, out_of_range = found.get(report.report_no, (0, 0, 0))
+            retained, dates_unreadable, out_of_range = found.get(report.report_no, (0, 0, 0))
             of_batch[report.report_no] = replace(
                 whole,
-                kept=kept,
+                retained=retained,
                 dates_unreadable=dates_unreadable,
                 out_of_range=out_of_range,
-                other_organisation=whole.kept - kept,
+                other_organisation=whole.retained - retained,
             )
         return of_batch
 
@@ -145,27 +147,27 @@ class ReportPlan:
         def read(table: schemas.Table, keys: DataFrame) -> DataFrame:
             return self._tables.read(table, keys, numbers[table.setting], self._cached)
 
-        kept = enrolments.filter(F.col("dropped").isNull())
+        retained = enrolments.filter(F.col("dropped").isNull())
         layouts = list(layouts_of(reports).values())
         batches = self._small(inputs.BATCHES, "wave_batches", inputs.batch_rows(reports, wave_of))
         activities = self._small(inputs.ACTIVITIES, "activities", inputs.activity_rows(layouts))
         assessments = self._small(inputs.ASSESSMENTS, "assessments", inputs.assessment_rows(layouts))
-        counters = read(schemas.USER_ACTIVITY_AGG, activity_keys(kept, activities))
-        uncounted = None
-        if sum(of_batch.uncounted for of_batch in counts.values()) <= FEW_LEARNERS:
-            uncounted = kept.filter(is_uncounted()).select("user_id", "batch_no")
-        activity = wanted_activity(counters, batches, activities, uncounted)
-        attempts = wanted_attempts(read(schemas.ASSESSMENT_AGGREGATOR, attempt_keys(kept)), batches, assessments)
+        counters = read(schemas.USER_ACTIVITY_AGG, activity_keys(retained, activities))
+        without_content_status = None
+        if sum(of_batch.without_content_status for of_batch in counts.values()) <= FEW_LEARNERS:
+            without_content_status = retained.filter(is_without_content_status()).select("user_id", "batch_no")
+        activity = wanted_activity(counters, batches, activities, without_content_status)
+        attempts = wanted_attempts(read(schemas.ASSESSMENT_AGGREGATOR, attempt_keys(retained)), batches, assessments)
         failures = None
         if self._tables.exists(schemas.CERTIFICATE_FAILURES):
             failed = read(schemas.CERTIFICATE_FAILURES, batches.select(F.col("batch_id").alias("batchid")))
             of_batches = failed.join(batches, F.col("batchid") == F.col("batch_id"), how="inner")
             failures = of_batches.select(F.col("userid").alias("user_id"), "batch_no", "collection_id").distinct()
-        located = self._learners(kept, numbers)
+        located = self._learners(retained, numbers)
         if len(set(wave_of.values())) == 1 and any(report.audience is not None for report in reports):
             # Counted by their organisation before they are joined; with more waves they are staged.
             located = self._cached.cache(located)
-        return SourceFrames(kept, activity, attempts, located, failures)
+        return SourceFrames(retained, activity, attempts, located, failures)
 
     def lines(self, reports: Sequence[Report], sources: SourceFrames, starts: Mapping[int, Sequence[str]]) -> DataFrame:
         """Return the lines of all these reports."""
@@ -191,10 +193,10 @@ class ReportPlan:
         rows = learner_rows(frames, wanted_reports)
         return report_lines(rows, wanted_reports, LEARNER_COLUMNS, formula_guard=guard)
 
-    def _learners(self, kept: DataFrame, numbers: dict[str, WantedKeys]) -> DataFrame:
-        ids = kept.select(F.col("user_id").alias("id"))
-        users = self._tables.read(schemas.USER, ids, wanted_users := numbers[schemas.USER.setting], self._cached)
-        if wanted_users.whole <= FEW_LEARNERS:
+    def _learners(self, retained: DataFrame, numbers: dict[str, LookupKeyCount]) -> DataFrame:
+        ids = retained.select(F.col("user_id").alias("id"))
+        users = self._tables.read(schemas.USER, ids, key_count := numbers[schemas.USER.setting], self._cached)
+        if key_count.whole <= FEW_LEARNERS:
             users = users.join(F.broadcast(ids), on="id", how="left_semi")
         learners = known_learners(
             users,
@@ -209,7 +211,7 @@ class ReportPlan:
         by_organisation = organisation_places(learners, memberships, organisations, self._reference.locations)
         return located_learners(learners, by_organisation)
 
-    def _organisations(self, asking: DataFrame, numbers: dict[str, WantedKeys]) -> tuple[DataFrame, DataFrame]:
+    def _organisations(self, asking: DataFrame, numbers: dict[str, LookupKeyCount]) -> tuple[DataFrame, DataFrame]:
         """Return the memberships of the learners who ask, and the organisations that may place them."""
         ids = asking.select(F.col("user_id").alias("userid"))
         number = numbers[schemas.USER_ORGANISATION.setting]

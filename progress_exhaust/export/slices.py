@@ -29,7 +29,7 @@ def slice_starts(
         enrolments: `report.enrolments.wanted_enrolments`.
         most: learners of a slice.
     """
-    sizes = {report.report_no: counts.get(report.batch.batch_no, Counts()).kept for report in reports}
+    sizes = {report.report_no: counts.get(report.batch.batch_no, Counts()).retained for report in reports}
     big = [report for report in reports if sizes[report.report_no] > most]
     if not big:
         return {}

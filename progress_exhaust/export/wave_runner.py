@@ -227,7 +227,7 @@ class WaveRunner:
         """Return the reports to make: one whose audience has nobody in the batch is refused, as if there were none."""
         made = []
         for report in reports:
-            if report.audience is not None and not counts[report.report_no].kept:
+            if report.audience is not None and not counts[report.report_no].retained:
                 self._delivery.refuse(report, refusals.unknown_batch(report.batch.batch_id))
             else:
                 made.append(report)

@@ -42,7 +42,7 @@ def cut_waves(reports: Sequence[Report], counts: Mapping[int, Counts], most_lear
     """
     waves: list[Wave] = []
     for batch_no, of_batch in groupby(sorted(reports, key=_batch_no), key=_batch_no):
-        size = counts.get(batch_no, Counts()).kept
+        size = counts.get(batch_no, Counts()).retained
         if waves and waves[-1].learners + size <= most_learners:
             last = waves.pop()
             waves.append(Wave(last.number, [*last.reports, *of_batch], last.learners + size))

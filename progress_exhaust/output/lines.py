@@ -8,7 +8,7 @@ from typing import Protocol
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from progress_exhaust.output.csv_text import are_plain, cell, guarded, has_control, needs_guard, without_control
+from progress_exhaust.output.csv_text import are_plain, cell, escaped, has_control, needs_escape, without_control
 from progress_exhaust.output.parts import PART, NoteKind, note, notes_part, slice_part
 
 _HEADER, _ROW = 0, 1
@@ -22,7 +22,7 @@ class CellColumn(Protocol):
         """What the column is called."""
 
     @property
-    def is_guarded(self) -> bool:
+    def is_escaped(self) -> bool:
         """Whether it holds what others have typed, which is made readable and inert."""
 
 
@@ -40,17 +40,17 @@ def report_lines(
         columns: the cells between the first and the dynamic ones, in order.
         formula_guard: whether cells are made inert.
     """
-    texts = [F.col(column.name) for column in columns if column.is_guarded]
+    texts = [F.col(column.name) for column in columns if column.is_escaped]
     readable = [without_control(text) for text in texts]
-    guards = _how_many(needs_guard(text) for text in readable) if formula_guard else F.lit(0)
+    escapes = _how_many(needs_escape(text) for text in readable) if formula_guard else F.lit(0)
     is_plain = F.col("is_plain")
 
     def made_cell(column: CellColumn) -> Column:
         text = F.col(column.name)
-        if not column.is_guarded:
+        if not column.is_escaped:
             return _or_blank(text)
         clean = without_control(text)
-        return F.when(is_plain, _or_blank(text)).otherwise(cell(guarded(clean) if formula_guard else clean))
+        return F.when(is_plain, _or_blank(text)).otherwise(cell(escaped(clean) if formula_guard else clean))
 
     dynamic = F.when(F.size("dynamic_cells") > 0, F.array_join("dynamic_cells", ",", ""))
     # Texts are made first: what explode has below it Spark interprets as a whole where a lambda is among it.
@@ -59,9 +59,9 @@ def report_lines(
         "user_id",
         F.size(F.filter("slice_starts", lambda start: start <= F.col("user_id"))).alias("slice_no"),
         F.concat_ws(",", F.col("first_cells"), *map(made_cell, columns), dynamic).alias("text"),
-        F.when(is_plain, 0).otherwise(guards).alias("guards"),
+        F.when(is_plain, 0).otherwise(escapes).alias("escapes"),
         F.when(is_plain, 0).otherwise(_how_many(has_control(text) for text in texts)).alias("controls"),
-        "doubled",
+        "duplicate",
     )
     entries = texts_made.select("report_no", "user_id", F.explode(_line_and_notes()).alias("line"))
     lines = entries.filter(F.col("line").isNotNull())
@@ -84,7 +84,7 @@ def _or_blank(text: Column) -> Column:
 
 def _line_and_notes() -> Column:
     report_no = F.col("report_no")
-    guards, controls, doubled = F.col("guards"), F.col("controls"), F.col("doubled")
+    escapes, controls, duplicate = F.col("escapes"), F.col("controls"), F.col("duplicate")
 
     def entry(part: Column, value: Column) -> Column:
         return F.struct(part.alias(PART), value.alias("value"))
@@ -92,9 +92,9 @@ def _line_and_notes() -> Column:
     notes = notes_part(report_no)
     return F.array(
         entry(slice_part(report_no, F.col("slice_no")), F.col("text")),
-        F.when(guards > 0, entry(notes, note(NoteKind.GUARDED, guards))),
+        F.when(escapes > 0, entry(notes, note(NoteKind.ESCAPED, escapes))),
         F.when(controls > 0, entry(notes, note(NoteKind.CONTROL, controls))),
-        F.when(doubled.isNotNull(), entry(notes, note(NoteKind.DOUBLED, doubled))),
+        F.when(duplicate.isNotNull(), entry(notes, note(NoteKind.DUPLICATE, duplicate))),
     )
 
 

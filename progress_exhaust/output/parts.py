@@ -1,8 +1,8 @@
 """Staged parts of reports: what their folders are called and what their notes say, written and read back.
 
 Spark writes a wave partitioned by the column `part`: a folder for each slice of a report, and one for the notes beside
-it. A slice holds lines of the file. A note is a line for the driver: `guarded=<cells>`, `control=<cells>` (those in
-which a control character is replaced) or `doubled=<tables>`, one for each row that needs it.
+it. A slice holds lines of the file. A note is a line for the driver: `escaped=<cells>`, `control=<cells>` (those in
+which a control character is replaced) or `duplicate=<tables>`, one for each row that needs it.
 
 Names and notes are written by executors, as columns, and read by the driver; both are written here once more in
 Python, and tests hold the two ways of writing together.
@@ -32,9 +32,9 @@ _BETWEEN_TABLES = " "
 class NoteKind(StrEnum):
     """What a note is about."""
 
-    GUARDED = "guarded"
+    ESCAPED = "escaped"
     CONTROL = "control"
-    DOUBLED = "doubled"
+    DUPLICATE = "duplicate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +114,11 @@ def note(kind: NoteKind, value: Column) -> Column:
     """Return a note: of a number of cells, or of tables with a blank between; null where the value is.
 
     >>> cells = spark.sql("VALUES (3), (null) AS rows(cells)")
-    >>> cells.select(note(NoteKind.GUARDED, F.col("cells")).alias("note")).show()
+    >>> cells.select(note(NoteKind.ESCAPED, F.col("cells")).alias("note")).show()
     +---------+
     |     note|
     +---------+
-    |guarded=3|
+    |escaped=3|
     |     NULL|
     +---------+
     <BLANKLINE>
@@ -129,8 +129,8 @@ def note(kind: NoteKind, value: Column) -> Column:
 def note_text(kind: NoteKind, value: str) -> str:
     """Return a note; as `note`, for one text.
 
-    >>> note_text(NoteKind.DOUBLED, "user user_activity_agg")
-    'doubled=user user_activity_agg'
+    >>> note_text(NoteKind.DUPLICATE, "user user_activity_agg")
+    'duplicate=user user_activity_agg'
     """
     return f"{kind}={value}"
 
@@ -140,16 +140,16 @@ class Notes:
     """What the notes of a report say together.
 
     Attributes:
-        guarded: cells of its rows made inert.
+        escaped: cells of its rows made inert.
         control: cells of its rows in which a control character is replaced.
-        doubled: tables that hold a key of its rows twice.
-        doubled_rows: rows that such a key touches.
+        duplicate_tables: tables that hold a key of its rows twice.
+        duplicate_rows: rows that such a key touches.
     """
 
-    guarded: int
+    escaped: int
     control: int
-    doubled: frozenset[str]
-    doubled_rows: int
+    duplicate_tables: frozenset[str]
+    duplicate_rows: int
 
 
 def read_notes(lines: Iterable[str]) -> Notes:
@@ -158,16 +158,16 @@ def read_notes(lines: Iterable[str]) -> Notes:
     Raises:
         ValueError: a line is none.
 
-    >>> read_notes(["guarded=2", "guarded=1", "doubled=user"])
-    Notes(guarded=3, control=0, doubled=frozenset({'user'}), doubled_rows=1)
+    >>> read_notes(["escaped=2", "escaped=1", "duplicate=user"])
+    Notes(escaped=3, control=0, duplicate_tables=frozenset({'user'}), duplicate_rows=1)
     """
     cells: Counter[str] = Counter()
-    doubled: Counter[str] = Counter()
+    duplicate: Counter[str] = Counter()
     for line in lines:
         kind, _, value = line.partition("=")
-        if kind == NoteKind.DOUBLED:
-            doubled[value] += 1
+        if kind == NoteKind.DUPLICATE:
+            duplicate[value] += 1
         else:
             cells[NoteKind(kind)] += int(value)
-    tables = frozenset(table for names in doubled for table in names.split(_BETWEEN_TABLES))
-    return Notes(cells[NoteKind.GUARDED], cells[NoteKind.CONTROL], tables, doubled.total())
+    tables = frozenset(table for names in duplicate for table in names.split(_BETWEEN_TABLES))
+    return Notes(cells[NoteKind.ESCAPED], cells[NoteKind.CONTROL], tables, duplicate.total())

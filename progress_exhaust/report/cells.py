@@ -9,7 +9,7 @@ from __future__ import annotations
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from progress_exhaust.report.enrolments import is_uncounted
+from progress_exhaust.report.enrolments import is_without_content_status
 from progress_exhaust.report.inputs import SLOTS
 from progress_exhaust.report.values import completion_percent, instant_text, number_text, shown_score
 
@@ -45,7 +45,7 @@ def total_score() -> Column:
 
 def _is_noted_percent_shown() -> Column:
     """Whether neither leaves nor a counter of the collection itself tell the progress, and the enrolment notes one."""
-    is_untold = is_uncounted() & _counter(F.lit(0)).isNull()
+    is_untold = is_without_content_status() & _counter(F.lit(0)).isNull()
     return is_untold & F.col("noted_percent").isNotNull() & (F.get("leaf_counts", F.lit(0)) > 0)
 
 

@@ -1,6 +1,6 @@
 """Profiles: the named sets of static columns. `seed` is the product's specification.
 
-What a static column is, is said here and nowhere else: header, order, cell, and whether it is guarded.
+What a static column is, is said here and nowhere else: header, order, cell, and whether it is escaped.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ class LearnerColumn:
         header: its text in the header line, before any guard.
         name: what it is called in frames.
         cell: makes its cell, of the columns that `rows.learner_rows` has joined.
-        is_guarded: whether its cells hold what others have typed, which is made readable and inert.
+        is_escaped: whether its cells hold what others have typed, which is made readable and inert.
     """
 
     header: str
     name: str
     cell: Callable[[], Column]
-    is_guarded: bool = False
+    is_escaped: bool = False
 
 
 FIXED_COLUMNS = (
@@ -55,10 +55,10 @@ FIXED_COLUMNS = (
     FixedColumn("Batch Name", lambda report: report.batch.name),
 )
 LEARNER_COLUMNS = (
-    LearnerColumn("User UUID", "user_id", partial(F.col, "user_id"), is_guarded=True),
-    LearnerColumn("User Name", "user_name", partial(F.col, "user_name"), is_guarded=True),
-    LearnerColumn("State", "state", partial(F.col, "state"), is_guarded=True),
-    LearnerColumn("District", "district", partial(F.col, "district"), is_guarded=True),
+    LearnerColumn("User UUID", "user_id", partial(F.col, "user_id"), is_escaped=True),
+    LearnerColumn("User Name", "user_name", partial(F.col, "user_name"), is_escaped=True),
+    LearnerColumn("State", "state", partial(F.col, "state"), is_escaped=True),
+    LearnerColumn("District", "district", partial(F.col, "district"), is_escaped=True),
     LearnerColumn("Enrolment Date", "enrolment_date", cells.enrolment_date),
     LearnerColumn("Completion Date", "completion_date", cells.completion_date),
     LearnerColumn("Progress", "progress", cells.progress),

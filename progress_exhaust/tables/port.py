@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 
 from progress_exhaust.tables.cached import CachedFrames
 from progress_exhaust.tables.schemas import Table
-from progress_exhaust.tables.strategy import ReadStrategy, WantedKeys
+from progress_exhaust.tables.strategy import LookupKeyCount, ReadStrategy
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Tables(Protocol):
             SourceError: the source does not answer.
         """
 
-    def read(self, table: Table, keys: DataFrame, wanted: WantedKeys, cached: CachedFrames) -> DataFrame:
+    def read(self, table: Table, keys: DataFrame, key_count: LookupKeyCount, cached: CachedFrames) -> DataFrame:
         """Return the rows of the table with one of the keys, and perhaps all others, lazily.
 
         What is read by key is cached, and has to stay so until all is computed from it.
@@ -48,7 +48,7 @@ class Tables(Protocol):
         Args:
             table: one with `known` columns.
             keys: has these columns; the same key may stand in it several times, a null or empty one is not looked up.
-            wanted: how many different keys there are, or a little more.
+            key_count: how many different keys there are, or a little more.
             cached: owns what is cached.
 
         Raises:
@@ -56,7 +56,7 @@ class Tables(Protocol):
             SourceError: the source does not answer.
         """
 
-    def reading(self, table: Table, wanted: WantedKeys) -> ReadStrategy:
+    def reading(self, table: Table, key_count: LookupKeyCount) -> ReadStrategy:
         """Return how `read` reads the table when so many keys are wanted, and why; no row is read.
 
         Raises:

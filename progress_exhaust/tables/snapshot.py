@@ -24,7 +24,7 @@ from progress_exhaust.tables.json_lines import first_misfit, in_words, lines_in,
 from progress_exhaust.tables.parquet_files import FileSchema, FooterReader, rows_of_files
 from progress_exhaust.tables.port import FoundTable
 from progress_exhaust.tables.schemas import INPUT_TABLES, Table, empty, table_names
-from progress_exhaust.tables.strategy import ReadStrategy, WantedKeys
+from progress_exhaust.tables.strategy import LookupKeyCount, ReadStrategy
 
 _FOOTERS_AT_ONCE = 8
 _PARQUET, _JSON_LINES = ".parquet", ".jsonl"
@@ -65,11 +65,11 @@ class SnapshotTables:
             tuple(name for name in table.columns.fieldNames() if name in absent),
         )
 
-    def read(self, table: Table, keys: DataFrame, wanted: WantedKeys, cached: CachedFrames) -> DataFrame:
+    def read(self, table: Table, keys: DataFrame, key_count: LookupKeyCount, cached: CachedFrames) -> DataFrame:
         """Return the whole table; see `port.Tables`."""
         return self.frame(table)
 
-    def reading(self, table: Table, wanted: WantedKeys) -> ReadStrategy:
+    def reading(self, table: Table, key_count: LookupKeyCount) -> ReadStrategy:
         """Return that the table is scanned."""
         return ReadStrategy(ReadBy.SCAN, "files have no keys to read by")
 

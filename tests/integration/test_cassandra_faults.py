@@ -28,7 +28,7 @@ from progress_exhaust.tables.cached import CachedFrames
 from progress_exhaust.tables.cassandra.tables import CassandraTables
 from progress_exhaust.tables.port import FoundTable, Tables
 from progress_exhaust.tables.schemas import ORGANISATION, USER_ENROLMENTS, Table
-from progress_exhaust.tables.strategy import ReadStrategy, WantedKeys
+from progress_exhaust.tables.strategy import LookupKeyCount, ReadStrategy
 from tests.support.builders import batches_world
 from tests.support.cassandra_runs import KeptWorld, reading_with, run_on_cassandra
 from tests.support.tcp_proxy import TcpProxy
@@ -56,11 +56,11 @@ class ActingTables:
     def frame(self, table: Table) -> DataFrame:
         return self._looked_at(table, self.tables.frame(table))
 
-    def read(self, table: Table, keys: DataFrame, wanted: WantedKeys, cached: CachedFrames) -> DataFrame:
-        return self._looked_at(table, self.tables.read(table, keys, wanted, cached))
+    def read(self, table: Table, keys: DataFrame, key_count: LookupKeyCount, cached: CachedFrames) -> DataFrame:
+        return self._looked_at(table, self.tables.read(table, keys, key_count, cached))
 
-    def reading(self, table: Table, wanted: WantedKeys) -> ReadStrategy:
-        return self.tables.reading(table, wanted)
+    def reading(self, table: Table, key_count: LookupKeyCount) -> ReadStrategy:
+        return self.tables.reading(table, key_count)
 
     def _looked_at(self, table: Table, frame: DataFrame) -> DataFrame:
         if table is self.at and not self.acted_at:

@@ -26,7 +26,7 @@ from progress_exhaust.tables.cassandra.direct_join import DIRECT_JOIN_OFF, DIREC
 from progress_exhaust.tables.cassandra.errors import FORMAT
 from progress_exhaust.tables.cassandra.tables import CassandraTables
 from progress_exhaust.tables.schemas import INPUT_TABLES, Table
-from progress_exhaust.tables.strategy import WantedKeys
+from progress_exhaust.tables.strategy import LookupKeyCount
 from tests.support.cassandra_runs import KeptWorld, reading_with, run_on_cassandra
 from tests.support.sample_world import BATCH_ID, COLLECTION_ID, LEAVES_OF_A, attempt, enrolment, spec_sample_world
 from tests.support.spark_counters import jobs_so_far
@@ -164,7 +164,7 @@ def test_rows_read_by_key_are_those_of_a_scan(
         tables = CassandraTables(cassandra_spark, by_key)
         asked = rows_of_keys(tables, table, whole, whole.filter(is_wanted).select(*table.known))
 
-    assert tables.reading(table, WantedKeys(1)).by is ReadBy.KEYS
+    assert tables.reading(table, LookupKeyCount(1)).by is ReadBy.KEYS
     assert "Cassandra Direct Join" in asked.plan
     assert asked.got == asked.wanted
     assert sum(asked.got.values()) > len(ODD_IDS) // 4
@@ -202,7 +202,7 @@ def test_partition_key_is_read_from_the_catalogue(cassandra_spark: SparkSession,
     for name in ("", *BY_BATCH):
         chosen = settings(kept, ReadBy.KEYS, name)
         with reading_with(cassandra_spark, chosen):
-            reading = CassandraTables(cassandra_spark, chosen).reading(schemas.USER_ENROLMENTS, WantedKeys(3))
+            reading = CassandraTables(cassandra_spark, chosen).reading(schemas.USER_ENROLMENTS, LookupKeyCount(3))
         reasons[name] = (reading.by, reading.reason)
     asked = (ReadBy.KEYS, "the settings ask for it; 3 keys are wanted")
     assert reasons == {
@@ -217,8 +217,8 @@ def test_courses_and_activities_of_many_learners_are_looked_up_where_they_are_th
 ) -> None:
     """Before the nodes have an estimate, a thousand keys are looked up: as many courses, or as many learners."""
     wanted = {
-        schemas.ASSESSMENT_AGGREGATOR: WantedKeys(5000, {"course_id": 2}),
-        schemas.USER_ACTIVITY_AGG: WantedKeys(9000, {"activity_type": 1, "activity_id": 7, "user_id": 5000}),
+        schemas.ASSESSMENT_AGGREGATOR: LookupKeyCount(5000, {"course_id": 2}),
+        schemas.USER_ACTIVITY_AGG: LookupKeyCount(9000, {"activity_type": 1, "activity_id": 7, "user_id": 5000}),
     }
     found = {}
     for enrolments in ("", "by_batch"):
@@ -281,6 +281,6 @@ def test_size_of_a_table_is_what_its_node_estimates(
     partitions = cassandra_node.wait_for_estimates(keyspace, name)
     chosen = settings(kept, ReadBy.AUTO)
     with reading_with(cassandra_spark, chosen):
-        reading = CassandraTables(cassandra_spark, chosen).reading(schemas.USER, WantedKeys(3))
+        reading = CassandraTables(cassandra_spark, chosen).reading(schemas.USER, LookupKeyCount(3))
     assert reading.by is ReadBy.SCAN
     assert reading.reason.startswith(f"3 of about {partitions:,} keys are wanted, each of about ")

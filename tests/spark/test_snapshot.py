@@ -21,7 +21,7 @@ from progress_exhaust.settings.sections import ReadBy, Settings
 from progress_exhaust.tables import schemas
 from progress_exhaust.tables.schemas import USER, Table, table_names
 from progress_exhaust.tables.snapshot import SnapshotTables
-from progress_exhaust.tables.strategy import ReadStrategy, WantedKeys
+from progress_exhaust.tables.strategy import LookupKeyCount, ReadStrategy
 from tests.support.tables_contract import rows_of_keys
 
 NAMES = table_names(Settings())
@@ -273,7 +273,7 @@ def test_rows_of_keys_are_among_those_of_the_whole_table(tables: SnapshotTables,
     asked = rows_of_keys(tables, USER, whole, whole.select("id").filter(F.col("id").isin("u-1", "ऋ")))
 
     assert (sum(asked.wanted.values()), sum(asked.got.values())) == (2, 4)
-    assert tables.reading(USER, WantedKeys(2)) == ReadStrategy(ReadBy.SCAN, "files have no keys to read by")
+    assert tables.reading(USER, LookupKeyCount(2)) == ReadStrategy(ReadBy.SCAN, "files have no keys to read by")
 
 
 def test_snapshot_that_is_missing_is_named(tables: SnapshotTables, tmp_path: Path) -> None:

@@ -197,8 +197,8 @@ def test_fates_are_counted_per_batch(spark: SparkSession) -> None:
         counts_per_batch(fates),
         spark.createDataFrame(
             [(0, 2, 2, 1, 1, 3, 1), (1, 0, 0, 1, 0, 0, 0)],
-            "batch_no int, kept long, no_key long, inactive long, enrolment_date_unreadable long, "
-            "instant_out_of_range long, uncounted long",
+            "batch_no int, retained long, no_key long, inactive long, enrolment_date_unreadable long, "
+            "instant_out_of_range long, without_content_status long",
         ),
     )
 
@@ -253,20 +253,22 @@ def test_activity_rows_of_wanted_collections_and_batches_are_kept(
 def test_counters_of_nested_collections_are_kept_for_the_learners_who_need_them(
     spark: SparkSession, batches: DataFrame, activities: DataFrame
 ) -> None:
-    learners = ("counted", "uncounted", "uncounted elsewhere")
+    learners = ("counted", "without status", "without status elsewhere")
     table = table_frame(
         spark,
         schemas.USER_ACTIVITY_AGG,
         *(activity(learner, "b-1", of) for learner in learners for of in ("do_1", "do_n")),
     )
-    uncounted = spark.createDataFrame([("uncounted", 0), ("uncounted elsewhere", 1)], "user_id string, batch_no int")
+    without_content_status = spark.createDataFrame(
+        [("without status", 0), ("without status elsewhere", 1)], "user_id string, batch_no int"
+    )
 
-    found = wanted_activity(table, batches, activities, uncounted).select("user_id", "position")
+    found = wanted_activity(table, batches, activities, without_content_status).select("user_id", "position")
 
     same(
         found,
         spark.createDataFrame(
-            [("counted", 0), ("uncounted", 0), ("uncounted", 1), ("uncounted elsewhere", 0)],
+            [("counted", 0), ("without status", 0), ("without status", 1), ("without status elsewhere", 0)],
             "user_id string, position int",
         ),
     )
@@ -326,7 +328,7 @@ def test_activity_rows_of_a_learner_become_one_and_tell_doubled_keys(spark: Spar
                 ("u-4", 0, [(0, 1.0), (0, 1.0)], None, True, True),
             ],
             "user_id string, batch_no int, activity_completed array<struct<position: int, completed: double>>, "
-            "activity_scores array<double>, own_doubled boolean, activity_doubled boolean",
+            "activity_scores array<double>, own_duplicate boolean, activity_duplicate boolean",
         ),
     )
 
@@ -576,7 +578,7 @@ def test_names_can_be_kept_out(spark: SparkSession) -> None:
 def test_learners_are_unique_by_id_and_doubled_ones_told(spark: SparkSession) -> None:
     rows = learners_of(spark, user("u-1"), user("u-2"), user("u-2"), user("u-2"), user(""), user(None)).collect()  # type: ignore[arg-type]
 
-    assert sorted((row.user_id, row.user_doubled) for row in rows) == [("u-1", False), ("u-2", True)]
+    assert sorted((row.user_id, row.user_duplicate) for row in rows) == [("u-1", False), ("u-2", True)]
 
 
 @pytest.mark.parametrize(
@@ -728,10 +730,10 @@ ENROLMENTS = (
     "batch_no int, collection_id string, user_id string, enrolled_at timestamp, completed_at timestamp, "
     "has_certificate boolean, completed array<int>, noted_percent int, noted_leaves int, rows_of_learner long"
 )
-LEARNERS = "user_id string, user_name string, root_org_id string, state string, district string, user_doubled boolean"
+LEARNERS = "user_id string, user_name string, root_org_id string, state string, district string, user_duplicate boolean"
 ACTIVITY = (
     "user_id string, batch_no int, activity_completed array<struct<position: int, completed: double>>, "
-    "activity_scores array<double>, own_doubled boolean, activity_doubled boolean"
+    "activity_scores array<double>, own_duplicate boolean, activity_duplicate boolean"
 )
 SCORES = "user_id string, batch_no int, score_blocks map<int, array<double>>"
 REPORT = {
@@ -798,7 +800,7 @@ def test_learner_of_whom_nothing_is_known_has_a_row_of_blanks_and_zeros(rows_for
         "certificate_status": None,
         "total_score": None,
         "dynamic_cells": ["0", "1", None, "2.1; 3", None, None, None],
-        "doubled": None,
+        "duplicate": None,
     }
 
 
@@ -909,9 +911,15 @@ def test_doubled_keys_are_told_by_table(rows_for: Callable[..., list[Any]]) -> N
         enrolled("u-3"),
         enrolled("u-4", completed=[1, 0, 0]),
         enrolled("u-5", completed=[1, 0, 0]),
-        learners=({"user_id": "u-2", "user_doubled": True}, {"user_id": "u-3", "user_doubled": False}),
+        learners=({"user_id": "u-2", "user_duplicate": True}, {"user_id": "u-3", "user_duplicate": False}),
         activity=tuple(
-            {"user_id": learner, "batch_no": 0, "activity_completed": [], "own_doubled": own, "activity_doubled": any_}
+            {
+                "user_id": learner,
+                "batch_no": 0,
+                "activity_completed": [],
+                "own_duplicate": own,
+                "activity_duplicate": any_,
+            }
             for learner, own, any_ in (
                 ("u-2", False, True),
                 ("u-3", False, False),
@@ -921,7 +929,7 @@ def test_doubled_keys_are_told_by_table(rows_for: Callable[..., list[Any]]) -> N
         ),
     )
 
-    assert [row.doubled for row in rows] == [
+    assert [row.duplicate for row in rows] == [
         "user_enrolments",
         "user user_activity_agg",
         None,
@@ -947,7 +955,7 @@ LINE_ROWS = T.StructType(
                 "progress",
                 "certificate_status",
                 "total_score",
-                "doubled",
+                "duplicate",
             ]
         ),
         T.StructField("dynamic_cells", T.ArrayType(T.StringType())),
@@ -974,7 +982,7 @@ def test_lines_make_files_with_their_header_first_and_learners_in_order_of_code_
         LINE_ROWS,
         *(line_row(0, user_id) for user_id in ("b", "｢", "B", "😀", "a", "é")),
         line_row(1, "=1", user_name='say "hi"', state="+Kerala", district="a,b\n-c", total_score="-1"),
-        line_row(1, "u-2", doubled="user"),
+        line_row(1, "u-2", duplicate="user"),
     )
     reports = rows_frame(
         spark,
@@ -994,7 +1002,7 @@ def test_lines_make_files_with_their_header_first_and_learners_in_order_of_code_
         "do_1,Course,b-1,,u-2,,,,,,0,,,57,1,",
     ]
     assert parts["2.000000"] == ["header 2"]
-    assert sorted(parts["1.notes"]) == ["doubled=user", "guarded=3"]
+    assert sorted(parts["1.notes"]) == ["duplicate=user", "escaped=3"]
     assert sorted(parts) == ["0.000000", "1.000000", "1.notes", "2.000000"]
 
 

@@ -14,8 +14,8 @@ TABLES = ("user_enrolments", "user", "user_activity_agg")
 
 numbers = st.integers(0, 10**9)
 part_names = st.builds(PartName, numbers, st.none() | st.integers(0, 999_999))
-cells = st.tuples(st.sampled_from([NoteKind.GUARDED, NoteKind.CONTROL]), st.integers(1, 10**6))
-doubled = st.lists(st.sampled_from(TABLES), min_size=1, unique=True)
+cells = st.tuples(st.sampled_from([NoteKind.ESCAPED, NoteKind.CONTROL]), st.integers(1, 10**6))
+duplicate = st.lists(st.sampled_from(TABLES), min_size=1, unique=True)
 
 
 @given(name=part_names)
@@ -48,23 +48,23 @@ def test_slices_in_the_order_of_their_names_are_in_the_order_of_the_file(slice_n
     assert [name and name.slice_no for name in map(PartName.of_folder, names)] == sorted(slice_nos)
 
 
-@given(cells=st.lists(cells), doubled=st.lists(doubled), order=st.randoms(use_true_random=False))
+@given(cells=st.lists(cells), duplicate=st.lists(duplicate), order=st.randoms(use_true_random=False))
 def test_notes_say_when_read_what_was_written(
-    cells: list[tuple[NoteKind, int]], doubled: list[list[str]], order: Random
+    cells: list[tuple[NoteKind, int]], duplicate: list[list[str]], order: Random
 ) -> None:
     lines = [note_text(kind, str(count)) for kind, count in cells]
-    lines += [note_text(NoteKind.DOUBLED, " ".join(tables)) for tables in doubled]
+    lines += [note_text(NoteKind.DUPLICATE, " ".join(tables)) for tables in duplicate]
     order.shuffle(lines)
 
     notes = read_notes(lines)
 
-    assert notes.guarded == sum(count for kind, count in cells if kind is NoteKind.GUARDED)
+    assert notes.escaped == sum(count for kind, count in cells if kind is NoteKind.ESCAPED)
     assert notes.control == sum(count for kind, count in cells if kind is NoteKind.CONTROL)
-    assert notes.doubled == {table for tables in doubled for table in tables}
-    assert notes.doubled_rows == len(doubled)
+    assert notes.duplicate_tables == {table for tables in duplicate for table in tables}
+    assert notes.duplicate_rows == len(duplicate)
 
 
-@pytest.mark.parametrize("line", ["", "guarded", "guarded=", "guarded=x", "other=1"])
+@pytest.mark.parametrize("line", ["", "escaped", "escaped=", "escaped=x", "other=1"])
 def test_line_that_is_no_note_is_a_defect(line: str) -> None:
     with pytest.raises(ValueError, match=r"is not a valid NoteKind|invalid literal for int"):
         read_notes([line])

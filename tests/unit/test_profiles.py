@@ -42,7 +42,7 @@ def test_fixed_cells_are_those_of_the_collection_and_the_batch() -> None:
 
 
 def test_what_people_have_typed_is_guarded() -> None:
-    assert [column.header for column in LEARNER_COLUMNS if column.is_guarded] == [
+    assert [column.header for column in LEARNER_COLUMNS if column.is_escaped] == [
         *("User UUID", "User Name", "State", "District"),
     ]
 

@@ -28,7 +28,7 @@ def reports_of(audiences: list[int]) -> list[Report]:
 def test_waves_hold_whole_batches_in_order_and_at_most_so_many_learners() -> None:
     sizes = [3, 3, 0, 5, 20, 1, 9]
     reports = reports_of([1] * len(sizes))
-    counts = {number: Counts(kept=size) for number, size in enumerate(sizes) if size}
+    counts = {number: Counts(retained=size) for number, size in enumerate(sizes) if size}
 
     waves = cut_waves(reports, counts, most_learners=10)
 
@@ -46,7 +46,7 @@ def test_every_report_is_in_one_wave_with_all_of_its_batch(
 ) -> None:
     reports = reports_of([audiences for audiences, _ in batches])
     sizes = {number: size for number, (_, size) in enumerate(batches)}
-    counts = {number: Counts(kept=size) for number, size in sizes.items() if size}
+    counts = {number: Counts(retained=size) for number, size in sizes.items() if size}
     mixed = list(reports)
     order.shuffle(mixed)
 

@@ -29,7 +29,7 @@ from progress_exhaust.tables.cassandra.direct_join import (
 from progress_exhaust.tables.cassandra.errors import FORMAT, causes, connection_fault, no_answer
 from progress_exhaust.tables.port import FoundTable
 from progress_exhaust.tables.schemas import COURSE_BATCH, Table, empty, table_names
-from progress_exhaust.tables.strategy import ReadStrategy, TableSize, WantedKeys, choose_strategy
+from progress_exhaust.tables.strategy import LookupKeyCount, ReadStrategy, TableSize, choose_strategy
 
 _LOG = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
@@ -117,12 +117,12 @@ class CassandraTables:
         """Return the table; see `port.Tables`."""
         return self._scanned(table, self._checked(table)) if self.exists(table) else empty(self._spark, table)
 
-    def read(self, table: Table, keys: DataFrame, wanted: WantedKeys, cached: CachedFrames) -> DataFrame:
+    def read(self, table: Table, keys: DataFrame, key_count: LookupKeyCount, cached: CachedFrames) -> DataFrame:
         """Return the rows with these keys, looked up or scanned; see `port.Tables`."""
         if not self.exists(table):
             return empty(self._spark, table)
         whole = self._checked(table)
-        chosen, name = self.reading(table, wanted), self._names[table.setting]
+        chosen, name = self.reading(table, key_count), self._names[table.setting]
         if chosen.by is ReadBy.SCAN:
             _LOG.debug("table %s is scanned: %s", name, chosen.reason, extra={"action": Action.CHOSEN_TO_SCAN})
             return self._scanned(table, whole)
@@ -135,7 +135,7 @@ class CassandraTables:
         )
         return self._scanned(table, whole)
 
-    def reading(self, table: Table, wanted: WantedKeys) -> ReadStrategy:
+    def reading(self, table: Table, key_count: LookupKeyCount) -> ReadStrategy:
         """Return how the table is read when so many keys are wanted; see `port.Tables`."""
         if not self.exists(table):
             return ReadStrategy(ReadBy.SCAN, "it does not exist, and counts as empty")
@@ -145,7 +145,7 @@ class CassandraTables:
         asked, size = self._settings.read_by(table.setting), self._sizes[table.setting]
         cores = self._spark.sparkContext.defaultParallelism
         partition_key = partition_key_of(whole)
-        return choose_strategy(asked, partition_key, table.known, wanted.of(partition_key), size, cores)
+        return choose_strategy(asked, partition_key, table.known, key_count.of(partition_key), size, cores)
 
     def exists(self, table: Table) -> bool:
         """Return whether Cassandra has the table.
