@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -251,6 +252,27 @@ def test_frame_that_spark_would_not_look_up_is_not_used(cassandra_spark: SparkSe
         found = direct_join(loaded(DIRECT_JOIN_ON), keys, ("id",), cached)
         assert found is not None
         assert [row["firstname"] for row in found.collect()] == [ODD_IDS[0]]
+
+
+@pytest.mark.parametrize(
+    ("read_by", "told"),
+    [pytest.param(ReadBy.SCAN, ["scan_chosen"], id="scan"), pytest.param(ReadBy.KEYS, [], id="keys")],
+)
+def test_table_that_is_scanned_where_keys_are_known_is_told(
+    cassandra_spark: SparkSession,
+    kept: KeptWorld,
+    caplog: pytest.LogCaptureFixture,
+    read_by: ReadBy,
+    told: list[str],
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="progress_exhaust.tables.cassandra")
+    keys = cassandra_spark.range(1).select(F.lit(ODD_IDS[0]).alias("id"))
+    chosen = settings(kept, read_by)
+
+    with reading_with(cassandra_spark, chosen), CachedFrames() as cached:
+        CassandraTables(cassandra_spark, chosen).read(schemas.USER, keys, LookupKeyCount(1), cached)
+
+    assert [vars(record)["action"] for record in caplog.records] == told
 
 
 def test_plan_tells_how_each_table_would_be_read(cassandra_spark: SparkSession, kept: KeptWorld) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -323,13 +324,19 @@ def test_what_would_not_be_read_is_refused_by_name(
     )
 
 
-def test_hidden_names_beside_the_rows_do_not_matter(tables: SnapshotTables, tmp_path: Path) -> None:
+def test_hidden_names_beside_the_rows_do_not_matter(
+    tables: SnapshotTables, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="progress_exhaust.tables")
     write_lines(tmp_path, schemas.LOCATION, {"id": "s-1"})
     for hidden in ("_SUCCESS", ".part-0.jsonl.crc", "_old.jsonl", ".new.jsonl"):
         (folder_of(tmp_path, schemas.LOCATION) / hidden).write_text("nothing\n", encoding="utf-8")
     (folder_of(tmp_path, schemas.LOCATION) / "_temporary").mkdir()
 
     assert [row.id for row in read(tables.frame(schemas.LOCATION))] == ["s-1"]
+    [told] = caplog.records
+    assert (told.levelname, vars(told)["action"]) == ("DEBUG", "snapshot_files_skipped")
+    assert told.getMessage().endswith(": 5 hidden files are not read")
 
 
 @pytest.mark.parametrize(
