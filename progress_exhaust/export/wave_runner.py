@@ -55,13 +55,11 @@ class _Attempt:
 
     Attributes:
         plan: builds frames; what it caches goes when the attempt ends.
-        waves: all of them.
         counts: what becomes of the enrolments, by report_no.
         starts: where big reports are cut; see `slice_starts`.
     """
 
     plan: ReportPlan
-    waves: Sequence[Wave]
     counts: Mapping[int, Counts]
     starts: Mapping[int, Sequence[str]]
 
@@ -144,7 +142,7 @@ class WaveRunner:
         sources = self._sources(plan, waves, enrolments, counts)
         with self._outcome.phase(Phase.READ):
             report_counts = plan.report_counts(reports, sources, counts)
-        attempt = _Attempt(plan, waves, report_counts, starts)
+        attempt = _Attempt(plan, report_counts, starts)
         failures: list[tuple[list[Report], Exception]] = []
         for wave in waves:
             try:
