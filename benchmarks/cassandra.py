@@ -25,7 +25,8 @@ from benchmarks.scan import read_to_nowhere
 from benchmarks.session import DAY
 from progress_exhaust.export.export import export
 from progress_exhaust.export.plan import private_stage
-from progress_exhaust.export.report_plan import ReportPlan, read_places
+from progress_exhaust.export.reference_data import read_reference_data
+from progress_exhaust.export.report_plan import ReportPlan
 from progress_exhaust.export.run import Outcome, Ports, Run
 from progress_exhaust.export.selection import ReportQuery, select_batches
 from progress_exhaust.output.stores.open import open_store
@@ -33,9 +34,10 @@ from progress_exhaust.report.model import Report
 from progress_exhaust.settings.sections import ReadBy
 from progress_exhaust.spark.private import of_this_process
 from progress_exhaust.spark.session import start_session
+from progress_exhaust.tables.cached import CachedFrames
 from progress_exhaust.tables.cassandra.tables import CassandraTables
 from progress_exhaust.tables.schemas import INPUT_TABLES, USER_ENROLMENTS, Table
-from progress_exhaust.tables.strategy import WantedKeys
+from progress_exhaust.tables.strategy import LookupKeyCount
 
 LOOKED_UP = [table for table in INPUT_TABLES if table.known]
 MOST_WRONG = 1.5
@@ -114,7 +116,7 @@ def grid(bench: Bench, spark: SparkSession, reports: Sequence[Report], repeats: 
                 seconds = median_seconds(
                     spark,
                     {
-                        read_by: _noop(spark, partial(ways[read_by].read, table, keys, wanted))
+                        read_by: _noop(partial(ways[read_by].read, table, keys, wanted))
                         for read_by in (ReadBy.KEYS, ReadBy.SCAN)
                     },
                     repeats,
@@ -174,30 +176,28 @@ def _read(bench: Bench, spark: SparkSession, reports: Sequence[Report], read_by:
     """Read the enrolments of reports, then all that they need of the tables joined to them, at once as a run does."""
     tables = bench.tables(spark, read_by, enrolments)
     settings = bench.settings()
-    with private_stage(spark, open_store(settings.output.url, spark), "bench") as stage:
-        plan = ReportPlan(spark, tables, settings, read_places(tables), stage)
-        kept = plan.enrolments(reports)
-        counts = plan.counts(kept)
-        sources = plan.sources(reports, kept, counts, {})
+    with private_stage(spark, open_store(settings.output.url, spark), "bench") as stage, CachedFrames() as cached:
+        plan = ReportPlan(spark, tables, settings, read_reference_data(tables), stage, cached)
+        enrolments = plan.enrolments(reports)
+        counts = plan.counts(enrolments)
+        sources = plan.sources(reports, enrolments, counts, {})
         frames = (sources.activity, sources.attempts, sources.learners, sources.failures)
         with ThreadPoolExecutor(len(frames)) as at_once:
             list(at_once.map(read_to_nowhere, [frame for frame in frames if frame is not None]))
-    spark.catalog.clearCache()
 
 
 def _wanted(
     bench: Bench, spark: SparkSession, reports: Sequence[Report], folder: Path
-) -> dict[Table, tuple[DataFrame, WantedKeys]]:
+) -> dict[Table, tuple[DataFrame, LookupKeyCount]]:
     """Return the keys that the reports want of each table, as files, and how many the rule takes them for."""
     tables = NotedKeys(bench.tables(spark, ReadBy.SCAN, BY_BATCH))
     settings = bench.settings()
-    with private_stage(spark, open_store(settings.output.url, spark), "bench") as stage:
-        plan = ReportPlan(spark, tables, settings, read_places(tables), stage)
-        kept = plan.enrolments(reports)
-        plan.sources(reports, kept, plan.counts(kept), {})
+    with private_stage(spark, open_store(settings.output.url, spark), "bench") as stage, CachedFrames() as cached:
+        plan = ReportPlan(spark, tables, settings, read_reference_data(tables), stage, cached)
+        enrolments = plan.enrolments(reports)
+        plan.sources(reports, enrolments, plan.counts(enrolments), {})
         for table, (keys, _) in tables.noted.items():
             keys.write.parquet(str(folder / table.setting))
-    spark.catalog.clearCache()
     return {
         table: (spark.read.parquet(str(folder / table.setting)), wanted) for table, (_, wanted) in tables.noted.items()
     }
@@ -208,25 +208,25 @@ class NotedKeys:
 
     def __init__(self, tables: CassandraTables) -> None:
         self._tables = tables
-        self.noted: dict[Table, tuple[DataFrame, WantedKeys]] = {}
+        self.noted: dict[Table, tuple[DataFrame, LookupKeyCount]] = {}
         self.frame, self.reading = tables.frame, tables.reading
-        self.exists, self.absent_columns, self.check = tables.exists, tables.absent_columns, tables.check
+        self.exists, self.look_at, self.check = tables.exists, tables.look_at, tables.check
 
-    def read(self, table: Table, keys: DataFrame, wanted: WantedKeys) -> DataFrame:
+    def read(self, table: Table, keys: DataFrame, key_count: LookupKeyCount, cached: CachedFrames) -> DataFrame:
         """Note the keys, and return the whole table."""
-        self.noted[table] = (keys, wanted)
+        self.noted[table] = (keys, key_count)
         return self._tables.frame(table)
 
 
 def _bare_scan(bench: Bench, spark: SparkSession, table: Table) -> Work:
     """Return what lets the connector scan the columns that a run reads, and does nothing with them."""
-    return _noop(spark, lambda: bench.bare(spark, table))
+    return _noop(lambda _: bench.bare(spark, table))
 
 
-def _noop(spark: SparkSession, frame: Callable[[], DataFrame]) -> Work:
+def _noop(frame: Callable[[CachedFrames], DataFrame]) -> Work:
     def work() -> None:
-        read_to_nowhere(frame())
-        spark.catalog.clearCache()
+        with CachedFrames() as cached:
+            read_to_nowhere(frame(cached))
 
     return work
 

@@ -172,13 +172,13 @@ def _consistency(settings: Settings) -> Check:
 
 def _table(tables: Tables, table: Table, absences: list[str]) -> str:
     """Look at one table; what is absent, and what follows from it, is added to the absences."""
-    if not tables.exists(table) and table.may_be_missing:
+    seen = tables.look_at(table)
+    if seen is None:
         absences.append(f"not there: counts as empty, so {table.if_missing}")
         return absences[0]
     # One row shows the right to read; it is not kept.
-    rows = len(tables.frame(table).limit(1).collect())
-    absent = tables.absent_columns(table)
-    absences += [f"no column {name}: reads as null{table.so([name])}" for name in absent]
+    rows = len(seen.frame.limit(1).collect())
+    absences += [f"no column {name}: reads as null{table.so([name])}" for name in seen.absent_columns]
     found = "; ".join(["readable", *absences]) if absences else "columns and types as expected, readable"
     return found + ("" if rows else "; it is empty")
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Protocol
 
 from progress_exhaust.export.delivery import Delivery
-from progress_exhaust.export.report_plan import ReferenceData, read_reference_data
+from progress_exhaust.export.reference_data import ReferenceData, read_reference_data
 from progress_exhaust.export.run import Outcome, Phase, Ports, Run
 from progress_exhaust.export.selection import ReportQuery, Selection, select_for_all
 from progress_exhaust.export.spark_errors import SPARK_FAILURES, classify
-from progress_exhaust.export.waves import WaveRunner
+from progress_exhaust.export.wave_runner import WaveRunner
 from progress_exhaust.output.staging import Staging
 from progress_exhaust.report.model import Report
 from progress_exhaust.settings.sections import Settings
@@ -25,9 +24,6 @@ class Engine(Protocol):
 
     def make(self, reports: Sequence[Report], delivery: Delivery) -> None:
         """Make the reports, and hand each over in some end: delivered or refused; see `WaveRunner.make`."""
-
-    def release(self) -> None:
-        """Let go of what was kept for one round; never fails."""
 
     def is_alive(self) -> bool:
         """Whether it can make anything yet."""
@@ -50,7 +46,7 @@ class SparkEngine:
         self._run = run
         self._staging = staging
         self._outcome = outcome
-        self._places: ReferenceData | None = None
+        self._reference: ReferenceData | None = None
 
     def select(self, asked: Sequence[ReportQuery]) -> list[Selection]:
         """Read the table of batches once for all, and fetch each tree once."""
@@ -69,20 +65,15 @@ class SparkEngine:
     def make(self, reports: Sequence[Report], delivery: Delivery) -> None:
         """Make them in as few waves as their learners need."""
         try:
-            if self._places is None:
+            if self._reference is None:
                 with self._outcome.phase(Phase.READ):
-                    self._places = read_reference_data(self._ports.tables)
+                    self._reference = read_reference_data(self._ports.tables)
             runner = WaveRunner(
-                self._ports, self._settings, self._run, self._staging, self._places, self._outcome, delivery
+                self._ports, self._settings, self._run, self._staging, self._reference, self._outcome, delivery
             )
             runner.make(reports)
         except SPARK_FAILURES as error:
             raise classify(error, self._settings) or error from error
-
-    def release(self) -> None:
-        """Release all frames that are kept."""
-        with suppress(*SPARK_FAILURES, OSError):  # of a JVM that is gone nothing need be freed
-            self._ports.spark.catalog.clearCache()
 
     def is_alive(self) -> bool:
         """Ask Spark."""

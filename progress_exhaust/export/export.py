@@ -7,12 +7,10 @@ from datetime import UTC, datetime
 
 import progress_exhaust
 from progress_exhaust.export.delivery import PlainDelivery
-from progress_exhaust.export.fingerprint import settings_that_shape_content
-from progress_exhaust.export.report_plan import read_reference_data
+from progress_exhaust.export.engine import SparkEngine
+from progress_exhaust.export.fingerprint import content_fingerprint
 from progress_exhaust.export.run import Event, Outcome, Phase, Ports, Run
-from progress_exhaust.export.selection import ReportQuery, select_batches
-from progress_exhaust.export.spark_errors import SPARK_FAILURES, classify
-from progress_exhaust.export.waves import WaveRunner
+from progress_exhaust.export.selection import ReportQuery
 from progress_exhaust.output.manifest import Manifest
 from progress_exhaust.output.staging import Staging, remove_left_over
 from progress_exhaust.paths import ROOT
@@ -40,13 +38,7 @@ def export(asked: ReportQuery, ports: Ports, settings: Settings, run: Run, outco
     with Staging(ports.store, run.run_id) as staging:
         try:
             _make(asked, ports, settings, run, staging, outcome)
-        except SPARK_FAILURES as error:
-            fault = classify(error, settings)
-            if fault is None:
-                raise
-            raise fault from error
         finally:
-            ports.spark.catalog.clearCache()
             outcome.made.sort(key=lambda file: file.batch_id)
             outcome.duration_s = time.monotonic() - begin
             if outcome.made or outcome.not_made:
@@ -55,18 +47,17 @@ def export(asked: ReportQuery, ports: Ports, settings: Settings, run: Run, outco
 
 
 def _make(asked: ReportQuery, ports: Ports, settings: Settings, run: Run, staging: Staging, outcome: Outcome) -> None:
+    engine = SparkEngine(ports, settings, run, staging, outcome)
     with outcome.phase(Phase.CATALOGUE):
         run.tell(Event(Phase.CATALOGUE, "finding batches and fetching the trees of their collections"))
-        selection = select_batches(asked, ports.spark, ports.tables, ports.catalogue, settings, staging.stage_lines)
+        [selection] = engine.select([asked])
     outcome.not_made += selection.not_made
     outcome.wanted = len(selection.batches) + len(selection.not_made)
     if not selection.batches:
         return
-    with outcome.phase(Phase.READ):
-        places = read_reference_data(ports.tables)
     reports = [Report(number, batch) for number, batch in enumerate(selection.batches)]
     delivery = PlainDelivery(ports.store, settings.output, run, outcome)
-    WaveRunner(ports, settings, run, staging, places, outcome, delivery).make(reports)
+    engine.make(reports, delivery)
 
 
 def _write_manifest(outcome: Outcome, staging: Staging, settings: Settings, run: Run, started: datetime) -> None:
@@ -75,7 +66,7 @@ def _write_manifest(outcome: Outcome, staging: Staging, settings: Settings, run:
         version=progress_exhaust.__version__,
         started_at=_iso(started),
         finished_at=_iso(run.now()),
-        settings=settings_that_shape_content(settings, run.day),
+        settings=content_fingerprint(settings, run.day),
         files=outcome.made,
         not_made=sorted(outcome.not_made, key=lambda refusal: (refusal.subject, refusal.reason)),
     )

@@ -7,9 +7,9 @@ from datetime import date
 from progress_exhaust.settings.sections import Settings, SourceKind
 
 
-def settings_that_shape_content(settings: Settings, day: date) -> dict[str, object]:
+def content_fingerprint(settings: Settings, day: date) -> dict[str, object]:
     """Return them by name, with the date in the files' names."""
-    shaping: dict[str, object] = {
+    fingerprint: dict[str, object] = {
         "date": day.isoformat(),
         "source.kind": settings.source.kind.value,
         "report.profile": settings.report.profile,
@@ -21,5 +21,5 @@ def settings_that_shape_content(settings: Settings, day: date) -> dict[str, obje
         "certificates.failures_table": settings.certificates.failures_table,
     }
     if settings.source.kind is SourceKind.CASSANDRA:
-        shaping["cassandra.consistency"] = settings.cassandra.consistency
-    return shaping | {f"tables.{key}": name for key, name in settings.tables.model_dump().items()}
+        fingerprint["cassandra.consistency"] = settings.cassandra.consistency
+    return fingerprint | {f"tables.{key}": name for key, name in settings.tables.model_dump().items()}

@@ -18,7 +18,8 @@ from progress_exhaust.catalogue.layout import Layout
 from progress_exhaust.errors import SkippedReport
 from progress_exhaust.export.lookup_keys import key_counts
 from progress_exhaust.export.publishing import file_name
-from progress_exhaust.export.report_plan import ReportPlan, read_reference_data
+from progress_exhaust.export.reference_data import read_reference_data
+from progress_exhaust.export.report_plan import ReportPlan
 from progress_exhaust.export.run import Event, Phase, Ports
 from progress_exhaust.export.selection import ReportQuery, select_batches
 from progress_exhaust.export.spark_errors import SPARK_FAILURES, classify
@@ -31,9 +32,10 @@ from progress_exhaust.report.inputs import StageLines
 from progress_exhaust.report.model import Report
 from progress_exhaust.report.profiles import columns_of
 from progress_exhaust.settings.sections import Settings
+from progress_exhaust.tables.cached import CachedFrames
 from progress_exhaust.tables.port import Tables
 from progress_exhaust.tables.schemas import INPUT_TABLES, Table, table_names
-from progress_exhaust.tables.strategy import WantedKeys
+from progress_exhaust.tables.strategy import LookupKeyCount
 
 
 @dataclass(frozen=True)
@@ -155,8 +157,7 @@ def plan(
         counts: dict[int, Counts] = {}
         if reports:
             tell(Event(Phase.READ, f"counting enrolments of {len(reports)} batches"))
-            report_plan = ReportPlan(ports.spark, ports.tables, settings, read_reference_data(ports.tables), stage)
-            counts = report_plan.counts(report_plan.enrolments(reports))
+            counts = _counts(reports, ports, settings, stage)
             outcome.waves = len(cut_waves(reports, counts, settings.spark.learners_per_wave))
         outcome.batches = [
             _batch(report, counts.get(report.batch.batch_no, Counts()), settings, day) for report in reports
@@ -168,11 +169,9 @@ def plan(
         if fault is None:
             raise
         raise fault from error
-    finally:
-        ports.spark.catalog.clearCache()
 
 
-def table_reads(tables: Tables, settings: Settings, keys: Mapping[str, WantedKeys]) -> list[TableRead]:
+def table_reads(tables: Tables, settings: Settings, keys: Mapping[str, LookupKeyCount]) -> list[TableRead]:
     """Return how each input table would be read.
 
     Args:
@@ -210,6 +209,13 @@ def _stage_lines(folder: Path, numbers: Iterator[int], name: str, lines: Iterabl
     return f"file://{file}", file.stat().st_size
 
 
+def _counts(reports: Sequence[Report], ports: Ports, settings: Settings, stage: StageLines) -> dict[int, Counts]:
+    reference = read_reference_data(ports.tables)
+    with CachedFrames() as cached:
+        report_plan = ReportPlan(ports.spark, ports.tables, settings, reference, stage, cached)
+        return report_plan.counts(report_plan.enrolments(reports))
+
+
 def _batch(report: Report, counts: Counts, settings: Settings, day: date) -> PlannedBatch:
     batch = report.batch
     dropped = {NO_KEY: counts.no_key, INACTIVE: counts.inactive}
@@ -217,7 +223,7 @@ def _batch(report: Report, counts: Counts, settings: Settings, day: date) -> Pla
         batch_id=batch.batch_id,
         collection_id=batch.layout.collection_id,
         path=f"{ROOT}/{file_name(settings.output, batch.batch_id, day)}",
-        rows=counts.kept,
+        rows=counts.retained,
         rows_dropped={reason: rows for reason, rows in dropped.items() if rows},
     )
 
@@ -246,8 +252,8 @@ def _collection(layout: Layout, batches: Sequence[PlannedBatch]) -> PlannedColle
     )
 
 
-def _table_read(table: Table, name: str, tables: Tables, keys: Mapping[str, WantedKeys]) -> TableRead:
+def _table_read(table: Table, name: str, tables: Tables, keys: Mapping[str, LookupKeyCount]) -> TableRead:
     if not tables.exists(table):
         return TableRead(name, "none", "it does not exist, and counts as empty")
-    reading = tables.reading(table, keys.get(table.setting, WantedKeys(0)))
+    reading = tables.reading(table, keys.get(table.setting, LookupKeyCount(0)))
     return TableRead(name, reading.by, reading.reason)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from progress_exhaust.catalogue.layout import Layout
 from progress_exhaust.errors import OutputError, Reason, SkippedReport
-from progress_exhaust.export.report_plan import fixed_texts
+from progress_exhaust.export.fixed_texts import fixed_texts
 from progress_exhaust.output.digest import Digest, digest_of
-from progress_exhaust.output.lines import CONTROL_NOTE, DOUBLED_NOTE, GUARDED_NOTE, NOTES
 from progress_exhaust.output.manifest import Column, MadeFile
+from progress_exhaust.output.parts import PartName, is_part_file, read_notes
 from progress_exhaust.output.stores.port import Store
 from progress_exhaust.report.enrolments import (
     DATE_UNREADABLE,
@@ -29,7 +28,6 @@ from progress_exhaust.report.profiles import columns_of
 from progress_exhaust.settings.sections import OutputSettings
 
 CONTROL_CHARACTERS = "control_characters"
-_PART = re.compile(rf"part=([0-9]+)\.([0-9]+|{NOTES})")
 _MOST_NOTE_BYTES = 512 << 20
 """Of a report in which every learner needs a note, this is tens of millions of learners."""
 
@@ -52,15 +50,14 @@ def staged_parts(store: Store, folder: str) -> dict[int, Parts]:
     slices: dict[int, dict[int, list[str]]] = defaultdict(dict)
     notes: dict[int, list[str] | None] = {}
     for name in store.list_names(folder):
-        part = _PART.fullmatch(name)
+        part = PartName.of_folder(name)
         if part is None:
             continue
-        report_no, piece = int(part[1]), part[2]
-        paths = [f"{folder}/{name}/{file}" for file in store.list_names(f"{folder}/{name}") if file.startswith("part-")]
-        if piece == NOTES:
-            notes[report_no] = paths or None
+        paths = [f"{folder}/{name}/{file}" for file in filter(is_part_file, store.list_names(f"{folder}/{name}"))]
+        if part.slice_no is None:
+            notes[part.report_no] = paths or None
         else:
-            slices[report_no][int(piece)] = paths
+            slices[part.report_no][part.slice_no] = paths
     return {report_no: Parts(slices[report_no], notes.get(report_no, [])) for report_no in slices.keys() | notes.keys()}
 
 
@@ -125,7 +122,7 @@ class CheckedReport:
             collection_id=layout.collection_id,
             collection_name=layout.name,
             audience=self.report.audience,
-            rows=counts.kept,
+            rows=counts.retained,
             size_bytes=self.digest.size_bytes,
             sha256=self.digest.sha256,
             columns=described_columns(layout),
@@ -162,27 +159,27 @@ def check_report(
         OutputError: a part is gone, or can not be read.
     """
     batch = report.batch
-    notes = _read_notes(store, report, parts.notes or ())
-    if notes.doubled:
-        tables = ", ".join(sorted(notes.doubled))
+    notes = read_notes(_note_lines(store, report, parts.notes or ()))
+    if notes.duplicate_tables:
+        tables = ", ".join(sorted(notes.duplicate_tables))
         raise SkippedReport(
             Reason.DOUBLED_KEY,
             batch.batch_id,
-            f'batch "{batch.batch_id}" is not made: {tables} holds a key twice for {notes.doubled_rows} of its rows; '
+            f'batch "{batch.batch_id}" is not made: {tables} holds a key twice for {notes.duplicate_rows} of its rows; '
             "remove the doubled rows",
         )
     staged = _whole(store, [path for _, paths in sorted(parts.slices.items()) for path in paths])
     digest = digest_of(store.local_copy(staged, scratch))
-    if digest.records != counts.kept + 1:
-        raise _miscounted(batch.batch_id, digest.records - 1, counts.kept)
+    if digest.row_count != counts.retained + 1:
+        raise _miscounted(batch.batch_id, digest.row_count - 1, counts.retained)
     texts = fixed_texts(report, formula_guard=settings.formula_guard)
     return CheckedReport(
         report,
         staged,
         digest,
         counts,
-        guarded_cells=notes.guarded + texts.guarded_in_header + texts.guarded_in_row * counts.kept,
-        control_characters=notes.control + texts.control_in_header + texts.control_in_row * counts.kept,
+        guarded_cells=notes.escaped + texts.escaped_in_header + texts.escaped_in_row * counts.retained,
+        control_characters=notes.control + texts.control_in_header + texts.control_in_row * counts.retained,
     )
 
 
@@ -212,30 +209,12 @@ def _miscounted(batch_id: str, got: int, expected: int) -> SkippedReport:
     )
 
 
-@dataclass(frozen=True)
-class _Notes:
-    guarded: int
-    control: int
-    doubled: frozenset[str]
-    doubled_rows: int
-
-
-def _read_notes(store: Store, report: Report, paths: Iterable[str]) -> _Notes:
-    cells: Counter[str] = Counter()
-    doubled: set[str] = set()
-    doubled_rows = 0
+def _note_lines(store: Store, report: Report, paths: Iterable[str]) -> Iterator[str]:
     for path in paths:
         text = store.read_text(path, _MOST_NOTE_BYTES)
         if text is None:
             raise _gone(report)
-        for line in text.splitlines():
-            name, _, value = line.partition("=")
-            if name == DOUBLED_NOTE:
-                doubled_rows += 1
-                doubled.update(value.split(" "))
-            else:
-                cells[name] += int(value)
-    return _Notes(cells[GUARDED_NOTE], cells[CONTROL_NOTE], frozenset(doubled), doubled_rows)
+        yield from text.splitlines()
 
 
 def _whole(store: Store, slices: Sequence[str]) -> str:

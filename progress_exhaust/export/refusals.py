@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from progress_exhaust.errors import Reason, SkippedReport
+from progress_exhaust.errors import Reason, SkippedReport, SourceError
 
 
 def unknown_batch(batch_id: str) -> SkippedReport:
@@ -31,7 +31,7 @@ def ambiguous_batch(batch_id: str, collections: Sequence[str]) -> SkippedReport:
     )
 
 
-def doubled_batch(batch_id: str, rows: int) -> SkippedReport:
+def duplicate_batch(batch_id: str, rows: int) -> SkippedReport:
     """Refuse a batch of which the table of batches has several rows."""
     return SkippedReport(
         Reason.DOUBLED_KEY,
@@ -53,4 +53,21 @@ def bad_id(identifier: str) -> SkippedReport:
         identifier,
         f"id {shown!a} is refused: expected up to 100 letters, digits, _ . - that start with a letter or digit, "
         "without ..",
+    )
+
+
+def unreadable(batch_id: str, fault: SourceError) -> SkippedReport:
+    """Refuse a batch whose rows a table does not give, while it gives those of others."""
+    return SkippedReport(
+        Reason.TASK_FAILED, batch_id, f'batch "{batch_id}" is not made: its rows can not be read, others can: {fault}'
+    )
+
+
+def task_failed(batch_id: str, kind: str) -> SkippedReport:
+    """Refuse a batch whose task always fails, for a kind of error: its message may hold a learner's data."""
+    return SkippedReport(
+        Reason.TASK_FAILED,
+        batch_id,
+        f'batch "{batch_id}" is not made: its task failed every time ({kind}) while all services answer; '
+        "look at its rows, or run it alone with --debug",
     )

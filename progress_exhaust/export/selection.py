@@ -163,14 +163,14 @@ def _batch(batch_no: int, same: Sequence[_BatchRow], known: Mapping[str, Layout 
     if isinstance(layout, SkippedReport):
         raise refusals.of_collection(row.batch_id, layout)
     if len(same) > 1:
-        raise refusals.doubled_batch(row.batch_id, len(same))
+        raise refusals.duplicate_batch(row.batch_id, len(same))
     return Batch(batch_no, row.batch_id, row.name, layout)
 
 
 def _batch_rows(
     all_asked: Sequence[ReportQuery | None], spark: SparkSession, tables: Tables, stage: StageLines
 ) -> list[_BatchRow]:
-    """Collect the rows of course_batch that anyone means, in order of batch id; doubled rows are still in it."""
+    """Collect the rows of course_batch that anyone means, in order of batch id; duplicate rows are still in it."""
     wanted = [asked for asked in all_asked if asked is not None]
     if not wanted:
         return []

@@ -24,6 +24,7 @@ _PARQUET_MISFIT = re.compile(
 )
 _UNREADABLE = re.compile(r"Encountered error while reading file (\S+?)\.? |FileNotFoundException: (?:File )?(\S+)")
 _NO_SPACE = ("No space left on device", "Disk quota exceeded", "File too large")
+_ERROR_CLASS = re.compile(r"^\s*(?:Caused by: )?(?:\w+\.)+(\w+(?:Exception|Error))(?::|$)", re.MULTILINE | re.ASCII)
 _ENDED = ("SparkContext was shut down", "Cannot call methods on a stopped SparkContext", "OutOfMemoryError")
 
 
@@ -56,6 +57,12 @@ def classify(error: BaseException, settings: Settings) -> ProgressExhaustError |
     if any(words in text for words in _ENDED):
         return ComputeError("running the plan: Spark ran out of memory or was stopped; raise spark.driver_memory")
     return None
+
+
+def kind_of(error: BaseException) -> str:
+    """Return the class of error that a failure comes from in the end, without its message."""
+    kinds: list[str] = _ERROR_CLASS.findall(full_text(error))
+    return kinds[-1] if kinds else type(error).__name__
 
 
 def full_text(error: BaseException) -> str:

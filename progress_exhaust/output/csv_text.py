@@ -29,7 +29,7 @@ _CONTROL = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f"  # TAB, LF and CR are text
 _CONTROL_PYTHON = re.compile(f"[{_CONTROL}]")
 # Halves of surrogate pairs can be in a text of Python's; none of Spark's, which are UTF-8, has one.
 _UNSHOWABLE_PYTHON = re.compile(f"[{_CONTROL}{SURROGATES}]")
-_ODD = f'[{_CONTROL},"\r\n]'
+_NOT_PLAIN = f'[{_CONTROL},"\r\n]'
 # Of ASCII, for a text of nothing else is looked through fastest; in a text itself it costs a second look at most.
 _BETWEEN_TEXTS = "~"
 
@@ -67,13 +67,13 @@ def has_control(text: Column) -> Column:
     return F.coalesce(text.rlike(f"[{_CONTROL}]"), F.lit(False))
 
 
-def guarded(text: Column) -> Column:
+def escaped(text: Column) -> Column:
     """Make inert what a spreadsheet would run as a formula; null stays null.
 
     >>> texts = spark.sql("VALUES ('=1+1'), (' @a'), ('a=b') AS texts(text)")
-    >>> texts.select("text", guarded(F.col("text")).alias("guarded")).show()
+    >>> texts.select("text", escaped(F.col("text")).alias("escaped")).show()
     +----+-------+
-    |text|guarded|
+    |text|escaped|
     +----+-------+
     |=1+1|  '=1+1|
     |  @a|   ' @a|
@@ -84,13 +84,13 @@ def guarded(text: Column) -> Column:
     return F.regexp_replace(text, _FORMULA_LINE, "$1'$2")
 
 
-def needs_guard(text: Column) -> Column:
-    """Whether `guarded` would change the text; false for null.
+def needs_escape(text: Column) -> Column:
+    """Whether `escaped` would change the text; false for null.
 
     >>> texts = spark.sql("VALUES ('=1+1'), ('a=b'), (null) AS texts(text)")
-    >>> texts.select("text", needs_guard(F.col("text")).alias("needs_guard")).show()
+    >>> texts.select("text", needs_escape(F.col("text")).alias("needs_escape")).show()
     +----+-----------+
-    |text|needs_guard|
+    |text|needs_escape|
     +----+-----------+
     |=1+1|       true|
     | a=b|      false|
@@ -137,9 +137,9 @@ def are_plain(texts: Sequence[Column], *, formula_guard: bool) -> Column:
     +----+-----+-----+
     <BLANKLINE>
     """
-    # A later line of a text needs no look: its line end is odd already.
-    odd = f"{_ODD}|(^|{_BETWEEN_TEXTS}){_FORMULA_START}" if formula_guard else _ODD
-    return ~F.concat_ws(_BETWEEN_TEXTS, *texts).rlike(odd)
+    # A later line of a text needs no look: its line end is not plain already.
+    not_plain = f"{_NOT_PLAIN}|(^|{_BETWEEN_TEXTS}){_FORMULA_START}" if formula_guard else _NOT_PLAIN
+    return ~F.concat_ws(_BETWEEN_TEXTS, *texts).rlike(not_plain)
 
 
 def without_control_text(text: str) -> str:
@@ -160,10 +160,10 @@ def has_control_text(text: str) -> bool:
     return _CONTROL_PYTHON.search(text) is not None
 
 
-def guarded_text(text: str) -> str:
-    """Make inert what a spreadsheet would run as a formula; as `guarded`, for one text.
+def escaped_text(text: str) -> str:
+    """Make inert what a spreadsheet would run as a formula; as `escaped`, for one text.
 
-    >>> guarded_text("=1+1"), guarded_text("a=b")
+    >>> escaped_text("=1+1"), escaped_text("a=b")
     ("'=1+1", 'a=b')
     """
     return _FORMULA_LINE_PYTHON.sub(r"\1'\2", text)

@@ -1,4 +1,4 @@
-"""Size, SHA-256 and number of records of a CSV file, from one read of it."""
+"""Size, SHA-256 and number of rows of a CSV file, from one read of it."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ class Digest:
     Attributes:
         size_bytes: its length.
         sha256: its SHA-256, in hex.
-        records: its CSV records, the header included; a line end inside quotes ends none.
+        row_count: its CSV rows, the header included; a line end inside quotes ends none.
     """
 
     size_bytes: int
     sha256: str
-    records: int
+    row_count: int
 
 
 def digest_of(file: Path) -> Digest:
     """Read a CSV file once, which must be a regular one: in a folder of reports others may have put something else.
 
-    A record ends at a line feed that an even number of quotes stands before. Between two quotes nothing ends, so the
+    A row ends at a line feed that an even number of quotes stands before. Between two quotes nothing ends, so the
     pieces of a split at quotes are outside and inside by turns.
 
     Raises:
         OutputError: it is gone, or can not be read.
     """
     sha256 = hashlib.sha256()
-    size_bytes = records = 0
+    size_bytes = row_count = 0
     is_inside = False
     try:
         with opened_file(file) as stream:
@@ -46,10 +46,10 @@ def digest_of(file: Path) -> Digest:
                 size_bytes += len(piece)
                 between_quotes = piece.split(b'"')
                 outside = between_quotes[1 if is_inside else 0 :: 2]
-                records += sum(part.count(b"\n") for part in outside)
+                row_count += sum(part.count(b"\n") for part in outside)
                 is_inside ^= len(between_quotes) % 2 == 0
     except FileNotFoundError:
         raise OutputError(f"reading {file}: it is gone; find out what else removes files there") from None
     except OSError as error:
         raise OutputError(f"reading {file}: {error.strerror}; check output.url and its rights") from None
-    return Digest(size_bytes, sha256.hexdigest(), records)
+    return Digest(size_bytes, sha256.hexdigest(), row_count)

@@ -10,6 +10,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -27,6 +28,15 @@ _OWNER = "owner.json"
 _MOST_OWNER_BYTES = 64 * 1024
 _MOST_NAMES_TOLD = 3
 _OWNER_TYPES = {"host": str, "boot_id": str, "namespace": str, "process_id": int, "started": str}
+
+
+class Action(StrEnum):
+    """What is told of staging."""
+
+    LEFT_OVER_REMOVED = "left_over_removed"
+    LEFT_ALONE = "left_alone"
+    STAGING_LEFT = "staging_left"
+    BEAT_MISSED = "beat_missed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +102,7 @@ class Staging:
         except OutputError as left:
             if error is None:
                 raise
-            _LOG.warning("what the run has staged is left: %s", left)
+            _LOG.warning("what the run has staged is left: %s", left, extra={"action": Action.STAGING_LEFT})
 
     def path(self, name: str) -> str:
         """Return the store's path of something in this place."""
@@ -131,8 +141,9 @@ class Staging:
                 # A place that was removed meanwhile is not made anew: it would be nobody's to remove.
                 if self._store.size_bytes(f"{self._path}/{_OWNER}") is not None:
                     self._write_owner()
-            except OutputError:
-                continue  # a full disk or a lost store shows in the run's own work, which tells it
+            except OutputError as error:
+                # A full disk or a lost store shows in the run's own work, which tells it.
+                _LOG.debug("the beat of %s is missed: %s", self._path, error, extra={"action": Action.BEAT_MISSED})
 
 
 def remove_left_over(store: Store, keep_s: float, now: Callable[[], float]) -> list[str]:
@@ -153,9 +164,9 @@ def remove_left_over(store: Store, keep_s: float, now: Callable[[], float]) -> l
             if _is_left_over(store, place, keep_s, now):
                 store.remove(place)
                 removed.append(name)
-                _LOG.info("removed what a killed run left: %s", place)
+                _LOG.info("removed what a killed run left: %s", place, extra={"action": Action.LEFT_OVER_REMOVED})
         except OutputError as error:
-            _LOG.warning("%s is left alone: %s", place, error)
+            _LOG.warning("%s is left alone: %s", place, error, extra={"action": Action.LEFT_ALONE})
     _warn_of([name for name in names if not is_run_id(name)])
     return removed
 
@@ -176,7 +187,8 @@ def _warn_of(strange: list[str]) -> None:
     if strange:
         shown = ", ".join(ascii(name) for name in strange[:_MOST_NAMES_TOLD])
         more = ", …" if len(strange) > _MOST_NAMES_TOLD else ""
-        _LOG.warning("%s holds what no run has made, which is left alone: %s%s", STAGING, shown, more)
+        sentence = "%s holds what no run has made, which is left alone: %s%s"
+        _LOG.warning(sentence, STAGING, shown, more, extra={"action": Action.LEFT_ALONE})
 
 
 def owner_of(text: str | None) -> Owner | None:

@@ -11,7 +11,7 @@ _CONTEXT = "cb:"
 
 
 def wanted_activity(
-    activity: DataFrame, batches: DataFrame, activities: DataFrame, uncounted: DataFrame | None = None
+    activity: DataFrame, batches: DataFrame, activities: DataFrame, without_content_status: DataFrame | None = None
 ) -> DataFrame:
     """Keep the counters of the wanted batches' collections and their nested collections.
 
@@ -22,17 +22,18 @@ def wanted_activity(
         activity: `user_activity_agg`.
         batches: wanted batches, unique by batch_id.
         activities: unique by (collection_id, activity_id).
-        uncounted: the learners, by user_id and batch_no, who keep the counters of nested collections, where they are
-            few enough to be broadcast; None keeps those of all learners. One who is in it twice gets them twice.
+        without_content_status: the learners, by user_id and batch_no, who keep the counters of nested collections,
+            where they are few enough to be broadcast; None keeps those of all learners. One who is in it twice gets
+            them twice.
     """
     of_courses = activity.filter((F.col("activity_type") == "Course") & (F.col("user_id") != ""))
     contexts = batches.withColumn("context_id", F.concat(F.lit(_CONTEXT), F.col("batch_id")))
     of_batches = of_courses.join(contexts, on="context_id", how="inner")
     of_activities = of_batches.join(activities, on=["collection_id", "activity_id"], how="inner")
-    if uncounted is not None:
-        marked = F.broadcast(uncounted.withColumn("is_uncounted", F.lit(True)))
+    if without_content_status is not None:
+        marked = F.broadcast(without_content_status.withColumn("is_without_content_status", F.lit(True)))
         of_activities = of_activities.join(marked, on=["user_id", "batch_no"], how="left").filter(
-            (F.col("position") == 0) | F.col("is_uncounted")
+            (F.col("position") == 0) | F.col("is_without_content_status")
         )
     return of_activities.select(
         "batch_no",
@@ -48,8 +49,8 @@ def activity_per_learner(activity: DataFrame) -> DataFrame:
     """Put a learner's counters into one row.
 
     Grain and key: (user_id, batch_no). Adds activity_completed (structs of position and completed, one an activity),
-    activity_scores (by ordinal; null without a row of the collection itself), activity_doubled and own_doubled (whether
-    the table holds any of the keys twice, and that of the collection itself).
+    activity_scores (by ordinal; null without a row of the collection itself), activity_duplicate and own_duplicate
+    (whether the table holds any of the keys twice, and that of the collection itself).
     """
     counters = F.collect_list(F.struct("position", "completed"))
     # Sorted once, for the aggregate and for the join after it.
@@ -59,11 +60,11 @@ def activity_per_learner(activity: DataFrame) -> DataFrame:
         .agg(
             counters.alias("activity_completed"),
             F.max("scores").alias("activity_scores"),
-            (F.count_if(F.col("position") == 0) > 1).alias("own_doubled"),
+            (F.count_if(F.col("position") == 0) > 1).alias("own_duplicate"),
         )
     )
     positions = F.col("activity_completed.position")
-    return per_learner.withColumn("activity_doubled", F.size(F.array_distinct(positions)) < F.size(positions))
+    return per_learner.withColumn("activity_duplicate", F.size(F.array_distinct(positions)) < F.size(positions))
 
 
 def _counter(key: Column) -> Column:

@@ -22,18 +22,18 @@ _COMPLETED = 2
 class Counts:
     """What becomes of the enrolments of a batch, as one report shows it.
 
-    `other_organisation` are those that would be kept, but are not for the report's audience; `out_of_range` are the
-    instants of those kept that no cell can show; `uncounted` are those of the batch, among the kept, whose progress the
-    activity counters tell, or the enrolment's own numbers.
+    `retained` become a row; `other_organisation` are those that would, but are not for the report's audience;
+    `out_of_range` are the instants of those retained that no cell can show; `without_content_status` are those of the
+    batch, among the retained, whose progress the activity counters tell, or the enrolment's own numbers.
     """
 
-    kept: int = 0
+    retained: int = 0
     no_key: int = 0
     inactive: int = 0
     dates_unreadable: int = 0
     out_of_range: int = 0
     other_organisation: int = 0
-    uncounted: int = 0
+    without_content_status: int = 0
 
 
 def wanted_enrolments(enrolments: DataFrame, batches: DataFrame, leaves: DataFrame) -> DataFrame:
@@ -79,7 +79,7 @@ def wanted_enrolments(enrolments: DataFrame, batches: DataFrame, leaves: DataFra
     )
 
 
-def is_uncounted() -> Column:
+def is_without_content_status() -> Column:
     """Whether no leaves are counted for an enrolment: its progress is what counters tell, or its own numbers."""
     return F.col("completed").isNull()
 
@@ -87,17 +87,17 @@ def is_uncounted() -> Column:
 def counts_per_batch(enrolments: DataFrame) -> DataFrame:
     """Count what becomes of the enrolments.
 
-    Grain and key: batch_no. Adds kept, no_key, inactive, enrolment_date_unreadable (of rows kept),
-    instant_out_of_range (of rows kept: instants), uncounted (of rows kept: `is_uncounted`).
+    Grain and key: batch_no. Adds retained, no_key, inactive; and of the rows retained enrolment_date_unreadable,
+    instant_out_of_range (instants), without_content_status.
     """
-    is_kept = F.col("dropped").isNull()
+    is_retained = F.col("dropped").isNull()
     return enrolments.groupBy("batch_no").agg(
-        F.count_if(is_kept).alias("kept"),
+        F.count_if(is_retained).alias("retained"),
         F.count_if(F.col("dropped") == NO_KEY).alias(NO_KEY),
         F.count_if(F.col("dropped") == INACTIVE).alias(INACTIVE),
-        F.count_if(is_kept & F.col("date_unreadable")).alias(DATE_UNREADABLE),
-        F.coalesce(F.sum(F.when(is_kept, F.col("out_of_range"))), F.lit(0)).alias(OUT_OF_RANGE),
-        F.count_if(is_kept & is_uncounted()).alias("uncounted"),
+        F.count_if(is_retained & F.col("date_unreadable")).alias(DATE_UNREADABLE),
+        F.coalesce(F.sum(F.when(is_retained, F.col("out_of_range"))), F.lit(0)).alias(OUT_OF_RANGE),
+        F.count_if(is_retained & is_without_content_status()).alias("without_content_status"),
     )
 
 

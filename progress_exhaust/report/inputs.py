@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
 from pyspark.sql import DataFrame, SparkSession
@@ -97,7 +97,7 @@ StageLines = Callable[[str, Iterable[str]], tuple[str, int]]
 """Stages JSON lines under a name, and returns the URL to read them from, and their bytes."""
 
 
-def batch_rows(reports: Iterable[Report], wave_of: dict[int, int]) -> Iterator[str]:
+def batch_rows(reports: Iterable[Report], wave_of: Mapping[int, int]) -> Iterator[str]:
     """Give `BATCHES` as JSON lines, each batch once."""
     for batch in {report.batch.batch_no: report.batch for report in reports}.values():
         yield _line(

@@ -13,11 +13,11 @@ _SCHOOL = "2"
 def known_learners(users: DataFrame, locations: Column, custodian_id: str | None, *, with_names: bool) -> DataFrame:
     """Reduce users to what a report shows of them.
 
-    Grain and key: user_id; where the table holds an id twice, one row is kept and `user_doubled` says so. Rows come
+    Grain and key: user_id; where the table holds an id twice, one row is kept and `user_duplicate` says so. Rows come
     out partitioned and sorted by user_id.
 
     Adds user_name, root_org_id, found (the learner's own places), asks_organisations (a validated learner whose own
-    places lack state or district), user_doubled. A deleted learner has a blank name and no place.
+    places lack state or district), user_duplicate. A deleted learner has a blank name and no place.
 
     Args:
         users: the table `user`.
@@ -40,7 +40,7 @@ def known_learners(users: DataFrame, locations: Column, custodian_id: str | None
         (F.when(is_here, _full_name()) if with_names else F.lit(None).cast("string")).alias("user_name"),
         F.col("rootorgid").alias("root_org_id"),
         F.when(is_here, places(own, locations)).alias("found"),
-        (F.col("rows") > 1).alias("user_doubled"),
+        (F.col("rows") > 1).alias("user_duplicate"),
     )
     is_validated = F.col("root_org_id") != F.lit(custodian_id or "")
     is_validated = is_validated & (F.col("root_org_id") != "")
@@ -95,7 +95,7 @@ def organisation_places(
 def located_learners(learners: DataFrame, by_organisation: DataFrame | None) -> DataFrame:
     """Choose each learner's state and district.
 
-    Grain and key: user_id. Adds state, district; keeps user_name, root_org_id, user_doubled.
+    Grain and key: user_id. Adds state, district; keeps user_name, root_org_id, user_duplicate.
 
     Args:
         learners: `known_learners`.
@@ -110,7 +110,7 @@ def located_learners(learners: DataFrame, by_organisation: DataFrame | None) -> 
         "user_id",
         "user_name",
         "root_org_id",
-        "user_doubled",
+        "user_duplicate",
         _state()["state"].alias("state"),
         _district().alias("district"),
     )

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from pyspark.sql import DataFrame
 
+from progress_exhaust.tables.cached import CachedFrames
 from progress_exhaust.tables.schemas import Table
-from progress_exhaust.tables.strategy import ReadStrategy, WantedKeys
+from progress_exhaust.tables.strategy import LookupKeyCount, ReadStrategy
+
+
+@dataclass(frozen=True)
+class FoundTable:
+    """A table as one look at its source finds it.
+
+    Attributes:
+        frame: as `Tables.frame` gives it.
+        absent_columns: those of the schema that the source's table lacks, if only in part.
+    """
+
+    frame: DataFrame
+    absent_columns: tuple[str, ...] = ()
 
 
 class Tables(Protocol):
@@ -25,22 +40,23 @@ class Tables(Protocol):
             SourceError: the source does not answer.
         """
 
-    def read(self, table: Table, keys: DataFrame, wanted: WantedKeys) -> DataFrame:
+    def read(self, table: Table, keys: DataFrame, key_count: LookupKeyCount, cached: CachedFrames) -> DataFrame:
         """Return the rows of the table with one of the keys, and perhaps all others, lazily.
 
-        What is read by key is kept, to be released with everything that is.
+        What is read by key is cached, and has to stay so until all is computed from it.
 
         Args:
             table: one with `known` columns.
             keys: has these columns; the same key may stand in it several times, a null or empty one is not looked up.
-            wanted: how many different keys there are, or a little more.
+            key_count: how many different keys there are, or a little more.
+            cached: owns what is cached.
 
         Raises:
             DataShapeError: as `frame` does.
             SourceError: the source does not answer.
         """
 
-    def reading(self, table: Table, wanted: WantedKeys) -> ReadStrategy:
+    def reading(self, table: Table, key_count: LookupKeyCount) -> ReadStrategy:
         """Return how `read` reads the table when so many keys are wanted, and why; no row is read.
 
         Raises:
@@ -55,11 +71,11 @@ class Tables(Protocol):
             SourceError: the source does not answer.
         """
 
-    def absent_columns(self, table: Table) -> tuple[str, ...]:
-        """Return the columns of the schema that the source's table lacks, if only in part; none of a missing table.
+    def look_at(self, table: Table) -> FoundTable | None:
+        """Return what one look at the table finds; None where it is missing, and may be.
 
         Raises:
-            DataShapeError: the table is missing, and must be there.
+            DataShapeError: as `frame` does.
             SourceError: the source does not answer.
         """
 

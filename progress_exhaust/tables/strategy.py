@@ -30,7 +30,7 @@ class TableSize:
 
 
 @dataclass(frozen=True, slots=True)
-class WantedKeys:
+class LookupKeyCount:
     """How many different keys a run wants of a table, or a little more; which ones, is known only to Spark.
 
     A table may be keyed by a few of the columns that a run knows: its own partition key then has fewer values.
@@ -46,9 +46,9 @@ class WantedKeys:
     def of(self, partition_key: Sequence[str]) -> int:
         """Return how many different values of a partition key are wanted at most.
 
-        >>> WantedKeys(3000, {"course_id": 2}).of(("user_id", "course_id"))
+        >>> LookupKeyCount(3000, {"course_id": 2}).of(("user_id", "course_id"))
         3000
-        >>> WantedKeys(3000, {"course_id": 2}).of(("course_id",))
+        >>> LookupKeyCount(3000, {"course_id": 2}).of(("course_id",))
         2
         """
         return min(self.whole, math.prod(self.by_column.get(name, self.whole) for name in partition_key))

@@ -11,7 +11,7 @@ from datetime import date
 
 import progress_exhaust
 from progress_exhaust.errors import OutputError
-from progress_exhaust.export.fingerprint import settings_that_shape_content
+from progress_exhaust.export.fingerprint import content_fingerprint
 from progress_exhaust.export.run import Run
 from progress_exhaust.identifiers import is_safe_id
 from progress_exhaust.job_requests.checkpoint import (
@@ -114,7 +114,7 @@ class RequestNotes:
             version=progress_exhaust.__version__,
             started_at=work.claimed_at.isoformat(timespec="seconds"),
             finished_at=self._run.now().isoformat(timespec="seconds"),
-            settings=settings_that_shape_content(self._settings, work.day),
+            settings=content_fingerprint(self._settings, work.day),
             files=work.in_order(),
             not_made=work.refusals,
             request={

@@ -94,8 +94,6 @@ class RequestRound:
             move = move_for(failure, requests=len(claimed), jvm=self._jvm_end(failure))
         else:
             return
-        finally:
-            self._engine.release()
         if move is Move.ISOLATE:
             self._make_alone([one for one in claimed if one.work.is_open])
             return

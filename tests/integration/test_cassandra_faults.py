@@ -24,10 +24,11 @@ from progress_exhaust.output.stores.open import open_store
 from progress_exhaust.settings.sections import Settings
 from progress_exhaust.stack.cassandra import CassandraNode, free_ports
 from progress_exhaust.stack.snapshot_loader import load_snapshot
+from progress_exhaust.tables.cached import CachedFrames
 from progress_exhaust.tables.cassandra.tables import CassandraTables
-from progress_exhaust.tables.port import Tables
+from progress_exhaust.tables.port import FoundTable, Tables
 from progress_exhaust.tables.schemas import ORGANISATION, USER_ENROLMENTS, Table
-from progress_exhaust.tables.strategy import ReadStrategy, WantedKeys
+from progress_exhaust.tables.strategy import LookupKeyCount, ReadStrategy
 from tests.support.builders import batches_world
 from tests.support.cassandra_runs import KeptWorld, reading_with, run_on_cassandra
 from tests.support.tcp_proxy import TcpProxy
@@ -55,11 +56,11 @@ class ActingTables:
     def frame(self, table: Table) -> DataFrame:
         return self._looked_at(table, self.tables.frame(table))
 
-    def read(self, table: Table, keys: DataFrame, wanted: WantedKeys) -> DataFrame:
-        return self._looked_at(table, self.tables.read(table, keys, wanted))
+    def read(self, table: Table, keys: DataFrame, key_count: LookupKeyCount, cached: CachedFrames) -> DataFrame:
+        return self._looked_at(table, self.tables.read(table, keys, key_count, cached))
 
-    def reading(self, table: Table, wanted: WantedKeys) -> ReadStrategy:
-        return self.tables.reading(table, wanted)
+    def reading(self, table: Table, key_count: LookupKeyCount) -> ReadStrategy:
+        return self.tables.reading(table, key_count)
 
     def _looked_at(self, table: Table, frame: DataFrame) -> DataFrame:
         if table is self.at and not self.acted_at:
@@ -70,8 +71,8 @@ class ActingTables:
     def exists(self, table: Table) -> bool:
         return self.tables.exists(table)
 
-    def absent_columns(self, table: Table) -> tuple[str, ...]:
-        return self.tables.absent_columns(table)
+    def look_at(self, table: Table) -> FoundTable | None:
+        return self.tables.look_at(table)
 
     def check(self) -> None:
         self.tables.check()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,12 +22,12 @@ from progress_exhaust.output.stores.open import open_store
 from progress_exhaust.settings.sections import ReadBy, Settings
 from progress_exhaust.stack.cassandra import CassandraNode
 from progress_exhaust.tables import schemas
-from progress_exhaust.tables.cassandra import direct_join as lookup
-from progress_exhaust.tables.cassandra.direct_join import LOOKUP_ONLY, SCAN_ONLY
+from progress_exhaust.tables.cached import CachedFrames
+from progress_exhaust.tables.cassandra.direct_join import DIRECT_JOIN_OFF, DIRECT_JOIN_ON, direct_join
 from progress_exhaust.tables.cassandra.errors import FORMAT
 from progress_exhaust.tables.cassandra.tables import CassandraTables
 from progress_exhaust.tables.schemas import INPUT_TABLES, Table
-from progress_exhaust.tables.strategy import WantedKeys
+from progress_exhaust.tables.strategy import LookupKeyCount
 from tests.support.cassandra_runs import KeptWorld, reading_with, run_on_cassandra
 from tests.support.sample_world import BATCH_ID, COLLECTION_ID, LEAVES_OF_A, attempt, enrolment, spec_sample_world
 from tests.support.spark_counters import jobs_so_far
@@ -164,7 +165,7 @@ def test_rows_read_by_key_are_those_of_a_scan(
         tables = CassandraTables(cassandra_spark, by_key)
         asked = rows_of_keys(tables, table, whole, whole.filter(is_wanted).select(*table.known))
 
-    assert tables.reading(table, WantedKeys(1)).by is ReadBy.KEYS
+    assert tables.reading(table, LookupKeyCount(1)).by is ReadBy.KEYS
     assert "Cassandra Direct Join" in asked.plan
     assert asked.got == asked.wanted
     assert sum(asked.got.values()) > len(ODD_IDS) // 4
@@ -202,7 +203,7 @@ def test_partition_key_is_read_from_the_catalogue(cassandra_spark: SparkSession,
     for name in ("", *BY_BATCH):
         chosen = settings(kept, ReadBy.KEYS, name)
         with reading_with(cassandra_spark, chosen):
-            reading = CassandraTables(cassandra_spark, chosen).reading(schemas.USER_ENROLMENTS, WantedKeys(3))
+            reading = CassandraTables(cassandra_spark, chosen).reading(schemas.USER_ENROLMENTS, LookupKeyCount(3))
         reasons[name] = (reading.by, reading.reason)
     asked = (ReadBy.KEYS, "the settings ask for it; 3 keys are wanted")
     assert reasons == {
@@ -217,8 +218,8 @@ def test_courses_and_activities_of_many_learners_are_looked_up_where_they_are_th
 ) -> None:
     """Before the nodes have an estimate, a thousand keys are looked up: as many courses, or as many learners."""
     wanted = {
-        schemas.ASSESSMENT_AGGREGATOR: WantedKeys(5000, {"course_id": 2}),
-        schemas.USER_ACTIVITY_AGG: WantedKeys(9000, {"activity_type": 1, "activity_id": 7, "user_id": 5000}),
+        schemas.ASSESSMENT_AGGREGATOR: LookupKeyCount(5000, {"course_id": 2}),
+        schemas.USER_ACTIVITY_AGG: LookupKeyCount(9000, {"activity_type": 1, "activity_id": 7, "user_id": 5000}),
     }
     found = {}
     for enrolments in ("", "by_batch"):
@@ -244,14 +245,34 @@ def test_frame_that_spark_would_not_look_up_is_not_used(cassandra_spark: SparkSe
         return cassandra_spark.read.format(FORMAT).options(keyspace=keyspace, table=name, **options).load()
 
     keys = cassandra_spark.range(1).select(F.lit(ODD_IDS[0]).alias("id"))
-    with reading_with(cassandra_spark, settings(kept, ReadBy.AUTO)):
-        computed = loaded(LOOKUP_ONLY).withColumn("firstname", F.upper("firstname"))
-        assert lookup.looked_up(loaded(SCAN_ONLY), keys, ("id",)) is None
-        assert lookup.looked_up(computed, keys, ("id",)) is None
-        found = lookup.looked_up(loaded(LOOKUP_ONLY), keys, ("id",))
+    with reading_with(cassandra_spark, settings(kept, ReadBy.AUTO)), CachedFrames() as cached:
+        computed = loaded(DIRECT_JOIN_ON).withColumn("firstname", F.upper("firstname"))
+        assert direct_join(loaded(DIRECT_JOIN_OFF), keys, ("id",), cached) is None
+        assert direct_join(computed, keys, ("id",), cached) is None
+        found = direct_join(loaded(DIRECT_JOIN_ON), keys, ("id",), cached)
         assert found is not None
         assert [row["firstname"] for row in found.collect()] == [ODD_IDS[0]]
-    cassandra_spark.catalog.clearCache()
+
+
+@pytest.mark.parametrize(
+    ("read_by", "told"),
+    [pytest.param(ReadBy.SCAN, ["scan_chosen"], id="scan"), pytest.param(ReadBy.KEYS, [], id="keys")],
+)
+def test_table_that_is_scanned_where_keys_are_known_is_told(
+    cassandra_spark: SparkSession,
+    kept: KeptWorld,
+    caplog: pytest.LogCaptureFixture,
+    read_by: ReadBy,
+    told: list[str],
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="progress_exhaust.tables.cassandra")
+    keys = cassandra_spark.range(1).select(F.lit(ODD_IDS[0]).alias("id"))
+    chosen = settings(kept, read_by)
+
+    with reading_with(cassandra_spark, chosen), CachedFrames() as cached:
+        CassandraTables(cassandra_spark, chosen).read(schemas.USER, keys, LookupKeyCount(1), cached)
+
+    assert [vars(record)["action"] for record in caplog.records] == told
 
 
 def test_plan_tells_how_each_table_would_be_read(cassandra_spark: SparkSession, kept: KeptWorld) -> None:
@@ -282,6 +303,6 @@ def test_size_of_a_table_is_what_its_node_estimates(
     partitions = cassandra_node.wait_for_estimates(keyspace, name)
     chosen = settings(kept, ReadBy.AUTO)
     with reading_with(cassandra_spark, chosen):
-        reading = CassandraTables(cassandra_spark, chosen).reading(schemas.USER, WantedKeys(3))
+        reading = CassandraTables(cassandra_spark, chosen).reading(schemas.USER, LookupKeyCount(3))
     assert reading.by is ReadBy.SCAN
     assert reading.reason.startswith(f"3 of about {partitions:,} keys are wanted, each of about ")

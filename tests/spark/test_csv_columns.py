@@ -17,15 +17,16 @@ from progress_exhaust.output.csv_text import (
     are_plain,
     cell,
     cell_text,
-    guarded,
-    guarded_text,
+    escaped,
+    escaped_text,
     has_control,
     has_control_text,
     line_text,
-    needs_guard,
+    needs_escape,
     without_control,
     without_control_text,
 )
+from progress_exhaust.output.parts import NoteKind, PartName, note, note_text, notes_part, slice_part
 from tests.reference import csv_text as reference
 
 TRIGGERS = "=+-@|%\uff1d\uff0b\uff0d\uff20"
@@ -60,14 +61,14 @@ def frame(spark: SparkSession, texts: list[str]) -> DataFrame:
 
 def test_spark_and_python_make_the_same_cells(frame: DataFrame, texts: list[str]) -> None:
     text = F.col("text")
-    rows = frame.select("number", guarded(text), needs_guard(text), cell(guarded(text)), cell(text)).collect()
+    rows = frame.select("number", escaped(text), needs_escape(text), cell(escaped(text)), cell(text)).collect()
 
     made = [tuple(row)[1:] for row in sorted(rows)]
 
     assert len(texts) > 3000
     for number, text_ in enumerate(texts):
         inert = reference.guarded(text_)
-        assert guarded_text(text_) == inert
+        assert escaped_text(text_) == inert
         assert made[number] == (inert, inert != text_, cell_text(inert), reference.quoted(text_)), ascii(text_)
 
 
@@ -99,9 +100,23 @@ def test_spark_and_python_replace_and_find_the_same_control_characters(frame: Da
     assert sum(row[2] for row in rows) > 500
 
 
+def test_spark_and_python_call_parts_and_notes_alike(spark: SparkSession) -> None:
+    places = [(report_no, slice_no) for report_no in (0, 7, 12345) for slice_no in (0, 9, 10, 999_999)]
+    schema = "report_no int, slice_no int"
+    report_no, slice_no = F.col("report_no"), F.col("slice_no")
+    rows = spark.createDataFrame(places, schema).select(
+        report_no, slice_no, slice_part(report_no, slice_no), notes_part(report_no), note(NoteKind.CONTROL, slice_no)
+    )
+
+    for report, number, of_slice, of_notes, noted in rows.collect():
+        assert of_slice == PartName(report, number).value
+        assert of_notes == PartName(report, None).value
+        assert noted == note_text(NoteKind.CONTROL, str(number))
+
+
 def test_null_is_an_empty_cell_that_needs_no_guard(spark: SparkSession) -> None:
     text = F.lit(None).cast("string")
-    (row,) = spark.range(1).select(guarded(text), needs_guard(text), cell(text), cell(guarded(text))).collect()
+    (row,) = spark.range(1).select(escaped(text), needs_escape(text), cell(text), cell(escaped(text))).collect()
 
     assert tuple(row) == (None, False, "", "")
 
@@ -110,14 +125,14 @@ def test_null_is_an_empty_cell_that_needs_no_guard(spark: SparkSession) -> None:
 def test_three_readers_read_what_spark_wrote(
     spark: SparkSession, frame: DataFrame, texts: list[str], tmp_path: Path
 ) -> None:
-    line = F.concat_ws(",", F.col("number"), cell(guarded(without_control(F.col("text")))), F.lit("end"))
+    line = F.concat_ws(",", F.col("number"), cell(escaped(without_control(F.col("text")))), F.lit("end"))
     in_order = frame.select("number", line.alias("value")).coalesce(1).sortWithinPartitions("number")
     in_order.select("value").write.text(f"file://{tmp_path}/lines")
     (part,) = (tmp_path / "lines").glob("part-*")
     file = tmp_path / "cells.csv"
     file.write_bytes(f"{line_text(('number', 'text', 'end'))}\n".encode() + part.read_bytes())
     readable = [without_control_text(text) for text in texts]
-    expected = [[str(number), guarded_text(text), "end"] for number, text in enumerate(readable)]
+    expected = [[str(number), escaped_text(text), "end"] for number, text in enumerate(readable)]
 
     with file.open(encoding="utf-8", newline="") as stream:
         by_python = list(csv.reader(stream, strict=True))[1:]

@@ -16,6 +16,7 @@ import progress_exhaust
 COLUMN_MODULES = (
     "progress_exhaust.tables.json_text",
     "progress_exhaust.output.csv_text",
+    "progress_exhaust.output.parts",
     "progress_exhaust.report.locations",
     "progress_exhaust.report.values",
 )

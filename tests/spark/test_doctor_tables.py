@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,12 +11,26 @@ from pyspark.sql import SparkSession
 
 from progress_exhaust.commands.checks import State
 from progress_exhaust.settings.sections import Settings
+from progress_exhaust.tables.folders import Entry, FolderReader
+from progress_exhaust.tables.schemas import table_names
 from progress_exhaust.tables.snapshot import SnapshotTables
 from tests.support.doctor_runs import tables_told
 from tests.support.sample_world import spec_sample_world
 from tests.support.whole_runs import settings_for, write_world
 
 AS_EXPECTED = (State.OK, "columns and types as expected, readable")
+
+
+class CountingFolders(FolderReader):
+    """Counts how often each folder is listed."""
+
+    def __init__(self, spark: SparkSession) -> None:
+        super().__init__(spark)
+        self.listed: Counter[str] = Counter()
+
+    def entries(self, folder: str) -> Sequence[Entry] | None:
+        self.listed[folder.rpartition("/")[2]] += 1
+        return super().entries(folder)
 
 
 def sample_settings(folder: Path) -> Settings:
@@ -55,6 +71,15 @@ def test_tables_that_are_missing_are_named_with_what_follows(spark: SparkSession
             "not there: counts as empty, so Certificate Status is never Failed",
         ),
     }
+
+
+def test_folder_of_each_table_is_listed_once(spark: SparkSession, tmp_path: Path) -> None:
+    settings = sample_settings(tmp_path)
+    folders = CountingFolders(spark)
+
+    tables_told(spark, settings, SnapshotTables(spark, settings, folders))
+
+    assert folders.listed == {"snapshot": 1, **dict.fromkeys(table_names(settings).values(), 1)}
 
 
 def test_columns_that_parquet_lacks_are_named_with_what_follows(spark: SparkSession, tmp_path: Path) -> None:

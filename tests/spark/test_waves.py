@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import SparkSession
 
-from progress_exhaust.catalogue.layout import Layout
 from progress_exhaust.errors import OutputError, Reason, SourceError
-from progress_exhaust.export.waves import cut_waves
 from progress_exhaust.output.stores.hadoop import HadoopStore
 from progress_exhaust.output.stores.local import LocalStore
-from progress_exhaust.report.enrolments import Counts
-from progress_exhaust.report.model import Batch, Report
 from progress_exhaust.settings.sections import Settings
 from progress_exhaust.tables.schemas import USER_ACTIVITY_AGG, USER_ENROLMENTS, Table
-from progress_exhaust.tables.snapshot import SnapshotTables
+from tests.support.acting_ports import AlteredTables, StoreThatTells, failing
 from tests.support.builders import activity, answer, assessment, attempt, batch, batches_world, collection, enrolment
 from tests.support.spark_counters import RanPlan, jobs_so_far, plans_of
 from tests.support.whole_runs import DAY_IN_NAME, Exported, differences, run_export, settings_for, write_world
@@ -162,18 +157,6 @@ def test_run_through_hadoops_file_system_gives_the_same_files_and_nothing_else(
     assert exported.names() == delivered(undisturbed.world.batch_ids())
 
 
-def test_waves_hold_whole_batches_in_order_and_at_most_so_many_learners() -> None:
-    sizes = [3, 3, 0, 5, 20, 1, 9]
-    layout = Layout("do_1", "", "", (), (), ())
-    reports = [Report(number, Batch(number, f"b-{number}", "", layout)) for number in range(len(sizes))]
-    counts = {number: Counts(kept=size) for number, size in enumerate(sizes) if size}
-
-    waves = cut_waves(reports, counts, most_learners=10)
-
-    assert [[report.report_no for report in wave.reports] for wave in waves] == [[0, 1, 2], [3], [4], [5, 6]]
-    assert [(wave.number, wave.learners) for wave in waves] == [(0, 6), (1, 5), (2, 20), (3, 10)]
-
-
 # That a fault stays with its batch.
 
 
@@ -286,56 +269,11 @@ class StoreThatLoses(LocalStore):
         return super().list_names(path)
 
 
-class AlteredTables(SnapshotTables):
-    """Snapshot tables, one of them altered on its way out."""
-
-    def __init__(
-        self, spark: SparkSession, settings: Settings, altered: Table, alter: Callable[[DataFrame], DataFrame]
-    ) -> None:
-        super().__init__(spark, settings)
-        self._altered = altered
-        self._alter = alter
-        self.attempts = 0
-
-    def frame(self, table: Table) -> DataFrame:
-        self.attempts += table is USER_ENROLMENTS
-        frame = super().frame(table)
-        return self._alter(frame) if table is self._altered else frame
-
-
 class AwayTables(AlteredTables):
     """Tables that do not answer when they are asked whether they do."""
 
     def check(self) -> None:
         raise SourceError("connecting to Cassandra: no node answers")
-
-
-def failing(batch_column: str, batch_id: str, column: str) -> Callable[[DataFrame], DataFrame]:
-    """Return what makes a column of a batch's rows fail the task that needs it."""
-
-    def alter(frame: DataFrame) -> DataFrame:
-        failure = F.raise_error(F.lit("broken row\nException of Asha: secret of a learner")).cast(
-            frame.schema[column].dataType
-        )
-        is_of_batch = F.col(batch_column).isin(batch_id, f"cb:{batch_id}")
-        return frame.withColumn(column, F.when(is_of_batch, failure).otherwise(F.col(column)))
-
-    return alter
-
-
-class StoreThatTells(LocalStore):
-    """A local store that notes the waves written to it, and does something before each."""
-
-    def __init__(self, settings: Settings, before_wave: Callable[[], None] = lambda: None) -> None:
-        super().__init__(Path(settings.output.url))
-        self._before_wave = before_wave
-        self.waves: list[str] = []
-
-    def url(self, path: str) -> str:
-        if (name := path.rpartition("/")[2]).startswith("wave-"):
-            self.waves.append(name)
-            self._before_wave()
-        return super().url(path)
 
 
 def files_of(exported: Exported) -> dict[str, bytes]:

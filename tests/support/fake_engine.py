@@ -158,12 +158,9 @@ class FakeEngine:
         digest = Digest(len(content), hashlib.sha256(content.encode()).hexdigest(), 2)
         self.before_publishing(report)
         try:
-            delivery.deliver(CheckedReport(report, staged, digest, Counts(kept=1), 0, 0))
+            delivery.deliver(CheckedReport(report, staged, digest, Counts(retained=1), 0, 0))
         except SkippedReport as refusal:
             delivery.refuse(report, refusal)
-
-    def release(self) -> None:
-        """Keep nothing."""
 
     def is_alive(self) -> bool:
         return not self.is_broken

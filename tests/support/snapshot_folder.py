@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 
 from progress_exhaust.settings.sections import Settings
 from progress_exhaust.tables.schemas import Table, table_names
+from progress_exhaust.tables.snapshot import SnapshotTables
 
 NAMES = table_names(Settings())
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -43,6 +44,12 @@ def write_lines(snapshot: Path, table: Table, *lines: str | dict[str, Any], name
     folder.mkdir(exist_ok=True)
     texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
     (folder / name).write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
+
+
+def absent_columns(tables: SnapshotTables, table: Table) -> tuple[str, ...]:
+    found = tables.look_at(table)
+    assert found is not None
+    return found.absent_columns
 
 
 def read(frame: DataFrame) -> list[Row]:

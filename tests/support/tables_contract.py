@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from progress_exhaust.tables.cached import CachedFrames
 from progress_exhaust.tables.port import Tables
 from progress_exhaust.tables.schemas import Table
-from progress_exhaust.tables.strategy import WantedKeys
+from progress_exhaust.tables.strategy import LookupKeyCount
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,10 @@ def rows_of_keys(tables: Tables, table: Table, whole: DataFrame, wanted: DataFra
     keys = wanted.unionByName(wanted)
     for other in others:
         keys = keys.unionByName(one.select([other.alias(name) for name in names]))
-    found = tables.read(table, keys, WantedKeys(1))
-    of_keys = whole.join(wanted.distinct(), on=names, how="left_semi").select(whole.columns)
-    result = RowsOf(_rows(of_keys), _rows(found), str(found._jdf.queryExecution().executedPlan().toString()))
-    wanted.sparkSession.catalog.clearCache()
+    with CachedFrames() as cached:
+        found = tables.read(table, keys, LookupKeyCount(1), cached)
+        of_keys = whole.join(wanted.distinct(), on=names, how="left_semi").select(whole.columns)
+        result = RowsOf(_rows(of_keys), _rows(found), str(found._jdf.queryExecution().executedPlan().toString()))
     assert found.schema == whole.schema
     assert result.wanted <= result.got <= _rows(whole)
     return result

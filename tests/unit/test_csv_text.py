@@ -1,4 +1,4 @@
-"""Cells of CSV: no line of a guarded cell starts a formula, and every cell comes back as it went in."""
+"""Cells of CSV: no line of a escaped cell starts a formula, and every cell comes back as it went in."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from progress_exhaust.output.csv_text import cell_text, guarded_text, has_control_text, line_text, without_control_text
+from progress_exhaust.output.csv_text import cell_text, escaped_text, has_control_text, line_text, without_control_text
 
 TRIGGERS = "=+-@|%\uff1d\uff0b\uff0d\uff20"
 BLANK_OR_INVISIBLE = "".join(map(chr, range(0x21))) + "\u00a0\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
@@ -27,34 +27,34 @@ def first_character_that_counts(line: str) -> str:
 @pytest.mark.rule("N3")
 @given(texts)
 def test_no_line_of_a_guarded_cell_starts_with_a_trigger(text: str) -> None:
-    for line in re.split("[\r\n]", guarded_text(text)):
+    for line in re.split("[\r\n]", escaped_text(text)):
         assert first_character_that_counts(line) not in set(TRIGGERS)
 
 
 @given(texts)
 def test_guard_only_puts_apostrophes_in_front_of_lines(text: str) -> None:
-    before, after = re.split("[\r\n]", text), re.split("[\r\n]", guarded_text(text))
+    before, after = re.split("[\r\n]", text), re.split("[\r\n]", escaped_text(text))
 
     assert [line if line == old else line.removeprefix("'") for line, old in zip(after, before, strict=True)] == before
 
 
 @given(texts)
 def test_guarding_twice_is_guarding_once(text: str) -> None:
-    assert guarded_text(guarded_text(text)) == guarded_text(text)
+    assert escaped_text(escaped_text(text)) == escaped_text(text)
 
 
 @pytest.mark.rule("N3")
 @given(harmless_texts)
 def test_text_without_a_trigger_is_not_changed(text: str) -> None:
-    assert guarded_text(text) == text
+    assert escaped_text(text) == text
 
 
 @pytest.mark.rule("S1")
 @given(st.lists(texts.filter(bool), min_size=1))
 def test_cells_come_back_from_a_csv_reader_as_they_went_in(cells: list[str]) -> None:
-    guarded = [guarded_text(cell) for cell in cells]
+    escaped = [escaped_text(cell) for cell in cells]
 
-    assert list(csv.reader(io.StringIO(line_text(guarded) + "\n", newline=""), strict=True)) == [guarded]
+    assert list(csv.reader(io.StringIO(line_text(escaped) + "\n", newline=""), strict=True)) == [escaped]
 
 
 @pytest.mark.rule("S1")
@@ -65,7 +65,7 @@ def test_cell_is_quoted_if_and_only_if_it_must_be(text: str) -> None:
 
 @pytest.mark.rule("N3")
 @pytest.mark.parametrize(
-    ("text", "guarded"),
+    ("text", "escaped"),
     [
         ("=1+1", "'=1+1"),
         ("a=1+1", "a=1+1"),
@@ -84,8 +84,8 @@ def test_cell_is_quoted_if_and_only_if_it_must_be(text: str) -> None:
         ("-", "'-"),
     ],
 )
-def test_guard_goes_in_front_of_the_line_that_would_run(text: str, guarded: str) -> None:
-    assert guarded_text(text) == guarded
+def test_guard_goes_in_front_of_the_line_that_would_run(text: str, escaped: str) -> None:
+    assert escaped_text(text) == escaped
 
 
 @pytest.mark.rule("N2")

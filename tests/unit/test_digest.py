@@ -1,4 +1,4 @@
-"""One read of a file: its length, its hash and its records, wherever the pieces of the read end."""
+"""One read of a file: its length, its hash and its rows, wherever the pieces of the read end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PIECE_BYTES = 1 << 20
 
 
 @pytest.mark.parametrize(
-    ("content", "records"),
+    ("content", "row_count"),
     [
         (b"", 0),
         (b"header\n", 1),
@@ -34,16 +34,16 @@ PIECE_BYTES = 1 << 20
         (b"header\nrow without an end", 1),
     ],
 )
-def test_record_ends_at_a_line_feed_outside_quotes(tmp_path: Path, content: bytes, records: int) -> None:
-    assert digest(tmp_path, content) == Digest(len(content), hashlib.sha256(content).hexdigest(), records)
+def test_row_ends_at_a_line_feed_outside_quotes(tmp_path: Path, content: bytes, row_count: int) -> None:
+    assert digest(tmp_path, content) == Digest(len(content), hashlib.sha256(content).hexdigest(), row_count)
 
 
 @pytest.mark.parametrize("shift", range(-6, 3))
-def test_quoted_line_end_across_two_pieces_of_the_read_ends_no_record(tmp_path: Path, shift: int) -> None:
+def test_quoted_line_end_across_two_pieces_of_the_read_ends_no_row(tmp_path: Path, shift: int) -> None:
     row = b'"a""\n""b",c\n'
     content = b"x" * (PIECE_BYTES + shift - 1) + b"\n" + row + row
 
-    assert digest(tmp_path, content).records == 3
+    assert digest(tmp_path, content).row_count == 3
 
 
 def test_quotes_in_every_piece_of_a_long_file_are_kept_track_of(tmp_path: Path) -> None:
@@ -51,16 +51,16 @@ def test_quotes_in_every_piece_of_a_long_file_are_kept_track_of(tmp_path: Path) 
     content = row * 1500
     assert len(content) > 5 * PIECE_BYTES
 
-    assert digest(tmp_path, content).records == 1500
+    assert digest(tmp_path, content).row_count == 1500
 
 
 @given(rows=st.lists(st.lists(st.text('ab,"\r\n '), min_size=1, max_size=4), max_size=8))
 @settings(max_examples=50)
-def test_records_are_those_a_csv_reader_finds(tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]]) -> None:
+def test_rows_are_those_a_csv_reader_finds(tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]]) -> None:
     lines = [line_text(["key", *row]) for row in rows]
     text = "".join(f"{line}\n" for line in lines)
 
-    found = digest(tmp_path_factory.getbasetemp(), text.encode()).records
+    found = digest(tmp_path_factory.getbasetemp(), text.encode()).row_count
 
     assert found == len(rows) == len(list(csv.reader(io.StringIO(text, newline=""))))
 

@@ -11,7 +11,7 @@ from progress_exhaust.report.model import Batch, Report
 from progress_exhaust.settings.sections import ReadBy
 from progress_exhaust.tables import schemas
 from progress_exhaust.tables.schemas import Table
-from progress_exhaust.tables.strategy import FEW_KEYS, WantedKeys, choose_strategy
+from progress_exhaust.tables.strategy import FEW_KEYS, LookupKeyCount, choose_strategy
 
 
 def layout(collection_id: str, *nested: str) -> Layout:
@@ -28,7 +28,11 @@ REPORTS = [
     Report(2, Batch(2, "b-2", "", SECOND)),
     Report(3, Batch(2, "b-2", "", SECOND), audience="org-1"),
 ]
-COUNTS = {0: Counts(kept=1000, uncounted=10), 1: Counts(kept=200), 2: Counts(kept=30, uncounted=5)}
+COUNTS = {
+    0: Counts(retained=1000, without_content_status=10),
+    1: Counts(retained=200),
+    2: Counts(retained=30, without_content_status=5),
+}
 LEARNERS = 1000 + 200 + 30
 OF_NESTED = 10 * 2 + 5 * 1
 
@@ -72,7 +76,7 @@ def test_no_report_wants_no_key() -> None:
 
 
 def test_few_courses_of_many_learners_are_few_keys() -> None:
-    wanted = WantedKeys(50 * FEW_KEYS, {"course_id": 2})
+    wanted = LookupKeyCount(50 * FEW_KEYS, {"course_id": 2})
     known = schemas.ASSESSMENT_AGGREGATOR.known
     ways = {
         key: choose_strategy(ReadBy.AUTO, key, known, wanted.of(key), None, cores=2)

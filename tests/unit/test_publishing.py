@@ -27,7 +27,7 @@ def store(tmp_path: Path) -> LocalStore:
     for report_no in (6, 7, 77):
         for number, lines in STAGED.items():
             store.write_text(f"{WAVE}/part={report_no}.{number}/part-00000-x", lines)
-    store.write_text(f"{WAVE}/part=7.notes/part-00000-x", ["guarded=2\n", "guarded=1\n"])
+    store.write_text(f"{WAVE}/part=7.notes/part-00000-x", ["escaped=2\n", "escaped=1\n"])
     store.write_text(f"{WAVE}/_SUCCESS", [])
     for stray in ("part=7", "part=7.x", "part=x.000000", "part=7.000000.old", "stray"):
         store.write_text(f"{WAVE}/{stray}/part-00000-x", ["of somebody\n"])
@@ -36,7 +36,7 @@ def store(tmp_path: Path) -> LocalStore:
 
 def checked(store: LocalStore, *, slices: int = 3, learners: int = 4) -> CheckedReport:
     parts = whole_parts(REPORT, staged_parts(store, WAVE).get(REPORT.report_no), slices)
-    return check_report(REPORT, parts, Counts(kept=learners), store, OutputSettings(), Path("/nowhere"))
+    return check_report(REPORT, parts, Counts(retained=learners), store, OutputSettings(), Path("/nowhere"))
 
 
 def test_slices_become_one_file_in_their_order_and_strange_folders_are_none_of_them(
@@ -45,7 +45,7 @@ def test_slices_become_one_file_in_their_order_and_strange_folders_are_none_of_t
     report = checked(store)
 
     assert (tmp_path / report.staged).read_text(encoding="utf-8") == "header\nu-1\nu-2\nu-3\nu-4\n"
-    assert (report.digest.records, report.guarded_cells) == (5, 3)
+    assert (report.digest.row_count, report.guarded_cells) == (5, 3)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_part_that_is_gone_is_the_fault_of_the_output_place(store: LocalStore, r
 def test_slice_that_an_audience_may_have_nobody_in_is_not_missed(store: LocalStore) -> None:
     store.remove(f"{WAVE}/part=7.000001")
 
-    assert checked(store, slices=1, learners=3).digest.records == 4
+    assert checked(store, slices=1, learners=3).digest.row_count == 4
 
 
 @pytest.mark.parametrize("removed", ["part=7.000001/part-00000-x", "part=7.notes/part-00000-x"])
@@ -79,7 +79,7 @@ def test_part_that_goes_after_it_was_listed_is_the_fault_of_the_output_place(sto
     store.remove(f"{WAVE}/{removed}")
 
     with pytest.raises(OutputError):
-        check_report(REPORT, parts, Counts(kept=4), store, OutputSettings(), Path("/nowhere"))
+        check_report(REPORT, parts, Counts(retained=4), store, OutputSettings(), Path("/nowhere"))
 
 
 def test_whole_file_that_goes_before_it_is_read_is_the_fault_of_the_output_place(store: LocalStore) -> None:
@@ -88,7 +88,7 @@ def test_whole_file_that_goes_before_it_is_read_is_the_fault_of_the_output_place
     store.remove(parts.slices[0][0])
 
     with pytest.raises(OutputError, match="it is gone; find out what else removes files there"):
-        check_report(REPORT, type(parts)(one, ()), Counts(kept=1), store, OutputSettings(), Path("/nowhere"))
+        check_report(REPORT, type(parts)(one, ()), Counts(retained=1), store, OutputSettings(), Path("/nowhere"))
 
 
 @pytest.mark.rule("S4")

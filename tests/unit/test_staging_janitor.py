@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -171,6 +172,7 @@ def test_ten_thousand_foreign_names_cost_one_listing_and_one_warning(
     assert store.asked == {"list_names": 1, "read_text": 1}
     [warning] = caplog.records
     assert len(warning.getMessage()) < 300
+    assert vars(warning)["action"] == "left_alone"
 
 
 class StoreThatKeepsOne(LocalStore):
@@ -188,6 +190,19 @@ def test_place_that_can_not_be_removed_keeps_no_other_from_it(tmp_path: Path, ca
 
     assert remove_left_over(StoreThatKeepsOne(tmp_path), 0, time.time) == [RUN_2]
     assert [record.levelname for record in caplog.records if RUN_1 in record.getMessage()] == ["WARNING"]
+
+
+def test_what_is_removed_and_what_is_left_alone_is_told_with_its_action(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="progress_exhaust")
+    for name in (RUN_1, RUN_2):
+        place_of(tmp_path, replace(this_process(), started="1"), name)
+
+    remove_left_over(StoreThatKeepsOne(tmp_path), 0, time.time)
+
+    told = {(record.levelname, vars(record)["action"]) for record in caplog.records}
+    assert told == {("WARNING", "left_alone"), ("INFO", "left_over_removed")}
 
 
 JANITOR = """

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import errno
+import logging
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from enum import StrEnum
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -23,6 +24,14 @@ from progress_exhaust.local_files import (
 )
 from progress_exhaust.output.stores.failures import NEXT_STEP, told
 from progress_exhaust.output.stores.port import MOST_TEXT_BYTES
+
+_LOG = logging.getLogger(__name__)
+
+
+class Action(StrEnum):
+    """What is told of the store."""
+
+    UNFINISHED_LEFT = "unfinished_file_left"
 
 
 class HadoopStore:
@@ -70,8 +79,7 @@ class HadoopStore:
                     stream.close()
             self.publish(unfinished, path)
         except OutputError:
-            with suppress(OutputError):  # of a store that is away the first failure tells
-                self.remove(unfinished)
+            self._remove_unfinished(unfinished)
             raise
         return len(content)
 
@@ -163,6 +171,13 @@ class HadoopStore:
         probe = f".probe-{token_hex(8)}"
         self.write_text(probe, ["probe"])
         self.remove(probe)
+
+    def _remove_unfinished(self, path: str) -> None:
+        """Remove what could not be finished; of a store that is away the first failure tells."""
+        try:
+            self.remove(path)
+        except OutputError as error:
+            _LOG.debug("an unfinished file is left: %s", error, extra={"action": Action.UNFINISHED_LEFT})
 
     def _path(self, path: str) -> Any:
         return self._jvm.org.apache.hadoop.fs.Path(self.url(path))

@@ -12,41 +12,46 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from progress_exhaust.tables.cached import CachedFrames
 from progress_exhaust.tables.strategy import TableSize
 
-SCAN_ONLY = {"directJoinSetting": "off"}
-LOOKUP_ONLY = {"directJoinSetting": "on"}
+DIRECT_JOIN_OFF = {"directJoinSetting": "off"}
+DIRECT_JOIN_ON = {"directJoinSetting": "on"}
 
-LOOKUP = re.compile(r"(?:(?:\*\(\d+\) )?Project \[[\w#, ]+\]\n\+- )?Cassandra Direct Join \[([^\]]*)\] (\S+) ")
+DIRECT_JOIN_PLAN = re.compile(
+    r"(?:(?:\*\(\d+\) )?Project \[[\w#, ]+\]\n\+- )?Cassandra Direct Join \[([^\]]*)\] (\S+) "
+)
 """How the text of a plan begins that looks rows up, and computes nothing: the pairs of columns, and the table."""
 
 _KEY = "key_of_"
 
 
-def looked_up(raw: DataFrame, keys: DataFrame, partition_key: Sequence[str]) -> DataFrame | None:
+def direct_join(
+    raw: DataFrame, keys: DataFrame, partition_key: Sequence[str], cached: CachedFrames
+) -> DataFrame | None:
     """Return the table's rows with one of these keys, or None where Spark would not look them up.
 
-    Both frames are kept, to be released with all others that are. For the keys that is a must: a constant among them,
-    or in a filter below them, would find its way into the lookup, and make it a scan or fail. For the rows it fixes
-    the plan: no optimization of a later step can reach into the join.
+    Keys and rows are cached. For the keys that is a must: a constant among them, or in a filter below them, would find
+    its way into the join, and make it a scan or fail. For the rows it fixes the plan: no optimization of a later step
+    can reach into the join.
 
     Args:
-        raw: the table as the connector has it, loaded with `LOOKUP_ONLY`.
+        raw: the table as the connector has it, loaded with `DIRECT_JOIN_ON`.
         keys: has the columns of the partition key; not unique.
         partition_key: its columns.
+        cached: owns what is cached.
     """
     wanted = keys.filter(_can_be_looked_up(partition_key)).select(
         [F.col(name).alias(_KEY + name) for name in partition_key]
     )
     # The exchange of `distinct` also spreads the keys over all tasks.
-    wanted = wanted.distinct().persist(StorageLevel.MEMORY_AND_DISK)
+    wanted = cached.cache(wanted.distinct())
     same_key = [F.col(_KEY + name) == F.col(name) for name in partition_key]
-    found = wanted.join(raw, on=same_key, how="inner").select(raw.columns).persist(StorageLevel.MEMORY_AND_DISK)
-    return found if _is_lookup(found, partition_key) else None
+    found = cached.cache(wanted.join(raw, on=same_key, how="inner").select(raw.columns))
+    return found if _is_direct_join(found, partition_key) else None
 
 
 def partition_key_of(raw: DataFrame) -> tuple[str, ...]:
@@ -81,9 +86,9 @@ def _can_be_looked_up(partition_key: Sequence[str]) -> Column:
     return usable & (F.col(partition_key[0]) != "") if len(partition_key) == 1 else usable
 
 
-def _is_lookup(kept: DataFrame, partition_key: Sequence[str]) -> bool:
-    """Whether the plan of a kept frame looks up all parts of the key, and computes nothing beside."""
-    relation: Any = kept._jdf.queryExecution().withCachedData()
-    plan = LOOKUP.match(str(relation.cacheBuilder().cachedPlan().toString()))
+def _is_direct_join(cached: DataFrame, partition_key: Sequence[str]) -> bool:
+    """Whether the plan of a cached frame looks up all parts of the key, and computes nothing beside."""
+    relation: Any = cached._jdf.queryExecution().withCachedData()
+    plan = DIRECT_JOIN_PLAN.match(str(relation.cacheBuilder().cachedPlan().toString()))
     pairs = ", ".join(f"{name} = {_KEY}{name}" for name in partition_key)
     return plan is not None and re.sub(r"#\d+", "", plan[1]) == pairs

@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 
 from progress_exhaust.errors import SourceError
 from progress_exhaust.settings.sections import CassandraSettings
-from progress_exhaust.tables.cassandra.direct_join import LOOKUP
+from progress_exhaust.tables.cassandra.direct_join import DIRECT_JOIN_PLAN
 
 FORMAT = "org.apache.spark.sql.cassandra"
 
@@ -215,7 +215,7 @@ def _failed_read(text: str, names: Sequence[str]) -> _FailedRead:
         graph = context._jsc.sc().statusStore().operationGraphForStage(int(task.group(2)))
         operations = list(_operations(graph.rootCluster()))
         scanned = {name.removeprefix(_SCAN) for name in operations if name.startswith(_SCAN)}
-        looked_up = {plan[2] for name in operations if (plan := LOOKUP.match(name))}
+        looked_up = {plan[2] for name in operations if (plan := DIRECT_JOIN_PLAN.match(name))}
         tables = sorted(name for name in names if name.rpartition(".")[2] in scanned or name in looked_up)
         tokens = _tokens_of(tables[0], int(task.group(1))) if len(tables) == 1 and not looked_up else ""
     except (Py4JError, LookupError):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from enum import StrEnum
 from threading import Thread
 from typing import TypeVar
 
@@ -15,13 +17,30 @@ from pyspark.sql import types as T
 
 from progress_exhaust.errors import DataShapeError
 from progress_exhaust.settings.sections import CassandraSettings, ReadBy, Settings
+from progress_exhaust.tables.cached import CachedFrames
 from progress_exhaust.tables.cassandra.columns import as_declared
-from progress_exhaust.tables.cassandra.direct_join import LOOKUP_ONLY, SCAN_ONLY, looked_up, partition_key_of, size_of
+from progress_exhaust.tables.cassandra.direct_join import (
+    DIRECT_JOIN_OFF,
+    DIRECT_JOIN_ON,
+    direct_join,
+    partition_key_of,
+    size_of,
+)
 from progress_exhaust.tables.cassandra.errors import FORMAT, causes, connection_fault, no_answer
+from progress_exhaust.tables.port import FoundTable
 from progress_exhaust.tables.schemas import COURSE_BATCH, Table, empty, table_names
-from progress_exhaust.tables.strategy import ReadStrategy, TableSize, WantedKeys, choose_strategy
+from progress_exhaust.tables.strategy import LookupKeyCount, ReadStrategy, TableSize, choose_strategy
 
+_LOG = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
+
+
+class Action(StrEnum):
+    """What is told of tables in Cassandra."""
+
+    CHOSEN_TO_SCAN = "scan_chosen"
+    SCANNED_INSTEAD = "lookup_became_scan"
+
 
 # The connector's own two, with RSA for the key exchange, are refused by nodes with an EC key or of today's defaults.
 _CIPHER_SUITES = (
@@ -98,18 +117,25 @@ class CassandraTables:
         """Return the table; see `port.Tables`."""
         return self._scanned(table, self._checked(table)) if self.exists(table) else empty(self._spark, table)
 
-    def read(self, table: Table, keys: DataFrame, wanted: WantedKeys) -> DataFrame:
+    def read(self, table: Table, keys: DataFrame, key_count: LookupKeyCount, cached: CachedFrames) -> DataFrame:
         """Return the rows with these keys, looked up or scanned; see `port.Tables`."""
         if not self.exists(table):
             return empty(self._spark, table)
         whole = self._checked(table)
-        if self.reading(table, wanted).by is ReadBy.SCAN:
+        chosen, name = self.reading(table, key_count), self._names[table.setting]
+        if chosen.by is ReadBy.SCAN:
+            _LOG.debug("table %s is scanned: %s", name, chosen.reason, extra={"action": Action.CHOSEN_TO_SCAN})
             return self._scanned(table, whole)
         columns = [name for name in table.columns.fieldNames() if name in whole.columns]
-        found = looked_up(whole.select(columns), keys, partition_key_of(whole))
-        return self._scanned(table, whole) if found is None else as_declared(table, found)
+        found = direct_join(whole.select(columns), keys, partition_key_of(whole), cached)
+        if found is not None:
+            return as_declared(table, found)
+        _LOG.info(
+            "table %s is scanned: Spark would not look its keys up", name, extra={"action": Action.SCANNED_INSTEAD}
+        )
+        return self._scanned(table, whole)
 
-    def reading(self, table: Table, wanted: WantedKeys) -> ReadStrategy:
+    def reading(self, table: Table, key_count: LookupKeyCount) -> ReadStrategy:
         """Return how the table is read when so many keys are wanted; see `port.Tables`."""
         if not self.exists(table):
             return ReadStrategy(ReadBy.SCAN, "it does not exist, and counts as empty")
@@ -119,7 +145,7 @@ class CassandraTables:
         asked, size = self._settings.read_by(table.setting), self._sizes[table.setting]
         cores = self._spark.sparkContext.defaultParallelism
         partition_key = partition_key_of(whole)
-        return choose_strategy(asked, partition_key, table.known, wanted.of(partition_key), size, cores)
+        return choose_strategy(asked, partition_key, table.known, key_count.of(partition_key), size, cores)
 
     def exists(self, table: Table) -> bool:
         """Return whether Cassandra has the table.
@@ -134,9 +160,11 @@ class CassandraTables:
             return False
         raise self._missing(table)
 
-    def absent_columns(self, table: Table) -> tuple[str, ...]:
-        """Return the columns that Cassandra's table lacks; see `port.Tables`."""
-        return table.absent(self._found(table).columns) if self.exists(table) else ()
+    def look_at(self, table: Table) -> FoundTable | None:
+        """Return the table and the columns that Cassandra's lacks; see `port.Tables`."""
+        if not self.exists(table):
+            return None
+        return FoundTable(self.frame(table), table.absent(self._found(table).columns))
 
     def check(self) -> None:
         """Ask Cassandra for one table's columns."""
@@ -144,13 +172,13 @@ class CassandraTables:
 
     def _scanned(self, table: Table, checked: DataFrame) -> DataFrame:
         """Return all rows of the table; one that was loaded for lookups is loaded anew."""
-        whole = self._asked(lambda: self._relation(table, SCAN_ONLY)) if table.known else checked
+        whole = self._asked(lambda: self._relation(table, DIRECT_JOIN_OFF)) if table.known else checked
         return as_declared(table, whole)
 
     def _checked(self, table: Table) -> DataFrame:
         """Return the table as Cassandra has it, whose columns are those that it should have.
 
-        One of which keys may be known is loaded for lookups, and is not to be joined but by `looked_up`.
+        One of which keys may be known is loaded for lookups, and is not to be joined but by `direct_join`.
         """
         found = self._found(table)
         types = {field.name: field.dataType for field in found.schema}
@@ -195,7 +223,7 @@ class CassandraTables:
 
     def _relation_if_any(self, table: Table) -> DataFrame | None:
         try:
-            return self._relation(table, LOOKUP_ONLY if table.known else SCAN_ONLY)
+            return self._relation(table, DIRECT_JOIN_ON if table.known else DIRECT_JOIN_OFF)
         except AnalysisException:
             return None
         except Py4JJavaError as error:

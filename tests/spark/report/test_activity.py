@@ -60,20 +60,22 @@ def test_activity_rows_of_wanted_collections_and_batches_are_kept(
 def test_counters_of_nested_collections_are_kept_for_the_learners_who_need_them(
     spark: SparkSession, batches: DataFrame, activities: DataFrame
 ) -> None:
-    learners = ("counted", "uncounted", "uncounted elsewhere")
+    learners = ("counted", "without status", "without status elsewhere")
     table = table_frame(
         spark,
         schemas.USER_ACTIVITY_AGG,
         *(activity(learner, "b-1", of) for learner in learners for of in ("do_1", "do_n")),
     )
-    uncounted = spark.createDataFrame([("uncounted", 0), ("uncounted elsewhere", 1)], "user_id string, batch_no int")
+    without_content_status = spark.createDataFrame(
+        [("without status", 0), ("without status elsewhere", 1)], "user_id string, batch_no int"
+    )
 
-    found = wanted_activity(table, batches, activities, uncounted).select("user_id", "position")
+    found = wanted_activity(table, batches, activities, without_content_status).select("user_id", "position")
 
     same(
         found,
         spark.createDataFrame(
-            [("counted", 0), ("uncounted", 0), ("uncounted", 1), ("uncounted elsewhere", 0)],
+            [("counted", 0), ("without status", 0), ("without status", 1), ("without status elsewhere", 0)],
             "user_id string, position int",
         ),
     )
@@ -135,6 +137,6 @@ def test_activity_rows_of_a_learner_become_one_and_tell_doubled_keys(spark: Spar
                 ("u-4", 0, [(0, 1.0), (0, 1.0)], None, True, True),
             ],
             "user_id string, batch_no int, activity_completed array<struct<position: int, completed: double>>, "
-            "activity_scores array<double>, own_doubled boolean, activity_doubled boolean",
+            "activity_scores array<double>, own_duplicate boolean, activity_duplicate boolean",
         ),
     )

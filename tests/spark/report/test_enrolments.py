@@ -155,7 +155,7 @@ def test_fates_are_counted_per_batch(spark: SparkSession) -> None:
         counts_per_batch(fates),
         spark.createDataFrame(
             [(0, 2, 2, 1, 1, 3, 1), (1, 0, 0, 1, 0, 0, 0)],
-            "batch_no int, kept long, no_key long, inactive long, enrolment_date_unreadable long, "
-            "instant_out_of_range long, uncounted long",
+            "batch_no int, retained long, no_key long, inactive long, enrolment_date_unreadable long, "
+            "instant_out_of_range long, without_content_status long",
         ),
     )

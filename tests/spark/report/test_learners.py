@@ -56,7 +56,7 @@ def test_names_can_be_kept_out(spark: SparkSession) -> None:
 def test_learners_are_unique_by_id_and_doubled_ones_told(spark: SparkSession) -> None:
     rows = learners_of(spark, user("u-1"), user("u-2"), user("u-2"), user("u-2"), user(""), user(None)).collect()  # type: ignore[arg-type]
 
-    assert sorted((row.user_id, row.user_doubled) for row in rows) == [("u-1", False), ("u-2", True)]
+    assert sorted((row.user_id, row.user_duplicate) for row in rows) == [("u-1", False), ("u-2", True)]
 
 
 @pytest.mark.rule("R20")

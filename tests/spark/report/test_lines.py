@@ -10,6 +10,7 @@ from pyspark.sql import types as T
 
 from progress_exhaust.output.lines import in_file_order, report_lines
 from progress_exhaust.report import inputs
+from progress_exhaust.report.profiles import LEARNER_COLUMNS
 from tests.support.builders import rows_frame
 from tests.support.transform_frames import REPORT
 from tests.worlds.model import Row
@@ -31,7 +32,7 @@ LINE_ROWS = T.StructType(
                 "progress",
                 "certificate_status",
                 "total_score",
-                "doubled",
+                "duplicate",
             ]
         ),
         T.StructField("dynamic_cells", T.ArrayType(T.StringType())),
@@ -59,7 +60,7 @@ def test_lines_make_files_with_their_header_first_and_learners_in_order_of_code_
         LINE_ROWS,
         *(line_row(0, user_id) for user_id in ("b", "｢", "B", "😀", "a", "é")),
         line_row(1, "=1", user_name='say "hi"', state="+Kerala", district="a,b\n-c", total_score="-1"),
-        line_row(1, "u-2", doubled="user"),
+        line_row(1, "u-2", duplicate="user"),
     )
     reports = rows_frame(
         spark,
@@ -67,7 +68,7 @@ def test_lines_make_files_with_their_header_first_and_learners_in_order_of_code_
         *({**REPORT, "report_no": number, "header": f"header {number}"} for number in range(3)),
     )
 
-    parts = files_of(report_lines(rows, reports, formula_guard=True))
+    parts = files_of(report_lines(rows, reports, LEARNER_COLUMNS, formula_guard=True))
 
     assert parts["0.000000"] == [
         "header 0",
@@ -79,7 +80,7 @@ def test_lines_make_files_with_their_header_first_and_learners_in_order_of_code_
         "do_1,Course,b-1,,u-2,,,,,,0,,,57,1,",
     ]
     assert parts["2.000000"] == ["header 2"]
-    assert sorted(parts["1.notes"]) == ["doubled=user", "guarded=3"]
+    assert sorted(parts["1.notes"]) == ["duplicate=user", "escaped=3"]
     assert sorted(parts) == ["0.000000", "1.000000", "1.notes", "2.000000"]
 
 
@@ -88,7 +89,7 @@ def test_lines_of_a_big_report_are_cut_at_the_slice_starts(spark: SparkSession) 
     rows = rows_frame(spark, LINE_ROWS, *(line_row(0, user_id, slice_starts=starts) for user_id in "fcabde"))
     reports = rows_frame(spark, inputs.REPORTS, {**REPORT, "slice_starts": starts, "header": "header"})
 
-    parts = files_of(report_lines(rows, reports, formula_guard=True))
+    parts = files_of(report_lines(rows, reports, LEARNER_COLUMNS, formula_guard=True))
 
     cells = {part: [line.split(",")[4] if "," in line else line for line in lines] for part, lines in parts.items()}
     assert cells == {"0.000000": ["header", "a", "b"], "0.000001": ["c", "d"], "0.000002": ["e", "f"]}
@@ -108,7 +109,7 @@ def test_control_characters_are_replaced_and_counted_by_cell_and_ids_keep_their_
     )
     reports = rows_frame(spark, inputs.REPORTS, {**REPORT, "header": "header"})
 
-    parts = files_of(report_lines(rows, reports, formula_guard=formula_guard))
+    parts = files_of(report_lines(rows, reports, LEARNER_COLUMNS, formula_guard=formula_guard))
 
     assert parts["0.000000"] == [
         "header",
@@ -124,7 +125,7 @@ def test_guard_can_be_left_off(spark: SparkSession) -> None:
     rows = rows_frame(spark, LINE_ROWS, line_row(0, "=1"))
     reports = rows_frame(spark, inputs.REPORTS, REPORT)
 
-    parts = files_of(report_lines(rows, reports, formula_guard=False))
+    parts = files_of(report_lines(rows, reports, LEARNER_COLUMNS, formula_guard=False))
 
     assert parts["0.000000"][1].startswith("do_1,Course,b-0,,=1,")
     assert list(parts) == ["0.000000"]

@@ -20,11 +20,11 @@ ENROLMENTS = (
     "has_certificate boolean, completed array<int>, noted_percent int, noted_leaves int, rows_of_learner long"
 )
 
-LEARNERS = "user_id string, user_name string, root_org_id string, state string, district string, user_doubled boolean"
+LEARNERS = "user_id string, user_name string, root_org_id string, state string, district string, user_duplicate boolean"
 
 ACTIVITY = (
     "user_id string, batch_no int, activity_completed array<struct<position: int, completed: double>>, "
-    "activity_scores array<double>, own_doubled boolean, activity_doubled boolean"
+    "activity_scores array<double>, own_duplicate boolean, activity_duplicate boolean"
 )
 
 SCORES = "user_id string, batch_no int, score_blocks map<int, array<double>>"
@@ -78,7 +78,7 @@ def test_learner_of_whom_nothing_is_known_has_a_row_of_blanks_and_zeros(rows_for
         "certificate_status": None,
         "total_score": None,
         "dynamic_cells": ["0", "1", None, "2.1; 3", None, None, None],
-        "doubled": None,
+        "duplicate": None,
     }
 
 
@@ -196,9 +196,15 @@ def test_doubled_keys_are_told_by_table(rows_for: Callable[..., list[Any]]) -> N
         enrolled("u-3"),
         enrolled("u-4", completed=[1, 0, 0]),
         enrolled("u-5", completed=[1, 0, 0]),
-        learners=({"user_id": "u-2", "user_doubled": True}, {"user_id": "u-3", "user_doubled": False}),
+        learners=({"user_id": "u-2", "user_duplicate": True}, {"user_id": "u-3", "user_duplicate": False}),
         activity=tuple(
-            {"user_id": learner, "batch_no": 0, "activity_completed": [], "own_doubled": own, "activity_doubled": any_}
+            {
+                "user_id": learner,
+                "batch_no": 0,
+                "activity_completed": [],
+                "own_duplicate": own,
+                "activity_duplicate": any_,
+            }
             for learner, own, any_ in (
                 ("u-2", False, True),
                 ("u-3", False, False),
@@ -208,7 +214,7 @@ def test_doubled_keys_are_told_by_table(rows_for: Callable[..., list[Any]]) -> N
         ),
     )
 
-    assert [row.doubled for row in rows] == [
+    assert [row.duplicate for row in rows] == [
         "user_enrolments",
         "user user_activity_agg",
         None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from progress_exhaust.settings.sections import ReadBy
 from progress_exhaust.tables import schemas
 from progress_exhaust.tables.schemas import USER, Table
 from progress_exhaust.tables.snapshot import SnapshotTables
-from progress_exhaust.tables.strategy import ReadStrategy, WantedKeys
+from progress_exhaust.tables.strategy import LookupKeyCount, ReadStrategy
 from tests.support.snapshot_folder import NAMES, folder_of, read, write_lines, write_parquet
 from tests.support.tables_contract import rows_of_keys
 
@@ -56,7 +57,7 @@ def test_rows_of_keys_are_among_those_of_the_whole_table(tables: SnapshotTables,
     asked = rows_of_keys(tables, USER, whole, whole.select("id").filter(F.col("id").isin("u-1", "ऋ")))
 
     assert (sum(asked.wanted.values()), sum(asked.got.values())) == (2, 4)
-    assert tables.reading(USER, WantedKeys(2)) == ReadStrategy(ReadBy.SCAN, "files have no keys to read by")
+    assert tables.reading(USER, LookupKeyCount(2)) == ReadStrategy(ReadBy.SCAN, "files have no keys to read by")
 
 
 def test_snapshot_that_is_missing_is_named(tables: SnapshotTables, tmp_path: Path) -> None:
@@ -108,13 +109,19 @@ def test_what_would_not_be_read_is_refused_by_name(
 
 
 @pytest.mark.rule("D3")
-def test_hidden_names_beside_the_rows_do_not_matter(tables: SnapshotTables, tmp_path: Path) -> None:
+def test_hidden_names_beside_the_rows_do_not_matter(
+    tables: SnapshotTables, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="progress_exhaust.tables")
     write_lines(tmp_path, schemas.LOCATION, {"id": "s-1"})
     for hidden in ("_SUCCESS", ".part-0.jsonl.crc", "_old.jsonl", ".new.jsonl"):
         (folder_of(tmp_path, schemas.LOCATION) / hidden).write_text("nothing\n", encoding="utf-8")
     (folder_of(tmp_path, schemas.LOCATION) / "_temporary").mkdir()
 
     assert [row.id for row in read(tables.frame(schemas.LOCATION))] == ["s-1"]
+    [told] = caplog.records
+    assert (told.levelname, vars(told)["action"]) == ("DEBUG", "snapshot_files_skipped")
+    assert told.getMessage().endswith(": 5 hidden files are not read")
 
 
 @pytest.mark.parametrize(
