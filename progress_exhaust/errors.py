@@ -85,6 +85,18 @@ class Parts(TypedDict, total=False):
     remedy: str
 
 
+class WrongValue(ValueError):
+    """What a setting's own check raises; pydantic gathers it with all others, to be told in one `SettingsError`.
+
+    Attributes:
+        fault: what is wrong, in parts.
+    """
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault)
+        self.fault = fault
+
+
 def cause_of(error: OSError) -> str:
     """Return what the operating system says went wrong, without the path."""
     return error.strerror or type(error).__name__
