@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 from progress_exhaust.errors import Reason, SkippedReport, SourceError
 from progress_exhaust.export.delivery import Delivery
 from progress_exhaust.export.publishing import Parts, check_report, staged_parts, whole_parts
-from progress_exhaust.export.refusals import unknown_batch
+from progress_exhaust.export.refusals import not_made, unknown_batch
 from progress_exhaust.export.report_plan import ReferenceData, ReportPlan, SourceFrames
 from progress_exhaust.export.run import Outcome, Phase, Ports, Run
 from progress_exhaust.export.spark_errors import SPARK_FAILURES, classify, full_text
@@ -327,19 +327,17 @@ def _evenly(sorted_ids: Sequence[str], pieces: int) -> list[str]:
 
 
 def _unreadable(report: Report, fault: SourceError) -> SkippedReport:
-    batch_id = report.batch.batch_id
-    return SkippedReport(
-        Reason.TASK_FAILED, batch_id, f'batch "{batch_id}" is not made: its rows can not be read, others can: {fault}'
-    )
+    got = f"its rows can not be read, others can: {fault.fault.finding}"
+    return not_made(Reason.TASK_FAILED, report.batch.batch_id, got=got, remedy=fault.fault.remedy)
 
 
 def _task_failed(report: Report, error: Exception) -> SkippedReport:
     """Name the batch at fault; the cause is a class of error, since a message may hold a learner's data."""
     kinds = _ERROR_CLASS.findall(full_text(error))
     kind = kinds[-1] if kinds else type(error).__name__
-    return SkippedReport(
+    return not_made(
         Reason.TASK_FAILED,
         report.batch.batch_id,
-        f'batch "{report.batch.batch_id}" is not made: its task failed every time ({kind}) while all services answer; '
-        "look at its rows, or run it alone with --debug",
+        got=f"its task failed every time ({kind}) while all services answer",
+        remedy="look at its rows, or run it alone with --debug",
     )
