@@ -19,7 +19,6 @@ from progress_exhaust.export.spark_errors import SPARK_FAILURES, classify
 from progress_exhaust.settings.load import load
 from progress_exhaust.settings.sections import ReadBy, Settings
 from progress_exhaust.tables import schemas
-from progress_exhaust.tables.blame import Blame, blame_column, blame_in, blame_text
 from progress_exhaust.tables.schemas import USER, Table, table_names
 from progress_exhaust.tables.snapshot import SnapshotTables
 from progress_exhaust.tables.strategy import ReadStrategy, WantedKeys
@@ -377,18 +376,6 @@ def test_key_that_a_line_lacks_is_null(tables: SnapshotTables, tmp_path: Path) -
 
 
 # What does not fit.
-
-
-@pytest.mark.parametrize(
-    "file", ["file:///a/b.jsonl", "file:///a%20b/ü $5 {7}.jsonl", 'odd "quotes" \\ and\nlines', ""]
-)
-def test_blame_made_by_an_executor_is_read_back(spark: SparkSession, file: str) -> None:
-    mark = spark.range(1).select(blame_column("ks.table", F.lit(file))).head()
-    assert mark is not None
-    assert blame_in(f"org.apache.spark.SparkException: Job aborted\n{mark[0]}\n\tat java") == Blame("ks.table", file)
-    with pytest.raises(SPARK_FAILURES) as failed:
-        spark.range(1).select(F.raise_error(blame_column("ks.table", F.lit(file)))).collect()
-    assert blame_in(str(failed.value)) == blame_in(blame_text(Blame("ks.table", file)))
 
 
 def fault_in(frame: Callable[[], DataFrame]) -> str:
