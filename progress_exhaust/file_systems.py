@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from progress_exhaust.errors import Fault
+
 if TYPE_CHECKING:
     from py4j.protocol import Py4JJavaError
 
@@ -21,8 +23,8 @@ _SUCCESSORS = {"s3": "s3a", "s3n": "s3a"}
 _NO_CLASS = ("ClassNotFoundException", "NoClassDefFoundError", "No FileSystem for scheme")
 
 
-def missing_file_system(error_text: str, url: str, hadoop_version: str) -> str:
-    """Return what is missing and the next step, as the end of a sentence; empty where the error is another.
+def missing_file_system(error_text: str, url: str, hadoop_version: str) -> Fault | None:
+    """Return what is missing and the next step; None where the error is another.
 
     A class may also be missing halfway, such as one of the AWS SDK below that of `s3a`: what brings the one, brings the
     other.
@@ -33,23 +35,25 @@ def missing_file_system(error_text: str, url: str, hadoop_version: str) -> str:
         hadoop_version: of the Hadoop in use; the jars must be of the same.
     """
     if not any(words in error_text for words in _NO_CLASS):
-        return ""
+        return None
     scheme = url.partition(":")[0].lower()
     if successor := _SUCCESSORS.get(scheme):
-        return f"Hadoop {hadoop_version} has no file system for {scheme}://; write {successor}://"
+        return Fault(got=_without(scheme, hadoop_version), remedy=f"write {successor}://")
     artefact = _ARTEFACTS.get(scheme)
     if artefact is None:
-        return (
-            f"Hadoop {hadoop_version} has no file system for {scheme}://; check the URL, or submit with --jars that "
-            "bring one"
-        )
-    return (
-        f"Spark lacks the classes for {scheme}://; submit with --packages or --jars that bring "
-        f"{artefact.format(hadoop=hadoop_version)}"
+        remedy = "check the URL, or submit with --jars that bring one"
+        return Fault(got=_without(scheme, hadoop_version), remedy=remedy)
+    return Fault(
+        got=f"Spark lacks the classes for {scheme}://",
+        remedy=f"submit with --packages or --jars that bring {artefact.format(hadoop=hadoop_version)}",
     )
 
 
-def missing_in(jvm: Any, error: Py4JJavaError, url: str) -> str:
+def _without(scheme: str, hadoop_version: str) -> str:
+    return f"Hadoop {hadoop_version} has no file system for {scheme}://"
+
+
+def missing_in(jvm: Any, error: Py4JJavaError, url: str) -> Fault | None:
     """Return the same for a failure of Hadoop's in this JVM."""
     version = str(jvm.org.apache.hadoop.util.VersionInfo.getVersion())
     return missing_file_system(str(error.java_exception), url, version)

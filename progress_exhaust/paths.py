@@ -6,6 +6,8 @@ import os.path
 import re
 from pathlib import Path
 
+from progress_exhaust.errors import Fault, Value, WrongValue
+
 ROOT = "progress-exhaust"
 STAGING = f"{ROOT}/.staging"
 
@@ -27,23 +29,25 @@ def local_folder(url: str) -> Path | None:
     True
 
     Raises:
-        ValueError: it is no such URL; the text says what one looks like.
+        WrongValue: it is no such URL; the text says what one looks like.
     """
     scheme = _SCHEME.match(url)
     if scheme is None:
         return _without_dots(Path(url).absolute())
     path = url[scheme.end() :]
     if not path.startswith("/"):
-        raise ValueError(
-            "expected a folder (with ./ in front where its name has a colon), or a URL such as file:///folder or "
-            f'hdfs://host/folder, got "{url}"'
+        expected = (
+            "a folder (with ./ in front where its name has a colon), or a URL such as file:///folder or "
+            "hdfs://host/folder"
         )
+        raise WrongValue(Fault(expected=expected, got=Value(f'"{url}"')))
     if scheme[1].lower() != "file":
         return None
     if path.startswith("//"):
         host, _, path = path[2:].partition("/")
         if host not in ("", "localhost"):
-            raise ValueError(f'expected file:///folder, a folder of this machine, got "{url}"')
+            expected = "file:///folder, a folder of this machine"
+            raise WrongValue(Fault(expected=expected, got=Value(f'"{url}"')))
     return _without_dots(Path("/" + path.lstrip("/")))
 
 

@@ -22,7 +22,7 @@ from progress_exhaust.catalogue.search import (
     search_of,
     too_many_hits,
 )
-from progress_exhaust.errors import CatalogueError, SkippedReport, StepFailed
+from progress_exhaust.errors import CatalogueError, SkippedReport, StepFailed, cause_of
 from progress_exhaust.identifiers import is_safe_id
 from progress_exhaust.settings.sections import CatalogueSettings
 
@@ -67,7 +67,7 @@ class FilesCatalogue:
             answer = parsed(body)
         except OSError as error:
             self.check()
-            raise refusals.unavailable(collection_id, f"its file can not be read ({error.strerror})") from None
+            raise refusals.unavailable(collection_id, f"its file can not be read ({cause_of(error)})") from None
         except TooDeep as error:
             raise refusals.too_large(collection_id, str(error), "max_depth") from None
         except UnreadableAnswer as error:
@@ -103,13 +103,12 @@ class FilesCatalogue:
         Raises:
             CatalogueError: it is not there, or not to be entered.
         """
-        doing = f"opening the catalogue {self._directory}"
         try:
             os.stat(os.path.join(self._directory, "."))  # noqa: PTH116, PTH118 - a Path takes the dot away
         except (FileNotFoundError, NotADirectoryError):
-            raise _fault(f"{doing}: no such folder", "check catalogue.directory") from None
+            raise self._fault("opening", got="no such folder", remedy="check catalogue.directory") from None
         except OSError as error:
-            raise _fault(f"{doing}: {error.strerror}", "make it readable and try again") from None
+            raise self._fault("opening", got=cause_of(error), remedy="make it readable and try again") from None
 
     def _hits(self, filters: Mapping[str, list[object]]) -> Iterator[tuple[str, str]]:
         """Give the id and the status of each root node that matches."""
@@ -117,9 +116,7 @@ class FilesCatalogue:
             with os.scandir(self._directory) as entries:
                 names = sorted(entry.name for entry in entries if entry.name.endswith(_SUFFIX))
         except OSError as error:
-            raise _fault(
-                f"listing the catalogue {self._directory}: {error.strerror}", "make it readable and try again"
-            ) from None
+            raise self._fault("listing", got=cause_of(error), remedy="make it readable and try again") from None
         for collection_id in (name.removesuffix(_SUFFIX) for name in names):
             root = self._root(collection_id) if is_safe_id(collection_id) else {}
             if root.get("identifier") == collection_id and is_collection(root) and matches(root, filters):
@@ -136,7 +133,10 @@ class FilesCatalogue:
             # What it holds may be just what is searched for, and a list that may lack it is not to be taken for whole.
             self.check()
             raise StepFailed(
-                f"searching the catalogue file {self._file(collection_id)}: {error.strerror}; make it readable"
+                "searching",
+                object=f"the catalogue file {self._file(collection_id)}",
+                got=cause_of(error),
+                remedy="make it readable",
             ) from None
         return {field: value for field, value in tree.items() if field != "children"} if isinstance(tree, dict) else {}
 
@@ -173,6 +173,10 @@ class FilesCatalogue:
     def _file(self, collection_id: str) -> Path:
         return self._directory / f"{collection_id}{_SUFFIX}"
 
+    def _fault(self, doing: str, *, got: str, remedy: str) -> CatalogueError:
+        place = f"the catalogue {self._directory}"
+        return CatalogueError(doing, object=place, got=got, remedy=remedy, transient=False)
+
 
 def _opened(path: Path) -> BinaryIO:
     """Open a regular file; anything else, such as a pipe, might keep us waiting for ever.
@@ -192,9 +196,3 @@ def _state_of(tree: object) -> CollectionState:
     if status is None:
         return CollectionState.LIVE
     return STATE_OF_STATUS.get(status, CollectionState.ABSENT) if isinstance(status, str) else CollectionState.ABSENT
-
-
-def _fault(got: str, next_step: str) -> CatalogueError:
-    error = CatalogueError(f"{got}; {next_step}")
-    error.transient = False
-    return error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from copy import copy
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypeVar
@@ -145,7 +146,7 @@ def _layout(
             return layout_of(catalogue.tree(collection_id, share), collection_id, rules)
         except SkippedReport as error:
             # A copy, since the traceback of the one that was raised keeps the whole tree in memory.
-            return SkippedReport(error.reason, error.subject, str(error))
+            return copy(error)
 
 
 def in_parallel(work: Callable[[Item], Result], items: Sequence[Item], concurrency: int) -> list[Result]:

@@ -11,7 +11,10 @@ def unknown(collection_id: str) -> SkippedReport:
     return SkippedReport(
         Reason.UNKNOWN_COLLECTION,
         collection_id,
-        f"collection {shown(collection_id)}: not in the catalogue, expected a live collection; check the id",
+        object=f"collection {shown(collection_id)}",
+        got="not in the catalogue",
+        expected="a live collection",
+        remedy="check the id",
     )
 
 
@@ -20,7 +23,10 @@ def retired(collection_id: str) -> SkippedReport:
     return SkippedReport(
         Reason.RETIRED_COLLECTION,
         collection_id,
-        f"collection {shown(collection_id)}: retired, expected a live collection; leave it out or publish it again",
+        object=f"collection {shown(collection_id)}",
+        got="retired",
+        expected="a live collection",
+        remedy="leave it out or publish it again",
     )
 
 
@@ -29,8 +35,9 @@ def unavailable(collection_id: str, got: str) -> SkippedReport:
     return SkippedReport(
         Reason.TREE_UNAVAILABLE,
         collection_id,
-        f"tree of collection {shown(collection_id)}: {got}, while the catalogue answers otherwise; "
-        "look at this collection there and try again",
+        object=f"tree of collection {shown(collection_id)}",
+        got=f"{got}, while the catalogue answers otherwise",
+        remedy="look at this collection there and try again",
     )
 
 
@@ -39,7 +46,10 @@ def bad_tree(collection_id: str, got: str, expected: str) -> SkippedReport:
     return SkippedReport(
         Reason.BAD_TREE,
         collection_id,
-        f"hierarchy of collection {shown(collection_id)}: {got}, expected {expected}; publish the collection again",
+        object=f"hierarchy of collection {shown(collection_id)}",
+        got=got,
+        expected=expected,
+        remedy="publish the collection again",
     )
 
 
@@ -48,6 +58,8 @@ def too_large(collection_id: str, got: str, setting: str) -> SkippedReport:
     return SkippedReport(
         Reason.TREE_TOO_LARGE,
         collection_id,
-        f"hierarchy of collection {shown(collection_id)}: {got}, expected no more; "
-        f"split the collection or raise catalogue.{setting}",
+        object=f"hierarchy of collection {shown(collection_id)}",
+        got=got,
+        expected="no more",
+        remedy=f"split the collection or raise catalogue.{setting}",
     )

@@ -40,7 +40,7 @@ def search_of(request: Mapping[str, object]) -> dict[str, object]:
         {field: value for field, value in filters.items() if value not in _NOTHING} if isinstance(filters, dict) else {}
     )
     if not isinstance(search, dict) or not valued:
-        raise RequestError("searchFilter has no value to filter by, expected at least one in request.filters")
+        raise RequestError(got="searchFilter has no value to filter by", expected="at least one in request.filters")
     defaults = {
         "status": list(STATE_OF_STATUS),
         "mimeType": COLLECTION_MIME_TYPE,
@@ -64,13 +64,15 @@ def plain_filters(search: Mapping[str, object]) -> dict[str, list[object]]:
     """
     further = [key for key, value in search.items() if key != "filters" and value not in _NOTHING]
     if further:
-        raise RequestError(f"searchFilter.request has {shown(further[0][:30])}, expected filters only")
+        raise RequestError(got=f"searchFilter.request has {shown(further[0][:30])}", expected="filters only")
     filters = search.get("filters")
     plain: dict[str, list[object]] = {}
     for field, value in filters.items() if isinstance(filters, dict) else ():
         plain[field] = value if isinstance(value, list) else [value]
         if any(isinstance(one, dict | list) for one in plain[field]):
-            raise RequestError(f"filter {shown(field[:30])} has an operator, expected a value or a list of values")
+            raise RequestError(
+                got=f"filter {shown(field[:30])} has an operator", expected="a value or a list of values"
+            )
     return plain
 
 
@@ -126,7 +128,9 @@ def states_in(hits: Iterable[tuple[str, str]]) -> dict[str, CollectionState]:
 
 def too_many_hits(count: int) -> RequestError:
     """Return the refusal of a search that finds more than can be paged through."""
-    return RequestError(f"searchFilter finds {count:,} collections, more than {MOST_HITS:,} hits; narrow its filters")
+    return RequestError(
+        got=f"searchFilter finds {count:,} collections, more than {MOST_HITS:,} hits", remedy="narrow its filters"
+    )
 
 
 def _is_same(one: object, other: object) -> bool:

@@ -205,7 +205,12 @@ def sample_data(
       progress-exhaust sample-data --cassandra --catalogue var/demo/catalogue --learners 100 --odd-share 0.05
     """  # noqa: D301 - \b keeps the lines of the examples apart
     if (snapshot is None) is not cassandra:
-        raise SettingsError("making sample data: expected one place for the tables; give --snapshot DIR or --cassandra")
+        raise SettingsError(
+            "making",
+            object="sample data",
+            expected="one place for the tables",
+            remedy="give --snapshot DIR or --cassandra",
+        )
     size = WorldSize(seed, learners, batches, collections, leaves, nested, depth, assessments, attempts, odd_share)
     overrides = overrides_of(snapshot=snapshot, catalogue=str(catalogue))
     if cassandra:
@@ -262,9 +267,11 @@ def _remove_private_folder() -> None:
 
 def _require_one_way_to_ask(batches: list[str] | None, collections: list[str] | None, *, everything: bool) -> None:
     if everything and (batches or collections):
-        raise SettingsError("--all does not go with --batch or --collection; leave one of them out")
+        raise SettingsError(got="--all does not go with --batch or --collection", remedy="leave one of them out")
     if not (everything or batches or collections):
-        raise SettingsError("nothing is asked for; name batches with --batch, collections with --collection, or --all")
+        raise SettingsError(
+            got="nothing is asked for", remedy="name batches with --batch, collections with --collection, or --all"
+        )
 
 
 def _asked(batches: list[str] | None, collections: list[str] | None, *, everything: bool) -> ReportQuery:

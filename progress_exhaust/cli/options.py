@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperCommand
 
 from progress_exhaust.commands.base import CommandContext
-from progress_exhaust.commands.texts import faults_of_text
+from progress_exhaust.commands.texts import fault_of_text
 from progress_exhaust.console.logs import LogFormat
 from progress_exhaust.errors import SettingsError
 
@@ -124,5 +124,5 @@ def require_readable(option: str, text: str | None) -> None:
     Raises:
         SettingsError: it is empty, or no UTF-8.
     """
-    for fault in faults_of_text(text) if text is not None else ():
-        raise SettingsError(f"{option}: {fault}")
+    if text is not None and (fault := fault_of_text(option, text)):
+        raise SettingsError(faults=[fault])

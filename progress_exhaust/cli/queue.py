@@ -29,7 +29,7 @@ from progress_exhaust.cli.options import (
 )
 from progress_exhaust.commands.base import PROGRAM
 from progress_exhaust.console.logs import LogFormat
-from progress_exhaust.errors import SettingsError
+from progress_exhaust.errors import SettingsError, Value
 
 
 def add_queue_commands(app: typer.Typer) -> None:
@@ -73,7 +73,7 @@ def run(
     lines = log_format or (LogFormat.TEXT if sys.stderr.isatty() else LogFormat.JSON)
     context = context_of(config, overrides, as_json=as_json, log_format=lines, debug=debug)
     if watch is not None and not math.isfinite(watch):
-        raise SettingsError(f"--watch: expected seconds, got {watch}")
+        raise SettingsError("--watch", expected="seconds", got=Value(str(watch)))
     require_readable("--request", request)
     require_readable("--tag", tag)
 

@@ -66,6 +66,9 @@ def cancel_in(queue: Queue, request_id: str, tag: str | None, now: datetime) -> 
         raise unknown_request("cancelling", request_id, tag)
     words = ", ".join(sorted({one.status for one in listed}))
     raise RequestError(
-        f"cancelling request {json.dumps(request_id)}: it has ended already ({words}), expected one that has not; "
-        "its files stay"
+        "cancelling",
+        object=f"request {json.dumps(request_id)}",
+        got=f"it has ended already ({words})",
+        expected="one that has not",
+        remedy="its files stay",
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from progress_exhaust.catalogue.port import Catalogue
-from progress_exhaust.errors import ProgressExhaustError
+from progress_exhaust.errors import Fault, ProgressExhaustError
 from progress_exhaust.export.spark_errors import SPARK_FAILURES, classify
 from progress_exhaust.job_requests.model import Right
 from progress_exhaust.job_requests.port import Queue
@@ -30,6 +30,25 @@ _WORKS_OFF = "run"
 _PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
 
+class Subject(StrEnum):
+    """What is looked at; of tables, and of rights, there is a check each, with a name behind the subject's."""
+
+    SETTINGS = "settings"
+    NAMES = "names"
+    JAVA = "java"
+    SPARK = "spark"
+    ENCRYPTION = "encryption"
+    SOURCE = "source"
+    CONSISTENCY = "consistency"
+    TABLES = "tables"
+    TABLE = "table"
+    CATALOGUE = "catalogue"
+    OUTPUT = "output"
+    QUEUE = "queue"
+    QUEUE_RIGHTS = "queue rights"
+    QUEUE_RIGHTS_OF = "queue rights of"
+
+
 class State(StrEnum):
     """What a check has found."""
 
@@ -43,7 +62,7 @@ class Check:
     """One line of the doctor.
 
     Attributes:
-        what: was looked at.
+        what: was looked at, the words of a `Subject`.
         state: whether it will do.
         found: in words.
         remedy: what to do about it; empty where there is nothing to do.
@@ -89,22 +108,22 @@ def check_everything(settings: Settings, openers: Openers, tell: Callable[[Check
         openers: open what is looked at.
         tell: hears of each check.
     """
-    tell(Check("settings", State.OK, "every one is sound"))
+    tell(Check(Subject.SETTINGS, State.OK, "every one is sound"))
     tell(_names(settings))
-    tell(_check("java", settings, lambda: _java(openers)))
-    spark = _check("spark", settings, lambda: _spark(openers))
+    tell(_check(Subject.JAVA, settings, lambda: _java(openers)))
+    spark = _check(Subject.SPARK, settings, lambda: _spark(openers))
     tell(spark)
     if spark.state is State.OK:
         tell(_encryption(openers, settings))
         for check in _tables(openers, settings):
             tell(check)
     else:
-        tell(Check("tables", State.NOTE, "not looked at, since Spark does not start"))
-    tell(_check("catalogue", settings, lambda: _catalogue(openers, settings)))
+        tell(Check(Subject.TABLES, State.NOTE, "not looked at, since Spark does not start"))
+    tell(_check(Subject.CATALOGUE, settings, lambda: _catalogue(openers, settings)))
     if spark.state is State.OK:
-        tell(_check("output", settings, lambda: _output(openers, settings)))
+        tell(_check(Subject.OUTPUT, settings, lambda: _output(openers, settings)))
     else:
-        tell(Check("output", State.NOTE, "not looked at, since Spark does not start"))
+        tell(Check(Subject.OUTPUT, State.NOTE, "not looked at, since Spark does not start"))
     for check in _queue(openers, settings):
         tell(check)
 
@@ -112,9 +131,12 @@ def check_everything(settings: Settings, openers: Openers, tell: Callable[[Check
 def _names(settings: Settings) -> Check:
     if settings.privacy.user_name:
         return Check(
-            "names", State.NOTE, "on: files hold the names of learners", "set privacy.user_name = false to blank them"
+            Subject.NAMES,
+            State.NOTE,
+            "on: files hold the names of learners",
+            "set privacy.user_name = false to blank them",
         )
-    return Check("names", State.OK, "off: the User Name column is blank")
+    return Check(Subject.NAMES, State.OK, "off: the User Name column is blank")
 
 
 def _java(openers: Openers) -> str:
@@ -131,12 +153,12 @@ def _encryption(openers: Openers, settings: Settings) -> Check:
     configuration = dict(openers.session().sparkContext.getConf().getAll())
     encryption = encryption_of(settings.spark.encryption, configuration)
     state = State.OK if encryption.is_on else State.NOTE
-    return Check("encryption", state, encryption.why, encryption.remedy)
+    return Check(Subject.ENCRYPTION, state, encryption.why, encryption.remedy)
 
 
 def _tables(openers: Openers, settings: Settings) -> Iterator[Check]:
     names = table_names(settings)
-    source = _check("source", settings, lambda: _source(openers, settings))
+    source = _check(Subject.SOURCE, settings, lambda: _source(openers, settings))
     yield source
     if source.state is State.FAIL:
         return
@@ -145,7 +167,7 @@ def _tables(openers: Openers, settings: Settings) -> Iterator[Check]:
     tables = openers.tables()
     for table in INPUT_TABLES:
         absences: list[str] = []
-        found = _check(f"table {names[table.setting]}", settings, partial(_table, tables, table, absences))
+        found = _check(f"{Subject.TABLE} {names[table.setting]}", settings, partial(_table, tables, table, absences))
         yield Check(found.what, State.NOTE, found.found) if found.state is State.OK and absences else found
 
 
@@ -162,12 +184,12 @@ def _consistency(settings: Settings) -> Check:
     level = settings.cassandra.consistency
     if level in WEAK_CONSISTENCIES:
         return Check(
-            "consistency",
+            Subject.CONSISTENCY,
             State.NOTE,
             f"{level}: weaker than LOCAL_QUORUM, rows can be missed",
             "set cassandra.consistency = LOCAL_QUORUM",
         )
-    return Check("consistency", State.OK, level)
+    return Check(Subject.CONSISTENCY, State.OK, level)
 
 
 def _table(tables: Tables, table: Table, absences: list[str]) -> str:
@@ -198,12 +220,15 @@ def _output(openers: Openers, settings: Settings) -> str:
 def _queue(openers: Openers, settings: Settings) -> Iterator[Check]:
     if not settings.queue.dsn:
         yield Check(
-            "queue", State.NOTE, "not set: there are no requests", "set queue.dsn to use run, submit, status, cancel"
+            Subject.QUEUE,
+            State.NOTE,
+            "not set: there are no requests",
+            "set queue.dsn to use run, submit, status, cancel",
         )
         return
     queue = openers.queue()
     try:
-        found = _check("queue", settings, lambda: _queue_table(queue, settings))
+        found = _check(Subject.QUEUE, settings, lambda: _queue_table(queue, settings))
         yield found
         if found.state is State.FAIL:
             return
@@ -213,7 +238,7 @@ def _queue(openers: Openers, settings: Settings) -> Iterator[Check]:
             rights.extend(queue.rights())
             return ""
 
-        asked = _check("queue rights", settings, look)
+        asked = _check(Subject.QUEUE_RIGHTS, settings, look)
         yield from _queue_rights(rights, settings) if asked.state is State.OK else [asked]
     finally:
         queue.close_connections()
@@ -228,22 +253,22 @@ def _queue_table(queue: Queue, settings: Settings) -> str:
 def _queue_rights(rights: Sequence[Right], settings: Settings) -> Iterator[Check]:
     for command in dict.fromkeys(right.command for right in rights):
         needed = [right for right in rights if right.command == command]
-        missing = [right.what for right in needed if not right.is_granted]
-        what = f"queue rights of {command}"
+        missing = [right for right in needed if not right.is_granted]
+        what = f"{Subject.QUEUE_RIGHTS_OF} {command}"
         if not missing:
             yield Check(what, State.OK, "; ".join(right.what for right in needed))
             continue
         # Who works the queue off need not be the one who puts requests in.
         state = State.FAIL if command == _WORKS_OFF else State.NOTE
-        yield Check(what, state, f"not granted: {', '.join(missing)}", f"{_grant(missing, settings)};")
+        found = f"not granted: {', '.join(right.what for right in missing)}"
+        yield Check(what, state, found, f"{_grant(missing, settings)};")
 
 
-def _grant(missing: Sequence[str], settings: Settings) -> str:
-    """Return the statement that grants what is missing, which is named as `PRIVILEGE (column)`."""
+def _grant(missing: Sequence[Right], settings: Settings) -> str:
+    """Return the statement that grants what is missing."""
     columns: dict[str, list[str]] = {}
-    for what in missing:
-        privilege, _, column = what.partition(" (")
-        columns.setdefault(privilege, []).append(column.removesuffix(")"))
+    for right in missing:
+        columns.setdefault(right.privilege, []).extend(right.columns)
     privileges = ", ".join(f"{privilege} ({', '.join(names)})" for privilege, names in columns.items())
     role = settings.queue.role
     if role and not _PLAIN_NAME.fullmatch(role):
@@ -252,13 +277,13 @@ def _grant(missing: Sequence[str], settings: Settings) -> str:
 
 
 def _check(what: str, settings: Settings, look: Callable[[], str]) -> Check:
-    """Look at one thing; the last clause of an error's sentence is the next step."""
+    """Look at one thing; where that fails, the next step is that of the error."""
     try:
         return Check(what, State.OK, look())
     except ProgressExhaustError as error:
-        sentence = str(error)
+        fault = error.fault
     except SPARK_FAILURES as error:
-        fault = classify(error, settings)
-        sentence = str(fault) if fault else f"Spark failed with {type(error).__name__}; run with --debug to see why"
-    found, _, remedy = sentence.rpartition("; ")
-    return Check(what, State.FAIL, found or remedy, remedy if found else "")
+        meaning = classify(error, settings)
+        unknown = Fault(got=f"Spark failed with {type(error).__name__}", remedy="run with --debug to see why")
+        fault = meaning.fault if meaning else unknown
+    return Check(what, State.FAIL, fault.finding, fault.remedy)

@@ -48,8 +48,10 @@ def unknown_request(doing: str, request_id: str, tag: str | None) -> RequestErro
     """Return the error for a request that is not in the queue."""
     under = f" under tag {json.dumps(tag)}" if tag is not None else ""
     return RequestError(
-        f"{doing} request {json.dumps(request_id)}{under}: the queue has no such request of ours; "
-        "progress-exhaust status lists them"
+        doing,
+        object=f"request {json.dumps(request_id)}{under}",
+        got="the queue has no such request of ours",
+        remedy="progress-exhaust status lists them",
     )
 
 

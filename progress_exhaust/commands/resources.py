@@ -161,8 +161,10 @@ class Resources:
 
     def _not_started(self, cause: str) -> ComputeError:
         return ComputeError(
-            f"starting Spark with master {self._settings.spark.master}: {cause}; check the settings spark.*, whether "
-            "the connector's jars can be had, and what --debug shows"
+            "starting",
+            object=f"Spark with master {self._settings.spark.master}",
+            got=cause,
+            remedy="check the settings spark.*, whether the connector's jars can be had, and what --debug shows",
         )
 
     def _hang_up(self) -> None:

@@ -173,8 +173,10 @@ def _require_rights(queue: Queue) -> None:
     missing = [right.what for right in queue.rights() if right.command == "run" and not right.is_granted]
     if missing:
         raise QueueError(
-            f"looking at the request queue: our role lacks {', '.join(missing)}; grant it, "
-            "or see what progress-exhaust doctor says"
+            "looking at",
+            object="the request queue",
+            got=f"our role lacks {', '.join(missing)}",
+            remedy="grant it, or see what progress-exhaust doctor says",
         )
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from progress_exhaust.commands.texts import faults_of_text
-from progress_exhaust.errors import RequestError, SettingsError
+from progress_exhaust.commands.texts import fault_of_text
+from progress_exhaust.errors import Fault, RequestError, SettingsError, Value
 from progress_exhaust.identifiers import is_safe_id
 from progress_exhaust.job_requests.model import NewRequest, RequestKey
 from progress_exhaust.job_requests.request_data import (
@@ -75,7 +75,9 @@ def wanted_of(batches: Sequence[str] | None, search: str | None, max_bytes: int)
         SettingsError: both or neither are given, or what is given is no request.
     """
     if bool(batches) is (search is not None):
-        raise SettingsError("submitting: expected one thing to ask for; give --batch ID… or --search FILE|JSON")
+        raise SettingsError(
+            "submitting", expected="one thing to ask for", remedy="give --batch ID… or --search FILE|JSON"
+        )
     try:
         if search is None:
             wanted = parse_request_data(json.dumps({BATCH_FILTER: list(batches or ())}), max_bytes)
@@ -83,7 +85,7 @@ def wanted_of(batches: Sequence[str] | None, search: str | None, max_bytes: int)
             # What stands around the search can not be added to from inside it: only the search itself is kept.
             wanted = parse_request_data(f'{{"{SEARCH_FILTER}": {_search_text(search, max_bytes)}\n}}', max_bytes)
     except RequestError as error:
-        raise SettingsError(f"submitting: {error}") from None
+        raise SettingsError("submitting", got=error.fault.finding, remedy=error.fault.remedy) from None
     return wanted
 
 
@@ -97,14 +99,13 @@ def new_request(
     """
     faults = []
     if not is_safe_id(request_id):
-        faults.append(
-            "--request-id: expected up to 100 letters, digits, _ . - that start with a letter or digit, without .., "
-            f"got {json.dumps(request_id[:100])}"
-        )
+        expected = "up to 100 letters, digits, _ . - that start with a letter or digit, without .."
+        faults.append(Fault("--request-id", expected=expected, got=Value(json.dumps(request_id[:100]))))
     for option, text in (("--tag", tag), ("--channel", channel), ("--requested-by", requested_by)):
-        faults += [f"{option}: {fault}" for fault in faults_of_text(text)]
+        if fault := fault_of_text(option, text):
+            faults.append(fault)
     if faults:
-        raise SettingsError("\n".join(faults))
+        raise SettingsError(faults=faults)
     return NewRequest(RequestKey(tag, request_id), request_data_of(wanted), requested_by, channel, now)
 
 
@@ -124,5 +125,5 @@ def _search_text(search: str, max_bytes: int) -> str:
         got = (error.strerror if isinstance(error, OSError) else None) or "no UTF-8 text"
         name = json.dumps(search[:100])
         raise SettingsError(
-            f"--search: {name}: {got}; give a search request as JSON, or a file that holds one"
+            "--search", got=f"{name}: {got}", remedy="give a search request as JSON, or a file that holds one"
         ) from None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from progress_exhaust.errors import Fault, Value
 
-def faults_of_text(text: str) -> list[str]:
-    """Return what is wrong with it; nothing where it can be stored, and looked for."""
+
+def fault_of_text(option: str, text: str) -> Fault | None:
+    """Return what is wrong with an option's text; None where it can be stored, and looked for."""
     if not text.strip():
-        return ["expected text, got nothing"]
+        return Fault(option, expected="text", got=Value("nothing"))
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        return ["expected UTF-8, got other bytes"]
-    return []
+        return Fault(option, expected="UTF-8", got=Value("other bytes"))
+    return None

@@ -11,6 +11,7 @@ from pathlib import Path
 from progress_exhaust.catalogue.layout import Layout
 from progress_exhaust.errors import OutputError, Reason, SkippedReport
 from progress_exhaust.export.fixed_texts import fixed_texts
+from progress_exhaust.export.refusals import not_made
 from progress_exhaust.output.digest import Digest, digest_of
 from progress_exhaust.output.manifest import Column, MadeFile
 from progress_exhaust.output.parts import PartName, is_part_file, read_notes
@@ -112,8 +113,8 @@ class CheckedReport:
         try:
             store.publish(staged or self.staged, path)
         except OutputError as error:
-            raise SkippedReport(
-                Reason.NOT_PUBLISHED, batch.batch_id, f'batch "{batch.batch_id}" is not made: {error}'
+            raise not_made(
+                Reason.NOT_PUBLISHED, batch.batch_id, got=error.fault.finding, remedy=error.fault.remedy
             ) from None
         counts = self.counts
         return MadeFile(
@@ -162,11 +163,11 @@ def check_report(
     notes = read_notes(_note_lines(store, report, parts.notes or ()))
     if notes.duplicate_tables:
         tables = ", ".join(sorted(notes.duplicate_tables))
-        raise SkippedReport(
+        raise not_made(
             Reason.DOUBLED_KEY,
             batch.batch_id,
-            f'batch "{batch.batch_id}" is not made: {tables} holds a key twice for {notes.duplicate_rows} of its rows; '
-            "remove the doubled rows",
+            got=f"{tables} holds a key twice for {notes.duplicate_rows} of its rows",
+            remedy="remove the doubled rows",
         )
     staged = _whole(store, [path for _, paths in sorted(parts.slices.items()) for path in paths])
     digest = digest_of(store.local_copy(staged, scratch))
@@ -195,17 +196,21 @@ def file_name(settings: OutputSettings, batch_id: str, day: date) -> str:
 
 def _gone(report: Report) -> OutputError:
     return OutputError(
-        f'checking the file of batch "{report.batch.batch_id}": its staged parts are gone, expected them to stay until '
-        "they are published; find out what else removes files at output.url, and run again"
+        "checking",
+        object=f'the file of batch "{report.batch.batch_id}"',
+        got="its staged parts are gone",
+        expected="them to stay until they are published",
+        remedy="find out what else removes files at output.url, and run again",
     )
 
 
 def _miscounted(batch_id: str, got: int, expected: int) -> SkippedReport:
-    return SkippedReport(
+    return not_made(
         Reason.COUNT_MISMATCH,
         batch_id,
-        f'batch "{batch_id}" is not made: its file has {got} rows, expected {expected} rows as counted from the '
-        "enrolments; the tables changed while they were read, run again",
+        got=f"its file has {got} rows",
+        expected=f"{expected} rows as counted from the enrolments",
+        remedy="the tables changed while they were read, run again",
     )
 
 

@@ -47,7 +47,10 @@ def read_reference_data(tables: Tables) -> ReferenceData:
     found = [Location(row["id"], row["type"], row["name"], row["parentid"]) for row in rows if row["type"]]
     if len(found) > MOST_LOCATIONS:
         raise SourceError(
-            f"reading table location: more than {MOST_LOCATIONS} states and districts; is the table the right one?"
+            "reading",
+            object="table location",
+            got=f"more than {MOST_LOCATIONS} states and districts",
+            remedy="is the table the right one?",
         )
     custodian_id = next((row["name"] for row in rows if not row["type"] and row["name"]), None)
     has_organisations = tables.exists(schemas.ORGANISATION)

@@ -10,9 +10,9 @@ from pyspark.errors import PySparkException
 from progress_exhaust.errors import ComputeError, DataShapeError, OutputError, ProgressExhaustError, SourceError
 from progress_exhaust.paths import STAGING
 from progress_exhaust.settings.sections import Settings
+from progress_exhaust.tables.blame import blame_in
 from progress_exhaust.tables.cassandra.errors import causes, read_fault
-from progress_exhaust.tables.json_lines import misfit_in
-from progress_exhaust.tables.schemas import table_names
+from progress_exhaust.tables.schemas import MEND, table_names
 from progress_exhaust.tables.snapshot import misfit_line
 
 SPARK_FAILURES = (Py4JError, PySparkException)
@@ -31,31 +31,42 @@ _ENDED = ("SparkContext was shut down", "Cannot call methods on a stopped SparkC
 def classify(error: BaseException, settings: Settings) -> ProgressExhaustError | None:
     """Return what a Spark failure means, or None where the batches themselves may be at fault."""
     text = full_text(error)
-    if line := misfit_in(text):
-        return misfit_line(*line, settings)
+    if blame := blame_in(text):
+        return misfit_line(blame, settings)
     if misfit := _PARQUET_MISFIT.search(text):
         file, column, expected, found = misfit.groups()
-        return DataShapeError(f"reading file {file}: column {column} is {found}, expected {expected}; mend the file")
+        return DataShapeError(
+            "reading", object=f"file {file}", got=f"column {column} is {found}", expected=expected, remedy=MEND
+        )
     if any(words in text for words in _NO_SPACE):
         return OutputError(
-            f"writing to {settings.output.url} or Spark's local folders: no space left; free some and run again"
+            "writing",
+            object=f"to {settings.output.url} or Spark's local folders",
+            got="no space left",
+            remedy="free some and run again",
         )
     if fault := read_fault(error, text, settings.cassandra, list(table_names(settings).values())):
         return fault
     if unreadable := _UNREADABLE.search(text):
+        file = unreadable.group(1) or unreadable.group(2)
         if f"/{STAGING}/" in unreadable.group(0):
             return OutputError(
-                f"reading {unreadable.group(1) or unreadable.group(2)}: what the run has staged is gone; find out what "
-                "else removes files at output.url, and run again"
+                "reading",
+                object=file,
+                got="what the run has staged is gone",
+                remedy="find out what else removes files at output.url, and run again",
             )
         return SourceError(
-            f"reading file {unreadable.group(1) or unreadable.group(2)}: it is damaged, gone, or not for us to read; "
-            "mend the file"
+            "reading", object=f"file {file}", got="it is damaged, gone, or not for us to read", remedy=MEND
         )
     if not isinstance(error, Py4JJavaError | PySparkException):
-        return ComputeError("running the plan: the JVM of the Spark driver is gone; see its own log, and run again")
+        return ComputeError(
+            "running the plan", got="the JVM of the Spark driver is gone", remedy="see its own log, and run again"
+        )
     if any(words in text for words in _ENDED):
-        return ComputeError("running the plan: Spark ran out of memory or was stopped; raise spark.driver_memory")
+        return ComputeError(
+            "running the plan", got="Spark ran out of memory or was stopped", remedy="raise spark.driver_memory"
+        )
     return None
 
 

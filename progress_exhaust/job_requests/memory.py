@@ -107,7 +107,7 @@ class MemoryQueue:
 
     def rights(self) -> list[Right]:
         """Return that all is granted."""
-        return [Right(command, "all", is_granted=True) for command in ("run", "submit", "status", "cancel")]
+        return [Right(command, "all", (), is_granted=True) for command in ("run", "submit", "status", "cancel")]
 
     def due(self, *, tag: str | None = None, request_id: str | None = None) -> list[DueRequest]:
         """Return the rows that may be claimed, oldest first; those that we have claimed are not among them."""
@@ -220,7 +220,9 @@ class MemoryQueue:
         with self._table.guard:
             if request.key in self._table.rows:
                 raise RequestError(
-                    f"putting in request {request.key.request_id}: tag {request.key.tag} has one already"
+                    "putting in",
+                    object=f"request {request.key.request_id}",
+                    got=f"tag {request.key.tag} has one already",
                 )
             self._check_that_nobody_has_it(request.key, f"putting in request {request.key.request_id}")
             self._table.rows[request.key] = MemoryRow(
@@ -312,7 +314,7 @@ class MemoryQueue:
 
     def _check_that_nobody_has_it(self, key: RequestKey, subject: str) -> None:
         if key in self._table.locked:
-            raise RowLockedError(f"{subject}: someone else has its row locked; try again")
+            raise RowLockedError(subject, got="someone else has its row locked", remedy="try again")
 
     def _let_go(self, claim: Claim, *, is_ended: bool) -> None:
         if self._held.get(claim.key) is claim:

@@ -186,10 +186,17 @@ class Right:
 
     Attributes:
         command: its name.
-        what: e.g. `UPDATE (status)`.
+        privilege: e.g. `UPDATE`.
+        columns: of which columns; none where it is not a matter of columns.
         is_granted: whether our role may.
     """
 
     command: str
-    what: str
+    privilege: str
+    columns: tuple[str, ...]
     is_granted: bool
+
+    @property
+    def what(self) -> str:
+        """The right as SQL names it, e.g. `UPDATE (status)`."""
+        return f"{self.privilege} ({', '.join(self.columns)})" if self.columns else self.privilege

@@ -89,9 +89,9 @@ def parse_request_data(text: str, max_bytes: int) -> RequestedReports:
     content = _object_in(text, max_bytes)
     given = [key for key in _KEYS if content.get(key) is not None]
     if not given:
-        raise RequestError("request_data has none of batchId, batchFilter and searchFilter")
+        raise RequestError(got="request_data has none of batchId, batchFilter and searchFilter")
     if len(given) > 1:
-        raise RequestError(f"request_data has {' and '.join(given)}, expected one of them")
+        raise RequestError(got=f"request_data has {' and '.join(given)}", expected="one of them")
     [key] = given
     if key == BATCH_ID:
         return RequestedBatches((_batch_id(content[key]),))
@@ -108,7 +108,7 @@ def request_data_of(wanted: RequestedReports) -> str:
 
 def _object_in(text: str, max_bytes: int) -> dict[str, object]:
     if len(text) > max_bytes or len(text.encode("utf-8", "surrogatepass")) > max_bytes:
-        raise RequestError(f"request_data has more than {max_bytes:,} bytes")
+        raise RequestError(got=f"request_data has more than {max_bytes:,} bytes")
     try:
         content = json.loads(
             text, object_pairs_hook=_each_key_once, parse_constant=_refuse_constant, parse_float=_finite
@@ -116,11 +116,11 @@ def _object_in(text: str, max_bytes: int) -> dict[str, object]:
     except RecursionError:
         raise _too_deep() from None
     except json.JSONDecodeError as error:
-        raise RequestError(f"request_data is not JSON from character {error.pos + 1:,} on") from None
+        raise RequestError(got=f"request_data is not JSON from character {error.pos + 1:,} on") from None
     except ValueError:  # an integer of thousands of digits
         raise _no_number() from None
     if not isinstance(content, dict):
-        raise RequestError(f"request_data is {_kind(content)}, expected an object")
+        raise RequestError(got=f"request_data is {_kind(content)}", expected="an object")
     if _is_too_deep(content):
         raise _too_deep()
     return content
@@ -128,35 +128,35 @@ def _object_in(text: str, max_bytes: int) -> dict[str, object]:
 
 def _batch_id(value: object) -> str:
     if not isinstance(value, str) or not value:
-        raise RequestError(f"batchId is {_kind(value) if value != '' else 'empty'}, expected the id of a batch")
+        raise RequestError(got=f"batchId is {_kind(value) if value != '' else 'empty'}", expected="the id of a batch")
     return _bounded(value)
 
 
 def _batch_ids(value: object) -> tuple[str, ...]:
     if not isinstance(value, list):
-        raise RequestError(f"batchFilter is {_kind(value)}, expected a list of batch ids")
+        raise RequestError(got=f"batchFilter is {_kind(value)}", expected="a list of batch ids")
     if not value:
-        raise RequestError("batchFilter is empty, expected at least one batch id")
+        raise RequestError(got="batchFilter is empty", expected="at least one batch id")
     for place, one in enumerate(value, start=1):
         if not isinstance(one, str):
-            raise RequestError(f"batchFilter has {_kind(one)} at place {place:,}, expected batch ids only")
+            raise RequestError(got=f"batchFilter has {_kind(one)} at place {place:,}", expected="batch ids only")
     ids = tuple(dict.fromkeys(map(_bounded, value)))
     if len(ids) > MOST_IDS:
-        raise TooManyBatches(f"batchFilter has {len(ids):,} batch ids, expected at most {MOST_IDS:,}")
+        raise TooManyBatches(got=f"batchFilter has {len(ids):,} batch ids", expected=f"at most {MOST_IDS:,}")
     return ids
 
 
 def _search(value: object) -> dict[str, object]:
     if not isinstance(value, dict):
-        raise RequestError(f"searchFilter is {_kind(value)}, expected an object with request")
+        raise RequestError(got=f"searchFilter is {_kind(value)}", expected="an object with request")
     request = value.get("request")
     if not isinstance(request, dict):
-        raise RequestError(f"searchFilter.request is {_kind(request)}, expected an object with filters")
+        raise RequestError(got=f"searchFilter.request is {_kind(request)}", expected="an object with filters")
     filters = request.get("filters")
     if not isinstance(filters, dict):
-        raise RequestError(f"searchFilter.request.filters is {_kind(filters)}, expected an object")
+        raise RequestError(got=f"searchFilter.request.filters is {_kind(filters)}", expected="an object")
     if all(wanted in _NOTHING for wanted in filters.values()):
-        raise RequestError("searchFilter.request.filters has no value to look for, expected at least one")
+        raise RequestError(got="searchFilter.request.filters has no value to look for", expected="at least one")
     return value
 
 
@@ -169,7 +169,7 @@ def _bounded(batch_id: str) -> str:
 def _each_key_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     content = dict(pairs)
     if len(content) < len(pairs):
-        raise RequestError("request_data has a key twice in one object")
+        raise RequestError(got="request_data has a key twice in one object")
     return content
 
 
@@ -185,11 +185,11 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _no_number() -> RequestError:
-    return RequestError("request_data has a number that JSON does not know, or that is too big")
+    return RequestError(got="request_data has a number that JSON does not know, or that is too big")
 
 
 def _too_deep() -> RequestError:
-    return RequestError(f"request_data is nested too deep, expected at most {MOST_LEVELS} levels")
+    return RequestError(got="request_data is nested too deep", expected=f"at most {MOST_LEVELS} levels")
 
 
 def _is_too_deep(content: object) -> bool:

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from progress_exhaust.errors import OutputError
+from progress_exhaust.errors import OutputError, cause_of
 from progress_exhaust.local_files import opened_file
 
 _PIECE_BYTES = 1 << 20
@@ -49,7 +49,11 @@ def digest_of(file: Path) -> Digest:
                 row_count += sum(part.count(b"\n") for part in outside)
                 is_inside ^= len(between_quotes) % 2 == 0
     except FileNotFoundError:
-        raise OutputError(f"reading {file}: it is gone; find out what else removes files there") from None
+        raise OutputError(
+            "reading", object=str(file), got="it is gone", remedy="find out what else removes files there"
+        ) from None
     except OSError as error:
-        raise OutputError(f"reading {file}: {error.strerror}; check output.url and its rights") from None
+        raise OutputError(
+            "reading", object=str(file), got=cause_of(error), remedy="check output.url and its rights"
+        ) from None
     return Digest(size_bytes, sha256.hexdigest(), row_count)

@@ -75,4 +75,4 @@ class WorldSize:
 
 
 def _out_of_bounds(name: str, got: Any, expected: str) -> SettingsError:
-    return SettingsError(f"making sample data: {name} is {got}, expected {expected}")
+    return SettingsError("making", object="sample data", got=f"{name} is {got}", expected=expected)

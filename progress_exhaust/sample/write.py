@@ -14,7 +14,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
-from progress_exhaust.errors import OutputError
+from progress_exhaust.errors import OutputError, cause_of
 from progress_exhaust.sample.batch import sample_tree
 from progress_exhaust.sample.frames import WorldFrames
 from progress_exhaust.sample.locations import districts, root_organisation_id
@@ -104,7 +104,10 @@ def write_catalogue(size: WorldSize, directory: Path) -> None:
             write_answer(directory, maker.tree(collection, channel))
     except OSError as error:
         raise OutputError(
-            f"writing the catalogue {directory}: {error.strerror}; give a folder that can be written"
+            "writing",
+            object=f"the catalogue {directory}",
+            got=cause_of(error),
+            remedy="give a folder that can be written",
         ) from None
 
 
@@ -125,7 +128,10 @@ def _write_world(
             write(frame.observe(counted, F.count(F.lit(1)).alias("rows")), name)
         except (Py4JJavaError, PySparkException) as error:
             raise OutputError(
-                f"writing sample data to {place}, table {name}: {_first_line(error)}; is there the space and the right?"
+                "writing",
+                object=f"sample data to {place}, table {name}",
+                got=_first_line(error),
+                remedy="is there the space and the right?",
             ) from error
         rows[name] = int(counted.get["rows"])
     return rows

@@ -9,14 +9,18 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr, ValidationError
+from pydantic_core import ErrorDetails
 
-from progress_exhaust.errors import SettingsError
+from progress_exhaust.errors import Fault, SettingsError, Value, WrongValue, cause_of
 from progress_exhaust.settings.sections import ENVIRONMENT_PREFIX, Section, Settings, variable_of
+
+_NO_SUCH_SETTING = "no such setting"
 
 Overrides = Mapping[str, Mapping[str, Any]]
 """Settings of the command line: section to key to value."""
@@ -33,7 +37,7 @@ def load(file: Path | None, environment: Mapping[str, str], overrides: Overrides
     Raises:
         SettingsError: the file can not be read, or settings are wrong; all faults at once, a line each.
     """
-    faults: list[str] = []
+    faults: list[Fault] = []
     merged = _from_file(file, faults) if file else {}
     _merge(merged, _from_environment(environment, faults))
     _merge(merged, {section: dict(keys) for section, keys in overrides.items()})
@@ -41,9 +45,9 @@ def load(file: Path | None, environment: Mapping[str, str], overrides: Overrides
     try:
         settings = Settings.model_validate(merged)
     except ValidationError as error:
-        faults += [_sentence(fault) for fault in error.errors(include_url=False, include_input=False)]
+        faults += map(_fault, error.errors(include_url=False, include_input=False))
     if faults:
-        raise SettingsError("\n".join(faults))
+        raise SettingsError(faults=faults)
     return settings
 
 
@@ -68,7 +72,7 @@ def parse_date(text: str) -> date:
             raise ValueError
         return date.fromisoformat(text)
     except ValueError:
-        raise SettingsError(f'--date: expected a day as YYYY-MM-DD, got "{text}"') from None
+        raise SettingsError("--date", expected="a day as YYYY-MM-DD", got=Value(f'"{text}"')) from None
 
 
 def _sections() -> dict[str, type[Section]]:
@@ -79,24 +83,25 @@ def _sections() -> dict[str, type[Section]]:
     }
 
 
-def _from_file(file: Path, faults: list[str]) -> dict[str, Any]:
+def _from_file(file: Path, faults: list[Fault]) -> dict[str, Any]:
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SettingsError(f"reading settings from {file}: {error.strerror}; give --config an existing file") from None
+        raise SettingsError(
+            "reading", object=f"settings from {file}", got=cause_of(error), remedy="give --config an existing file"
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"reading settings from {file}: not TOML: {error}") from None
+        raise SettingsError("reading", object=f"settings from {file}", got=f"not TOML: {error}") from None
     for section, key in sorted(secret_keys()):
         keys = content.get(section)
         if isinstance(keys, dict) and key in keys:
             del keys[key]
-            faults.append(
-                f"{section}.{key}: a secret may not stand in {file.name}; set {variable_of(section, key)} or {key}_file"
-            )
+            remedy = f"set {variable_of(section, key)} or {key}_file"
+            faults.append(Fault(f"{section}.{key}", got=f"a secret may not stand in {file.name}", remedy=remedy))
     return content
 
 
-def _from_environment(environment: Mapping[str, str], faults: list[str]) -> dict[str, Any]:
+def _from_environment(environment: Mapping[str, str], faults: list[Fault]) -> dict[str, Any]:
     sections = _sections()
     found: dict[str, Any] = {}
     for variable, text in sorted(environment.items()):
@@ -105,7 +110,8 @@ def _from_environment(environment: Mapping[str, str], faults: list[str]) -> dict
         section, _, key = variable[len(ENVIRONMENT_PREFIX) :].lower().partition("__")
         model = sections.get(section)
         if model is None or key not in model.model_fields:
-            faults.append(f"{variable}: no such setting; expected {ENVIRONMENT_PREFIX}<SECTION>__<KEY>")
+            remedy = f"expected {ENVIRONMENT_PREFIX}<SECTION>__<KEY>"
+            faults.append(Fault(variable, got=_NO_SUCH_SETTING, remedy=remedy))
             continue
         is_list = "tuple" in str(model.model_fields[key].annotation)
         found.setdefault(section, {})[key] = [part.strip() for part in text.split(",")] if is_list else text
@@ -119,7 +125,7 @@ def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> None:
             current.update(keys)
 
 
-def _read_secret_files(merged: dict[str, Any], faults: list[str]) -> None:
+def _read_secret_files(merged: dict[str, Any], faults: list[Fault]) -> None:
     """Replace each unset secret whose `…_file` is set by that file's text, less the line end."""
     for section, key in sorted(secret_keys()):
         keys = merged.get(section)
@@ -129,12 +135,14 @@ def _read_secret_files(merged: dict[str, Any], faults: list[str]) -> None:
         try:
             keys[key] = file.read_text(encoding="utf-8").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
-            faults.append(f"{section}.{key}_file: {file} can not be read: {getattr(error, 'strerror', 'not UTF-8')}")
+            cause = cause_of(error) if isinstance(error, OSError) else "not UTF-8"
+            faults.append(Fault(f"{section}.{key}_file", got=f"{file} can not be read: {cause}"))
 
 
-def _sentence(fault: Mapping[str, Any]) -> str:
-    place = ".".join(str(part) for part in fault["loc"])
-    message = str(fault["msg"]).removeprefix("Value error, ")
-    if fault["type"] == "extra_forbidden":
-        message = "no such setting"
-    return f"{place}: {message}" if place else message
+def _fault(found: ErrorDetails) -> Fault:
+    """Return what pydantic has found."""
+    place = ".".join(str(part) for part in found["loc"])
+    refused = found.get("ctx", {}).get("error")
+    if isinstance(refused, WrongValue):
+        return replace(refused.fault, doing=place or refused.fault.doing)
+    return Fault(place, got=_NO_SUCH_SETTING if found["type"] == "extra_forbidden" else found["msg"])

@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from progress_exhaust.errors import Fault, Value, WrongValue
 from progress_exhaust.paths import local_folder
 
 ENVIRONMENT_PREFIX = "PROGRESS_EXHAUST__"
@@ -54,7 +55,8 @@ def _dsn_values(dsn: str) -> dict[str, str]:
     while rest := dsn[place:].strip():
         pair = _DSN_PAIR.match(dsn, place)
         if not pair:
-            raise ValueError(f"expected key=value pairs, or postgresql://…; the {len(rest)} last characters are not")
+            remedy = f"the {len(rest)} last characters are not"
+            raise WrongValue(Fault(expected="key=value pairs, or postgresql://…", remedy=remedy))
         value = pair[2][1:-1] if pair[2].startswith("'") else pair[2]
         values[pair[1].lower()] = _ESCAPED.sub(r"\1", value)
         place = pair.end()
@@ -101,7 +103,7 @@ def _like(pattern: re.Pattern[str], expected: str) -> AfterValidator:
 
     def check(text: str) -> str:
         if not pattern.fullmatch(text):
-            raise ValueError(f'expected {expected}, got "{text}"')
+            raise WrongValue(Fault(expected=expected, got=Value(f'"{text}"')))
         return text
 
     return AfterValidator(check)
@@ -223,7 +225,7 @@ class ReportSettings(Section):
         try:
             ZoneInfo(name)
         except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(f'expected a zone like Asia/Kolkata, got "{name}"') from None
+            raise WrongValue(Fault(expected="a zone like Asia/Kolkata", got=Value(f'"{name}"'))) from None
         return name
 
 
@@ -256,7 +258,8 @@ class OutputSettings(Section):
     @classmethod
     def _is_a_place(cls, url: str) -> str:
         if _NO_PATH.search(url):
-            raise ValueError(f'expected a folder or a URL without control characters, got "{ascii(url)[1:-1]}"')
+            got = Value(f'"{ascii(url)[1:-1]}"')
+            raise WrongValue(Fault(expected="a folder or a URL without control characters", got=got))
         local_folder(url)
         return url
 
@@ -265,12 +268,12 @@ class OutputSettings(Section):
     def _names_one_batch(cls, template: str) -> str:
         names = set(re.findall(r"{([^}]*)}", template))
         if "batch_id" not in names or not names <= {"batch_id", "date"} or not _FILE_NAME.fullmatch(template):
-            raise ValueError(
-                f'expected letters, digits, _ . - with {{batch_id}} and perhaps {{date}}, got "{template}"'
-            )
+            expected = "letters, digits, _ . - with {batch_id} and perhaps {date}"
+            raise WrongValue(Fault(expected=expected, got=Value(f'"{template}"')))
         pattern = re.escape(template.replace("{date}", "01_01_2026")).replace(r"\{batch_id\}", ".+")
         if re.fullmatch(pattern, _MANIFEST):
-            raise ValueError(f'expected a name that no batch makes {_MANIFEST}, got "{template}"')
+            got = Value(f'"{template}"')
+            raise WrongValue(Fault(expected=f"a name that no batch makes {_MANIFEST}", got=got))
         return template
 
 
@@ -293,9 +296,11 @@ class QueueSettings(Section):
     @classmethod
     def _holds_no_secret(cls, dsn: str) -> str:
         if found := sorted(_dsn_values(dsn).keys() & _DSN_SECRETS):
-            raise ValueError(
-                f"a secret ({', '.join(found)}) may not stand in a connection string; "
-                f"set {variable_of('queue', 'password')} or password_file"
+            raise WrongValue(
+                Fault(
+                    got=f"a secret ({', '.join(found)}) may not stand in a connection string",
+                    remedy=f"set {variable_of('queue', 'password')} or password_file",
+                )
             )
         return dsn
 
@@ -365,9 +370,11 @@ class Settings(Section):
     @model_validator(mode="after")
     def _kinds_have_their_place(self) -> Self:
         if self.source.kind is SourceKind.SNAPSHOT and not self.source.snapshot_dir:
-            raise ValueError("source.snapshot_dir: kind is snapshot, so a folder is needed (or --snapshot DIR)")
+            got = "kind is snapshot, so a folder is needed (or --snapshot DIR)"
+            raise WrongValue(Fault("source.snapshot_dir", got=got))
         if self.catalogue.kind is CatalogueKind.FILES and not self.catalogue.directory:
-            raise ValueError("catalogue.directory: kind is files, so a folder is needed (or --catalogue DIR)")
+            got = "kind is files, so a folder is needed (or --catalogue DIR)"
+            raise WrongValue(Fault("catalogue.directory", got=got))
         return self
 
     def zone(self) -> ZoneInfo:

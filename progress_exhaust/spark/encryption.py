@@ -75,8 +75,10 @@ def encryption_of(choice: Literal["auto", "on", "off"], configuration: Mapping[s
     remedy = f"give master, workers and Spark's configuration here one {SECRET} (in a file that only we can read)"
     if is_forced:
         raise SettingsError(
-            f"starting Spark with master {master}: spark.encryption is on, and there is no {SECRET}; {remedy}, "
-            "or set spark.encryption = auto"
+            "starting",
+            object=f"Spark with master {master}",
+            got=f"spark.encryption is on, and there is no {SECRET}",
+            remedy=f"{remedy}, or set spark.encryption = auto",
         )
     return Encryption(False, f"off: the cluster has no secret that we know, {SECRET} is not set", remedy)
 

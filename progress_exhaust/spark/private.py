@@ -25,7 +25,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Self
 
-from progress_exhaust.errors import ComputeError
+from progress_exhaust.errors import ComputeError, cause_of
 from progress_exhaust.output.staging import Owner, is_gone, owner_in, this_process
 
 PREFIX = "progress-exhaust-private-"
@@ -317,7 +317,7 @@ class _told:  # noqa: N801 - reads as a clause where it is used
     """Turns failures of the system into `ComputeError`, saying what was being done to which place."""
 
     def __init__(self, action: str, place: Path) -> None:
-        self._sentence = f"{action} {place}"
+        self._action, self._place = action, str(place)
 
     def __enter__(self) -> None:
         return None
@@ -325,6 +325,8 @@ class _told:  # noqa: N801 - reads as a clause where it is used
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, OSError):
             raise ComputeError(
-                f"{self._sentence}: {error.strerror}; Spark needs space and rights there, or set TMPDIR to another "
-                "folder"
+                self._action,
+                object=self._place,
+                got=cause_of(error),
+                remedy="Spark needs space and rights there, or set TMPDIR to another folder",
             ) from None

@@ -245,6 +245,8 @@ def _require_connector(session: SparkSession, settings: Settings) -> None:
         jvm.java.lang.Thread.currentThread().getContextClassLoader().loadClass(CONNECTOR_EXTENSIONS)
     except Py4JJavaError:
         raise SettingsError(
-            "reading tables from Cassandra: the connector is not on Spark's class path; "
-            f"submit with --packages {settings.spark.connector_package} or with --jars"
+            "reading",
+            object="tables from Cassandra",
+            got="the connector is not on Spark's class path",
+            remedy=f"submit with --packages {settings.spark.connector_package} or with --jars",
         ) from None

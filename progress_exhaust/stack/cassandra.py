@@ -189,7 +189,12 @@ class CassandraNode:
         with self.session() as session:
             while not (partitions := sum(row.partitions_count for row in session.execute(question, (keyspace, table)))):
                 if time.monotonic() > deadline:
-                    raise OperatorError(f"waiting for the size of {keyspace}.{table}: none; was the table flushed?")
+                    raise OperatorError(
+                        "waiting for",
+                        object=f"the size of {keyspace}.{table}",
+                        got="none",
+                        remedy="was the table flushed?",
+                    )
                 time.sleep(1.0)
         return int(partitions)
 
@@ -212,10 +217,14 @@ class CassandraNode:
         deadline = time.monotonic() + _START_S
         while not self._answers():
             if not process.is_running():
-                raise OperatorError(f"starting Cassandra in {self._folder}: it ended; {self._end_of_log()}")
+                raise OperatorError(
+                    "starting", object=f"Cassandra in {self._folder}", got=f"it ended; {self._end_of_log()}"
+                )
             if time.monotonic() > deadline:
                 raise OperatorError(
-                    f"starting Cassandra in {self._folder}: no answer in {_START_S:.0f} s; {self._end_of_log()}"
+                    "starting",
+                    object=f"Cassandra in {self._folder}",
+                    got=f"no answer in {_START_S:.0f} s; {self._end_of_log()}",
                 )
             time.sleep(_POLL_S)
 

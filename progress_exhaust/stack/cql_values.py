@@ -10,7 +10,7 @@ from typing import Any
 
 from cassandra.cqltypes import UserType
 
-from progress_exhaust.errors import DataShapeError
+from progress_exhaust.errors import DataShapeError, Value
 
 Converter = Callable[[Any], Any]
 
@@ -45,7 +45,7 @@ def _of_present(cql_type: Any) -> Converter:
         member = _of_present(cql_type.subtypes[0])
         return lambda value: [member(v) for v in _as(list, value, name) if v is not None]
     if name not in _SIMPLE:
-        raise Misfit(f"columns of type {name} can not be loaded")
+        raise Misfit(got=f"columns of type {name} can not be loaded")
     return _SIMPLE[name]
 
 
@@ -55,7 +55,7 @@ def _or_none(convert: Converter) -> Converter:
 
 def _as(kind: type, value: Any, name: str) -> Any:
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise Misfit(f"expected {name}, got a JSON {type(value).__name__}")
+        raise Misfit(expected=name, got=Value(f"a JSON {type(value).__name__}"))
     return value
 
 
@@ -70,7 +70,7 @@ def _flag(value: Any) -> Any:
 def _whole(bits: int) -> Converter:
     def convert(value: Any) -> Any:
         if not -(2 ** (bits - 1)) <= _as(int, value, f"a whole number of {bits} bits") < 2 ** (bits - 1):
-            raise Misfit(f"expected a whole number of {bits} bits, got a bigger one")
+            raise Misfit(expected=f"a whole number of {bits} bits", got=Value("a bigger one"))
         return value
 
     return convert
@@ -86,7 +86,7 @@ def _decimal(value: Any) -> Decimal:
     try:
         return Decimal(str(value))
     except InvalidOperation:
-        raise Misfit(f"expected decimal, got a JSON {type(value).__name__}") from None
+        raise Misfit(expected="decimal", got=Value(f"a JSON {type(value).__name__}")) from None
 
 
 def _timestamp(value: Any) -> int:
@@ -94,9 +94,9 @@ def _timestamp(value: Any) -> int:
     try:
         moment = datetime.fromisoformat(_text(value))
     except ValueError:
-        raise Misfit("expected a timestamp in ISO 8601, got another text") from None
+        raise Misfit(expected="a timestamp in ISO 8601", got=Value("another text")) from None
     if moment.tzinfo is None:
-        raise Misfit("expected a timestamp with a zone, got one without")
+        raise Misfit(expected="a timestamp with a zone", got=Value("one without"))
     return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 

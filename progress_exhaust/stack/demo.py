@@ -81,7 +81,10 @@ def start_demo(
     for folder in (demo.snapshot, demo.catalogue):
         if not folder.is_dir():
             raise SettingsError(
-                f"starting the stack: {folder} is not a folder; make one with progress-exhaust sample-data"
+                "starting",
+                object="the stack",
+                got=f"{folder} is not a folder",
+                remedy="make one with progress-exhaust sample-data",
             )
     settings_file = demo.state.absolute() / "progress_exhaust.toml"
     with locked(demo.state), ExitStack() as undo:
@@ -167,7 +170,9 @@ def _start_content_service(demo: Demo, environment: Mapping[str, str]) -> int:
     while not port_file.exists():
         if not process.is_running() or time.monotonic() > deadline:
             process.kill()
-            raise OperatorError(f"starting the content service: it does not answer; its log is {log}")
+            raise OperatorError(
+                "starting", object="the content service", got="it does not answer", remedy=f"its log is {log}"
+            )
         time.sleep(_POLL_S)
     return int(port_file.read_text(encoding="ascii"))
 
@@ -176,6 +181,11 @@ def _emptied(folder: Path) -> Path:
     """Return the node's folder without what an earlier demo left in it; a folder that is not a node's is kept."""
     if folder.exists():
         if not (folder / "cassandra.yaml").is_file():
-            raise SettingsError(f"starting Cassandra in {folder}: it holds other things; give another --state folder")
+            raise SettingsError(
+                "starting",
+                object=f"Cassandra in {folder}",
+                got="it holds other things",
+                remedy="give another --state folder",
+            )
         shutil.rmtree(folder)
     return folder

@@ -61,9 +61,14 @@ def _connected(cluster: Cluster, place: str) -> Session:
     except NoHostAvailable as error:
         causes = list(error.errors.values())
         if any(isinstance(cause, AuthenticationFailed) for cause in causes):
-            refused = SourceError(f"connecting to Cassandra at {place}: the role or its password was refused")
-            refused.transient = False
-            raise refused from None
-        raise SourceError(f"connecting to Cassandra at {place}: {'; '.join(map(str, causes))[:300]}") from None
+            raise SourceError(
+                "connecting to",
+                object=f"Cassandra at {place}",
+                got="the role or its password was refused",
+                transient=False,
+            ) from None
+        raise SourceError(
+            "connecting to", object=f"Cassandra at {place}", got="; ".join(map(str, causes))[:300]
+        ) from None
     except (DriverException, OSError) as error:
-        raise SourceError(f"connecting to Cassandra at {place}: {error}") from None
+        raise SourceError("connecting to", object=f"Cassandra at {place}", got=str(error)) from None

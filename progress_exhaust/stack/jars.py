@@ -20,7 +20,7 @@ from importlib import resources
 from os import getuid
 from pathlib import Path
 
-from progress_exhaust.errors import OperatorError, SettingsError
+from progress_exhaust.errors import OperatorError, SettingsError, Value, cause_of
 
 CASSANDRA = "org.apache.cassandra:cassandra-all:5.0.9"
 
@@ -94,7 +94,12 @@ def _maven(binary: str, environment: Mapping[str, str]) -> _Resolver:
 def _spark(environment: Mapping[str, str]) -> _Resolver:
     spark = importlib.util.find_spec("pyspark")
     if spark is None or spark.origin is None:
-        raise SettingsError("fetching jars: Spark's resolver is needed; pip install pyspark into this environment")
+        raise SettingsError(
+            "fetching",
+            object="jars",
+            got="Spark's resolver is needed",
+            remedy="pip install pyspark into this environment",
+        )
     home = Path(spark.origin).parent
 
     def fetch(coordinates: str, workshop: Path) -> Path:
@@ -140,7 +145,9 @@ class _FetchError(Exception):
 
 def _fetched(coordinates: str, cache: Path, resolvers: Sequence[_Resolver]) -> Path:
     if not re.fullmatch(r"[\w.-]+:[\w.-]+:[\w.-]+", coordinates):
-        raise SettingsError(f'fetching jars: expected coordinates group:artifact:version, got "{coordinates}"')
+        raise SettingsError(
+            "fetching", object="jars", expected="coordinates group:artifact:version", got=Value(f'"{coordinates}"')
+        )
     name = coordinates.replace(":", "_")
     folder = cache / name
     if folder.is_dir():
@@ -171,8 +178,10 @@ def _first_success(coordinates: str, workshop: Path, resolvers: Sequence[_Resolv
             return jars
         faults.append(f"no jar of {artifact}-{version} among what came")
     raise OperatorError(
-        f"fetching {coordinates} from the central Maven repository: {faults[-1]}; tried {len(faults)} times; "
-        "check the network, or fetch once on a machine that has it and copy its cache folder here"
+        "fetching",
+        object=f"{coordinates} from the central Maven repository",
+        got=f"{faults[-1]}; tried {len(faults)} times",
+        remedy="check the network, or fetch once on a machine that has it and copy its cache folder here",
     )
 
 
@@ -184,7 +193,10 @@ def _locked(cache: Path, name: str) -> Iterator[str]:
         lock = cache.joinpath(f"{name}.lock").open("w")
     except OSError as error:
         raise SettingsError(
-            f"fetching jars into {cache}: {error.strerror}; set XDG_CACHE_HOME to a folder that can be written"
+            "fetching",
+            object=f"jars into {cache}",
+            got=cause_of(error),
+            remedy="set XDG_CACHE_HOME to a folder that can be written",
         ) from None
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

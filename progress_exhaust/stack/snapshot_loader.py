@@ -55,7 +55,7 @@ class _Target:
             try:
                 value = convert(row.get(name))
             except Misfit as misfit:
-                raise DataShapeError(f"loading {line.file}: column {name}: {misfit}") from None
+                raise DataShapeError("loading", object=str(line.file), got=f"column {name}: {misfit}") from None
             # A bound null would leave a tombstone.
             values.append(UNSET_VALUE if value is None else value)
         return values
@@ -86,7 +86,7 @@ def load_snapshot(
         SourceError: the snapshot can not be read, or Cassandra does not take a row.
     """
     if not snapshot_dir.is_dir():
-        raise SourceError(f"loading the snapshot {snapshot_dir}: no such folder")
+        raise SourceError("loading", object=f"the snapshot {snapshot_dir}", got="no such folder")
     folders = sorted(folder for folder in snapshot_dir.iterdir() if folder.is_dir() and "." in folder.name.strip("."))
     return {folder.name: _load_table(session, folder, spark, keyspaces or {}) for folder in folders}
 
@@ -110,7 +110,7 @@ def _load_table(session: Session, folder: Path, spark: SparkSession | None, keys
         for future in under_way:
             future.result()
     except DriverException as error:
-        raise SourceError(f"loading {folder.name} into Cassandra: {str(error)[:300]}") from None
+        raise SourceError("loading", object=f"{folder.name} into Cassandra", got=str(error)[:300]) from None
     return rows
 
 
@@ -118,7 +118,10 @@ def _target(session: Session, keyspace: str, table: str) -> _Target:
     known = session.cluster.metadata.keyspaces.get(keyspace)
     if known is None or table not in known.tables:
         raise DataShapeError(
-            f"loading table {keyspace}.{table}: Cassandra has no such table; expected one of the schema"
+            "loading",
+            object=f"table {keyspace}.{table}",
+            got="Cassandra has no such table",
+            remedy="expected one of the schema",
         )
     names = list(known.tables[table].columns)
     columns = ", ".join(f'"{name}"' for name in names)
@@ -140,7 +143,9 @@ def _batches(target: _Target, lines: Iterator[_Line]) -> Iterator[BatchStatement
         try:
             batch.add(target.insert, values)
         except (TypeError, ValueError, struct.error) as error:
-            raise DataShapeError(f"loading {line.file}: a value can not be written: {type(error).__name__}") from None
+            raise DataShapeError(
+                "loading", object=str(line.file), got=f"a value can not be written: {type(error).__name__}"
+            ) from None
         characters += len(line.text)
         if len(batch) >= _BATCH_ROWS or characters > _BATCH_CHARACTERS:
             yield batch
@@ -155,11 +160,16 @@ def _lines(folder: Path, spark: SparkSession | None) -> Iterator[_Line]:
             with file.open(encoding="utf-8", newline="\n") as lines:
                 yield from (_Line(text, file) for text in lines if text.strip())
         except (OSError, UnicodeDecodeError) as error:
-            raise SourceError(f"loading {file}: {error}") from None
+            raise SourceError("loading", object=str(file), got=str(error)) from None
     if next(folder.glob("**/*.parquet"), None) is None:
         return
     if spark is None:
-        raise SourceError(f"loading {folder}: it holds Parquet, which Spark has to read; give a Spark session")
+        raise SourceError(
+            "loading",
+            object=str(folder),
+            got="it holds Parquet, which Spark has to read",
+            remedy="give a Spark session",
+        )
     frame = spark.read.option("recursiveFileLookup", "true").option("pathGlobFilter", "*.parquet").parquet(str(folder))
     # As JSON lines, rows of both kinds of file take one way, and no session's time zone gets into the timestamps.
     as_text = frame.select(F.to_json(F.struct("*"), {"timestampFormat": _INSTANT}).alias("line"))
@@ -172,5 +182,5 @@ def _json_object(line: _Line) -> dict[str, Any]:
     except ValueError:
         row = None
     if not isinstance(row, dict):
-        raise DataShapeError(f"loading {line.file}: a line is not a JSON object")
+        raise DataShapeError("loading", object=str(line.file), got="a line is not a JSON object")
     return row

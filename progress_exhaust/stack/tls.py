@@ -74,6 +74,10 @@ def _keytool(java: Path, arguments: list[str], password: str) -> None:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise OperatorError(f"making a certificate with {java}/bin/keytool: {error}; is that a whole Java?") from None
+        raise OperatorError(
+            "making", object=f"a certificate with {java}/bin/keytool", got=str(error), remedy="is that a whole Java?"
+        ) from None
     if done.returncode:
-        raise OperatorError(f"making a certificate with {java}/bin/keytool: {(done.stdout + done.stderr)[:300]}")
+        raise OperatorError(
+            "making", object=f"a certificate with {java}/bin/keytool", got=(done.stdout + done.stderr)[:300]
+        )

@@ -63,9 +63,11 @@ class FolderReader:
 
     def _unreadable(self, folder: str, error: Py4JJavaError) -> SourceError:
         missing = missing_in(self._spark._jvm, error, folder)
-        fault = SourceError(f"reading folder {folder}: {missing or first_line(error)}")
-        fault.transient = not missing
-        return fault
+        if missing:
+            return SourceError(
+                "reading", object=f"folder {folder}", got=missing.finding, remedy=missing.remedy, transient=False
+            )
+        return SourceError("reading", object=f"folder {folder}", got=first_line(error))
 
 
 def _entry(name: str, status: Any) -> Entry:

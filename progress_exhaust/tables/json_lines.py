@@ -8,7 +8,6 @@ alone, by the same rules, so that good files do not pay for it.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
@@ -17,9 +16,11 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from progress_exhaust.errors import DataShapeError
 from progress_exhaust.paths import as_glob
+from progress_exhaust.tables.blame import blame_column
 from progress_exhaust.tables.json_text import is_one_value, without_halves
-from progress_exhaust.tables.schemas import COUNTS, TEXTS, Table
+from progress_exhaust.tables.schemas import COUNTS, MEND, TEXTS, Table
 
 _ISO_INSTANT = r"\A[+-]?\d{4,6}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?\s?(Z|[+-]\d{2}(:?\d{2})?)\z"
 _WITHOUT_SECONDS = r"\A([^:]*:\d{2})(\s?[Z+-])"
@@ -29,7 +30,6 @@ _WHOLE_NUMBER = r"\A-?\d+\.0+\z"
 _TEXTS = r'\A\[(("[^"\\]*+(\\.[^"\\]*+)*+"|null),?+)*+\]\z'
 _BLANK = r"\A[ \t\r]*+\z"
 _MISFIT = "_misfit"
-_MISFIT_FOUND = re.compile(r"table (\S+) has a line that does not fit in file (\S+\.jsonl)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +61,13 @@ def rows_of_lines(table: Table, name: str, lines: DataFrame) -> DataFrame:
         lines: as given by `lines_in`.
     """
     parsed = lines.select("value", _parsed(table).alias("row"))
-    fault = F.concat(F.lit(f"table {name} has a line that does not fit in file "), F.input_file_name())
+    fault = blame_column(name, F.input_file_name())
     is_row = (
         F.when(_fits(table), F.lit(True))
         .when(F.col("value").rlike(_BLANK), F.lit(False))
         .otherwise(F.raise_error(fault).cast(T.BooleanType()))
     )
     return parsed.filter(is_row).select([_value(table, field).alias(field.name) for field in table.columns])
-
-
-def misfit_in(text: str) -> tuple[str, str] | None:
-    """Return table and file that the text of a failure blames for a line, the file as a URL; None if it blames none."""
-    found = _MISFIT_FOUND.search(text)
-    return (found[1], found[2]) if found else None
 
 
 def first_misfit(table: Table, lines: DataFrame) -> MisfitLine | None:
@@ -102,15 +96,18 @@ def first_misfit(table: Table, lines: DataFrame) -> MisfitLine | None:
     return None
 
 
-def in_words(table: Table, misfit: MisfitLine | None) -> str:
-    """Return what of a file does not fit, as it follows its name in a sentence."""
+def misfit_error(table: Table, file: str, misfit: MisfitLine | None) -> DataShapeError:
+    """Return the error for a file with a line that does not fit; None for the line where it has not been found."""
     if misfit is None:
-        return ": a line is not a JSON object, or has a value that does not fit its column"
+        got = "a line is not a JSON object, or has a value that does not fit its column"
+        return DataShapeError("reading", object=f"file {file}", got=got, remedy=MEND)
+    place = f"file {file}, line {misfit.number}"
     if not misfit.column:
-        return f", line {misfit.number}: it is not a JSON object"
+        return DataShapeError("reading", object=place, got="it is not a JSON object", remedy=MEND)
     data_type = table.columns[misfit.column].dataType
     expected = "timestamp, in ISO 8601 with its zone" if data_type == T.TimestampType() else data_type.simpleString()
-    return f", line {misfit.number}: column {misfit.column} has a value that does not fit, expected {expected}"
+    got = f"column {misfit.column} has a value that does not fit"
+    return DataShapeError("reading", object=place, got=got, expected=expected, remedy=MEND)
 
 
 def _parsed(table: Table) -> Column:

@@ -24,6 +24,10 @@ COUNTS = T.MapType(TEXT, COUNT)
 NUMBERS = T.MapType(TEXT, NUMBER)
 CERTIFICATES = T.ArrayType(T.MapType(TEXT, TEXT))
 
+MEND = "mend the file"
+ALTERED = "was the table altered?"
+"""The next steps where data is not as it was agreed to be: with a file of a table, and with a table."""
+
 
 @dataclass(frozen=True)
 class Table:

@@ -18,16 +18,19 @@ from progress_exhaust.errors import DataShapeError, SourceError
 from progress_exhaust.file_systems import first_line
 from progress_exhaust.paths import name_pattern
 from progress_exhaust.settings.sections import ReadBy, Settings
+from progress_exhaust.tables.blame import Blame
 from progress_exhaust.tables.cached import CachedFrames
 from progress_exhaust.tables.folders import Entry, FolderReader
-from progress_exhaust.tables.json_lines import first_misfit, in_words, lines_in, rows_of_lines
+from progress_exhaust.tables.json_lines import first_misfit, lines_in, misfit_error, rows_of_lines
 from progress_exhaust.tables.parquet_files import FileSchema, FooterReader, rows_of_files
 from progress_exhaust.tables.port import FoundTable
-from progress_exhaust.tables.schemas import INPUT_TABLES, Table, empty, table_names
+from progress_exhaust.tables.schemas import ALTERED, INPUT_TABLES, MEND, Table, empty, table_names
 from progress_exhaust.tables.strategy import LookupKeyCount, ReadStrategy
 
 _FOOTERS_AT_ONCE = 8
 _PARQUET, _JSON_LINES = ".parquet", ".jsonl"
+_NOT_PARQUET = "is not a Parquet file"
+"""What Parquet's own reader says, in an exception that has no class of its own."""
 
 
 class SnapshotTables:
@@ -80,7 +83,12 @@ class SnapshotTables:
     def check(self) -> None:
         """See that the snapshot's folder is there."""
         if self._folders.entries(self._folder) is None:
-            raise SourceError(f"reading the snapshot {self._folder}: no such folder; give --snapshot an existing one")
+            raise SourceError(
+                "reading",
+                object=f"the snapshot {self._folder}",
+                got="no such folder",
+                remedy="give --snapshot an existing one",
+            )
 
     def _table_folder(self, table: Table) -> str:
         return f"{self._folder}/{self._names[table.setting]}"
@@ -96,18 +104,24 @@ class SnapshotTables:
                 return None
             self.check()
             raise DataShapeError(
-                f"reading table {self._names[table.setting]}: the snapshot has no folder {folder}; "
-                "was it exported whole, and does the setting tables.* name it right?"
+                "reading",
+                object=f"table {self._names[table.setting]}",
+                got=f"the snapshot has no folder {folder}",
+                remedy="was it exported whole, and does the setting tables.* name it right?",
             )
         others = [entry for entry in entries if entry.is_folder or not entry.name.endswith((_PARQUET, _JSON_LINES))]
         if others:
             names = f"{others[0].name}{f' and {len(others) - 1} more' if len(others) > 1 else ''}"
             raise DataShapeError(
-                f"reading folder {folder}: it holds {names}, and only files *.parquet or *.jsonl are read; export the "
-                "table as one of these, or take away what is none of its rows"
+                "reading",
+                object=f"folder {folder}",
+                got=f"it holds {names}, and only files *.parquet or *.jsonl are read",
+                remedy="export the table as one of these, or take away what is none of its rows",
             )
         if len({entry.name.endswith(_PARQUET) for entry in entries}) > 1:
-            raise DataShapeError(f"reading folder {folder}: it holds Parquet and JSON lines; keep one of them")
+            raise DataShapeError(
+                "reading", object=f"folder {folder}", got="it holds Parquet and JSON lines", remedy="keep one of them"
+            )
         return entries
 
     def _schemas(self, table: Table, folder: str, entries: Sequence[Entry]) -> dict[str, FileSchema]:
@@ -126,37 +140,42 @@ class SnapshotTables:
     def _refuse_misfits(self, table: Table, file: str, schema: FileSchema) -> None:
         if refused := table.refused(schema.absent):
             raise DataShapeError(
-                f"reading table {self._names[table.setting]}: columns missing: {json.dumps(refused)} in {file}"
-                f"{table.so(refused)}; was the table altered?"
+                "reading",
+                object=f"table {self._names[table.setting]}",
+                got=f"columns missing: {json.dumps(refused)} in {file}{table.so(refused)}",
+                remedy=ALTERED,
             )
         if schema.misfits:
             misfits = ", ".join(map(str, schema.misfits))
-            raise DataShapeError(f"reading file {file}: {misfits}; mend the file")
+            raise DataShapeError("reading", object=f"file {file}", got=misfits, remedy=MEND)
 
 
-def misfit_line(name: str, url: str, settings: Settings) -> DataShapeError:
+def misfit_line(blame: Blame, settings: Settings) -> DataShapeError:
     """Return the error for a file of JSON lines with one that does not fit, which is looked for while Spark runs.
 
     Args:
-        name: `<keyspace>.<table>`.
-        url: that of the file.
+        blame: its table and its URL.
         settings: all settings.
     """
-    table = next(table for table in INPUT_TABLES if table_names(settings)[table.setting] == name)
-    file = unquote(url)
+    table = next(table for table in INPUT_TABLES if table_names(settings)[table.setting] == blame.table)
+    file = unquote(blame.file)
     folder, _, file_name = file.rpartition("/")
     misfit = None
     if SparkContext._active_spark_context is not None:
         with suppress(Py4JError, PySparkException):
             spark = SparkSession.builder.getOrCreate()
             misfit = first_misfit(table, lines_in(spark, folder, name_pattern(file_name)))
-    return DataShapeError(f"reading file {file}{in_words(table, misfit)}; mend the file")
+    return misfit_error(table, file, misfit)
 
 
 def _footer(footers: FooterReader, file: str) -> Any:
     try:
         return footers.schema(file)
     except Py4JJavaError as error:
-        if "is not a Parquet file" in str(error.java_exception):
-            raise DataShapeError(f"reading file {file}: it is no whole Parquet file; mend the file") from None
-        raise SourceError(f"reading file {file}: {first_line(error)}; make it readable and try again") from None
+        if _NOT_PARQUET in str(error.java_exception):
+            raise DataShapeError(
+                "reading", object=f"file {file}", got="it is no whole Parquet file", remedy=MEND
+            ) from None
+        raise SourceError(
+            "reading", object=f"file {file}", got=first_line(error), remedy="make it readable and try again"
+        ) from None

@@ -31,11 +31,11 @@ PUT_IN = "tag, request_id, job_id, status, request_data, requested_by, requested
 
 
 def without_spark() -> NoReturn:
-    raise ComputeError("starting Spark: not here; look elsewhere")
+    raise ComputeError("starting", object="Spark", got="not here", remedy="look elsewhere")
 
 
 def without_catalogue() -> NoReturn:
-    raise CatalogueError("opening the catalogue: not here; look elsewhere")
+    raise CatalogueError("opening", object="the catalogue", got="not here", remedy="look elsewhere")
 
 
 def checks_of(queue: QueueSettings | None, opened: Queue | None = None) -> dict[str, Check]:
@@ -203,7 +203,7 @@ def test_server_that_can_not_be_reached_is_told_without_its_password(queue_datab
 
 class LostAfterTheCheck(MemoryQueue):
     def rights(self) -> list[Right]:
-        raise QueueError("asking PostgreSQL: the connection was lost; is the server up?")
+        raise QueueError("asking", object="PostgreSQL", got="the connection was lost", remedy="is the server up?")
 
 
 def test_server_that_is_lost_between_two_looks_is_a_failed_check() -> None:

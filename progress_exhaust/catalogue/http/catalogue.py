@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from progress_exhaust.catalogue import refusals
-from progress_exhaust.catalogue.http.client import CallGivenUp, Client, NotFound, Patience, fault
+from progress_exhaust.catalogue.http.client import CallGivenUp, Client, NotFound, Patience
 from progress_exhaust.catalogue.http.health import Health, Retries
 from progress_exhaust.catalogue.http.responses import (
     NOT_FOUND,
@@ -160,11 +160,13 @@ class HttpCatalogue:
         except CallGivenUp as failure:
             if failure.is_callers:
                 raise RequestError(
-                    "searchFilter is refused by the content service; check its fields and values"
+                    got="searchFilter is refused by the content service", remedy="check its fields and values"
                 ) from None
             self._charge(failure, self._searches, self._probe_search)
             raise StepFailed(
-                f"{doing}: {failure.got}, while the content service answers others; narrow its filters or try again"
+                doing,
+                got=f"{failure.got}, while the content service answers others",
+                remedy="narrow its filters or try again",
             ) from None
         # Who names a visibility gets what the service finds by it.
         asks_for_default = asks_by_default(search)
@@ -186,8 +188,11 @@ class HttpCatalogue:
         doing = "asking the content service for a sign of life"
         count, page = self._page(_search_for([_ANY_ID]), 0, doing, patience, limit=1)
         if len(page) != min(1, count):
-            raise fault(
-                f"{doing}: {len(page)} hits of {count:,}, asked for one; check catalogue.search_url", may_pass=False
+            raise CatalogueError(
+                doing,
+                got=f"{len(page)} hits of {count:,}, asked for one",
+                remedy="check catalogue.search_url",
+                transient=False,
             )
 
     def _probe_search(self) -> None:
@@ -273,10 +278,12 @@ class HttpCatalogue:
             middle = len(chunk) // 2
             return self._states_of_chunk(chunk[:middle]) | self._states_of_chunk(chunk[middle:])
         except _TooManyHits as error:
-            raise fault(
-                f"{doing}: {error}, expected at most two for each id; "
-                "check that catalogue.search_url is a search that filters by identifier",
-                may_pass=False,
+            raise CatalogueError(
+                doing,
+                got=str(error),
+                expected="at most two for each id",
+                remedy="check that catalogue.search_url is a search that filters by identifier",
+                transient=False,
             ) from None
         wanted = set(chunk)
         return {**states_in((hit.identifier, hit.status) for hit in hits if hit.identifier in wanted)}
@@ -295,8 +302,8 @@ class HttpCatalogue:
             hits = self._all_pages(search, doing)
         if hits is None:
             got = "pages that do not make one list, twice"
-            sentence = f"{doing}: {got}, expected each hit once and a steady count; try again when the index is at rest"
-            raise CallGivenUp(sentence, got, CallFailed(got))
+            expected, remedy = "each hit once and a steady count", "try again when the index is at rest"
+            raise CallGivenUp(doing, got, CallFailed(got), expected=expected, remedy=remedy)
         return hits
 
     def _all_pages(self, search: Mapping[str, object], doing: str) -> tuple[Hit, ...] | None:
@@ -338,8 +345,8 @@ class HttpCatalogue:
             got = "HTTP 404"
         except (AnswerTooLarge, UnreadableAnswer) as error:
             got = str(error)
-        sentence = f"{doing}: {got}, expected the answer of a search; check catalogue.search_url"
-        raise CallGivenUp(sentence, got, CallFailed(got, may_pass=False))
+        expected, remedy = "the answer of a search", "check catalogue.search_url"
+        raise CallGivenUp(doing, got, CallFailed(got, may_pass=False), expected=expected, remedy=remedy)
 
 
 class _Kind:

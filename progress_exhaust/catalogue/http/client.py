@@ -40,11 +40,10 @@ class CallGivenUp(CatalogueError):
         is_everyones: whether the cause has nothing to do with what was asked.
     """
 
-    def __init__(self, sentence: str, got: str, failed: CallFailed, tries: int = 1) -> None:
-        super().__init__(sentence)
+    def __init__(self, doing: str, got: str, failed: CallFailed, tries: int = 1, *, expected: str, remedy: str) -> None:
+        super().__init__(doing, got=got, expected=expected, remedy=remedy, transient=failed.may_pass)
         self.got = got
         self.tries = tries
-        self.transient = failed.may_pass
         self.is_callers = failed.is_callers
         self.is_everyones = failed.is_everyones
 
@@ -120,8 +119,9 @@ class Client:
             tried: int = retrying.statistics["attempt_number"]
             times = f" after {tried} tries" if tried > 1 else ""
             remedy = error.remedy or f"check catalogue.{setting}"
-            sentence = f"{doing}: {error}{times}, expected HTTP 200; {remedy} and try again"
-            raise CallGivenUp(sentence, f"{error}{times}", error, tried) from None
+            raise CallGivenUp(
+                doing, f"{error}{times}", error, tried, expected="HTTP 200", remedy=f"{remedy} and try again"
+            ) from None
         return result
 
     def close(self) -> None:
@@ -209,13 +209,6 @@ def _read(body: bytes | bytearray, read: Callable[[bytes | bytearray], Result]) 
     if start is None or start[0] == b"<":
         raise CallFailed("a page instead of JSON" if start else "an empty answer")
     return read(body)
-
-
-def fault(sentence: str, may_pass: bool) -> CatalogueError:
-    """Return the error for a service that failed."""
-    error = CatalogueError(sentence)
-    error.transient = may_pass
-    return error
 
 
 def _refusal(answer: Answer) -> CallFailed:

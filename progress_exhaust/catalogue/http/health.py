@@ -117,6 +117,4 @@ def _fault_of(probe: Callable[[], None]) -> CatalogueError | None:
 
 def _copy_of(fault: CatalogueError) -> CatalogueError:
     """Return the same error for another thread, without the traceback of the first."""
-    copy = CatalogueError(str(fault))
-    copy.transient = fault.transient
-    return copy
+    return CatalogueError(got=fault.fault.finding, remedy=fault.fault.remedy, transient=fault.transient)

@@ -39,8 +39,10 @@ def check_for_pooler(settings: QueueSettings) -> None:
             second.run("ROLLBACK")
     if len(pids) > 1 or pid_of_second in pids:
         raise QueueError(
-            "checking the connection to PostgreSQL: a pooler in between changes sessions between transactions, "
-            "which loses the locks on requests; connect directly, or use session pooling"
+            "checking",
+            object="the connection to PostgreSQL",
+            got="a pooler in between changes sessions between transactions, which loses the locks on requests",
+            remedy="connect directly, or use session pooling",
         )
 
 
@@ -52,7 +54,10 @@ def check_that_it_takes_writes(link: Link) -> None:
     """
     if link.session.run(link.sql["is_read_only"])[0][0]:
         raise QueueError(
-            "checking the connection to PostgreSQL: it takes no writes; is default_transaction_read_only on?"
+            "checking",
+            object="the connection to PostgreSQL",
+            got="it takes no writes",
+            remedy="is default_transaction_read_only on?",
         )
 
 
@@ -70,10 +75,10 @@ def rights(link: Link, table: str) -> list[Right]:
         granted.setdefault((command, privilege), {})[column] = is_granted
     found = []
     for (command, privilege), columns in granted.items():
-        if may := [column for column, is_granted in columns.items() if is_granted]:
-            found.append(Right(command, f"{privilege} ({', '.join(may)})", is_granted=True))
+        if may := tuple(column for column, is_granted in columns.items() if is_granted):
+            found.append(Right(command, privilege, may, is_granted=True))
         found += [
-            Right(command, f"{privilege} ({column})", is_granted=False)
+            Right(command, privilege, (column,), is_granted=False)
             for column, is_granted in columns.items()
             if not is_granted
         ]

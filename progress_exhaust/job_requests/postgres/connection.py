@@ -79,14 +79,18 @@ class Session:
             reason = _one_line(str(error))
             if password and password in reason:
                 reason = "it was refused"
-            raise QueueError(f"connecting to {self._place}: {reason}; check queue.dsn and its password") from None
+            raise QueueError(
+                "connecting to", object=self._place, got=reason, remedy="check queue.dsn and its password"
+            ) from None
         self._raw.autocommit = True
         self._watchdog = _Watchdog(self._raw.fileno())
         own = queries(settings.table, ())
         try:
             [(self.pid, self.started, is_standby)] = self.run(own["identify"])
             if is_standby:
-                raise QueueError(f"connecting to {self._place}: it is a standby; name the primary in queue.dsn")
+                raise QueueError(
+                    "connecting to", object=self._place, got="it is a standby", remedy="name the primary in queue.dsn"
+                )
         except QueueError:
             self.close()
             raise
@@ -121,7 +125,7 @@ class Session:
                 raise self._fault(error) from None
             except ValueError:
                 raise ValueRefusedError(
-                    f"asking {self._place}: a value can not be written as text of the database"
+                    "asking", object=self._place, got="a value can not be written as text of the database"
                 ) from None
 
     def close(self) -> None:
@@ -132,23 +136,31 @@ class Session:
     def _fault(self, error: psycopg2.Error) -> QueueError:
         code = error.pgcode or ""
         if self._raw.closed or isinstance(error, psycopg2.InterfaceError) or code.startswith(("08", "57P")):
-            return ConnectionLostError(f"asking {self._place}: the connection was lost; is the server up?")
+            return ConnectionLostError(
+                "asking", object=self._place, got="the connection was lost", remedy="is the server up?"
+            )
         if code == "23505":
-            return RowExistsError(f"asking {self._place}: there is such a row already")
+            return RowExistsError("asking", object=self._place, got="there is such a row already")
         if code.startswith("22"):
-            return ValueRefusedError(f"asking {self._place}: a value does not fit its column")
+            return ValueRefusedError("asking", object=self._place, got="a value does not fit its column")
         if code == "55P03":
-            return RowLockedError(f"asking {self._place}: someone else has the row or its table locked; {WHO_LOCKS}")
+            return RowLockedError(
+                "asking", object=self._place, got="someone else has the row or its table locked", remedy=WHO_LOCKS
+            )
         # What the server says of these names tables and columns, and no row's data.
         told = _one_line(error.diag.message_primary or "")
         known = {
-            "42P01": f"{told}; check queue.table",
-            "42501": f"{told}; grant it to the role {self._role}: progress-exhaust doctor lists all rights",
-            "42703": f"{told}; was the table altered?",
-            "25006": "it takes no writes now; is it a standby, or default_transaction_read_only on?",
-            "57014": f"no end in {self._timeout_s} s; is the table locked, or queue.statement_timeout_s too short?",
+            "42P01": (told, "check queue.table"),
+            "42501": (told, f"grant it to the role {self._role}: progress-exhaust doctor lists all rights"),
+            "42703": (told, "was the table altered?"),
+            "25006": ("it takes no writes now", "is it a standby, or default_transaction_read_only on?"),
+            "57014": (
+                f"no end in {self._timeout_s} s",
+                "is the table locked, or queue.statement_timeout_s too short?",
+            ),
         }
-        return QueueError(f"asking {self._place}: {known.get(code, f'refused with code {code}; see its log')}")
+        got, remedy = known.get(code, (f"refused with code {code}", "see its log"))
+        return QueueError("asking", object=self._place, got=got, remedy=remedy)
 
 
 class _Watchdog:
@@ -209,11 +221,13 @@ class _Watchdog:
 def _arguments(settings: QueueSettings) -> tuple[str, dict[str, Any]]:
     """Return what the place is called in sentences, and libpq's arguments but for the password."""
     if not settings.dsn:
-        raise SettingsError("queue.dsn: it is not set; give the connection string of PostgreSQL")
+        raise SettingsError("queue.dsn", got="it is not set", remedy="give the connection string of PostgreSQL")
     try:
         given = parse_dsn(settings.dsn)
     except psycopg2.ProgrammingError:
-        raise SettingsError("queue.dsn: libpq does not take it; expected e.g. host=db dbname=sunbird") from None
+        raise SettingsError(
+            "queue.dsn", got="libpq does not take it", remedy="expected e.g. host=db dbname=sunbird"
+        ) from None
     named = [
         f"{word} {given[key]}"
         for key, word in (("host", "at"), ("port", "port"), ("dbname", "database"))

@@ -239,21 +239,23 @@ class PostgresQueue:
             if link.is_again and there and there[0][0]:
                 return
             if there:
-                raise RequestError(f"{subject}: there is one already under its tag; give another request id")
+                raise RequestError(subject, got="there is one already under its tag", remedy="give another request id")
             try:
                 link.session.run(link.sql["submit"], parameters)
             except RowExistsError:
-                raise RequestError(f"{subject}: there is one already; give another request id") from None
+                raise RequestError(subject, got="there is one already", remedy="give another request id") from None
 
         try:
             self._link.work(write)
         except RowLockedError:
             raise RowLockedError(
-                f"{subject}: someone else is putting it in just now, or has the table locked; {WHO_LOCKS}"
+                subject, got="someone else is putting it in just now, or has the table locked", remedy=WHO_LOCKS
             ) from None
         except ValueRefusedError:
             raise RequestError(
-                f"{subject}: the table can not hold a text of it; give shorter ones, without control characters"
+                subject,
+                got="the table can not hold a text of it",
+                remedy="give shorter ones, without control characters",
             ) from None
 
     def cancel(self, *, request_id: str, tag: str | None, now: datetime) -> Sequence[RequestKey]:
@@ -272,8 +274,10 @@ class PostgresQueue:
             return self._link.work(write)
         except RowLockedError:
             raise RowLockedError(
-                f"cancelling request {request_id}: someone else has its row or the table locked, and nothing is "
-                f"changed; {WHO_LOCKS}"
+                "cancelling",
+                object=f"request {request_id}",
+                got="someone else has its row or the table locked, and nothing is changed",
+                remedy=WHO_LOCKS,
             ) from None
 
     def listed(self, *, request_id: str | None = None, tag: str | None = None) -> list[ListedRequest]:

@@ -81,7 +81,7 @@ class LockSession:
                 except ConnectionLostError as lost:
                     self._lose()
                     last = lost
-            raise QueueError(f"{last}; it was lost {_LOSSES} times")
+            raise QueueError(got=last.fault.finding, remedy=f"{last.fault.remedy}; it was lost {_LOSSES} times")
 
     def close(self) -> None:
         """End the session, which frees all locks."""

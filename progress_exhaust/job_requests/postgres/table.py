@@ -66,11 +66,18 @@ class TableShape:
         """
         types = {str(name): (str(kind), int(modifier)) for name, kind, modifier in rows}
         if not types:
-            raise QueueError(f"looking at the table {table}: there is none, or not for our role; check queue.table")
+            raise QueueError(
+                "looking at",
+                object=f"the table {table}",
+                got="there is none, or not for our role",
+                remedy="check queue.table",
+            )
         if missing := sorted(_MUST_BE_THERE - types.keys()):
             raise QueueError(
-                f"looking at the table {table}: columns missing: {', '.join(missing)}; got {', '.join(sorted(types))}; "
-                "is it the table of requests?"
+                "looking at",
+                object=f"the table {table}",
+                got=f"columns missing: {', '.join(missing)}; got {', '.join(sorted(types))}",
+                remedy="is it the table of requests?",
             )
         kind, modifier = types["err_message"]
         has_width = _VARCHAR.fullmatch(kind) and modifier > _VARCHAR_HEADER

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from py4j.protocol import Py4JJavaError
 
-from progress_exhaust.errors import OutputError
+from progress_exhaust.errors import OutputError, cause_of
 from progress_exhaust.file_systems import first_line
 
 NEXT_STEP = "check output.url, its space and its rights"
@@ -14,7 +14,7 @@ class told:  # noqa: N801 - reads as a clause where it is used
     """Turns the failures of a store into `OutputError`, saying what was being done to which place."""
 
     def __init__(self, action: str, place: object) -> None:
-        self._sentence = f"{action} {place}"
+        self._action, self._place = action, str(place)
 
     def __enter__(self) -> None:
         return None
@@ -23,7 +23,7 @@ class told:  # noqa: N801 - reads as a clause where it is used
         if isinstance(error, Py4JJavaError):
             cause = first_line(error)
         elif isinstance(error, OSError):
-            cause = error.strerror or type(error).__name__
+            cause = cause_of(error)
         else:
             return
-        raise OutputError(f"{self._sentence}: {cause}; {NEXT_STEP}") from None
+        raise OutputError(self._action, object=self._place, got=cause, remedy=NEXT_STEP) from None

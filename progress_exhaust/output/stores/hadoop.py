@@ -221,9 +221,11 @@ class HadoopStore:
 
     def _not_opened(self, error: Py4JJavaError) -> OutputError:
         missing = missing_in(self._jvm, error, self._root)
-        fault = OutputError(f"opening {self._root}: {missing or f'{first_line(error)}; {NEXT_STEP}'}")
-        fault.transient = not missing
-        return fault
+        if missing:
+            return OutputError(
+                "opening", object=self._root, got=missing.finding, remedy=missing.remedy, transient=False
+            )
+        return OutputError("opening", object=self._root, got=first_line(error), remedy=NEXT_STEP)
 
     def _set_mode(self, path: str, mode: int) -> None:
         self._files.setPermission(self._path(path), self._permission(mode))

@@ -27,8 +27,9 @@ from progress_exhaust.tables.cassandra.direct_join import (
     size_of,
 )
 from progress_exhaust.tables.cassandra.errors import FORMAT, causes, connection_fault, no_answer
+from progress_exhaust.tables.cassandra.phrases import NO_SUCH_TABLE
 from progress_exhaust.tables.port import FoundTable
-from progress_exhaust.tables.schemas import COURSE_BATCH, Table, empty, table_names
+from progress_exhaust.tables.schemas import ALTERED, COURSE_BATCH, Table, empty, table_names
 from progress_exhaust.tables.strategy import LookupKeyCount, ReadStrategy, TableSize, choose_strategy
 
 _LOG = logging.getLogger(__name__)
@@ -184,8 +185,10 @@ class CassandraTables:
         types = {field.name: field.dataType for field in found.schema}
         if refused := table.refused(table.absent(types)):
             raise DataShapeError(
-                f"reading table {self._names[table.setting]}: columns missing: {json.dumps(refused)}"
-                f"{table.so(refused)}; got {json.dumps(sorted(types))}; was the table altered?"
+                "reading",
+                object=self._name(table),
+                got=f"columns missing: {json.dumps(refused)}{table.so(refused)}; got {json.dumps(sorted(types))}",
+                remedy=ALTERED,
             )
         for field in table.columns:
             self._check_type(table, field, types.get(field.name))
@@ -199,8 +202,10 @@ class CassandraTables:
 
     def _missing(self, table: Table) -> DataShapeError:
         return DataShapeError(
-            f"reading table {self._names[table.setting]}: Cassandra has no such table; was it dropped, and does the "
-            "setting tables.* name it right?"
+            "reading",
+            object=self._name(table),
+            got="Cassandra has no such table",
+            remedy="was it dropped, and does the setting tables.* name it right?",
         )
 
     def _load(self, table: Table) -> DataFrame | None:
@@ -227,7 +232,7 @@ class CassandraTables:
         except AnalysisException:
             return None
         except Py4JJavaError as error:
-            if any("Couldn't find" in text or "NoSuchElementException" in text for text in causes(error)):
+            if any(word in text for word in NO_SUCH_TABLE for text in causes(error)):
                 return None
             raise
 
@@ -245,9 +250,15 @@ class CassandraTables:
         if field.name in table.also_numeric or found.simpleString() in _ACCEPTED_INSTEAD.get(expected, ()):
             return
         raise DataShapeError(
-            f"reading table {self._names[table.setting]}: column {field.name} is {found.simpleString()}, "
-            f"expected {expected}; was the table altered?"
+            "reading",
+            object=self._name(table),
+            got=f"column {field.name} is {found.simpleString()}",
+            expected=expected,
+            remedy=ALTERED,
         )
+
+    def _name(self, table: Table) -> str:
+        return f"table {self._names[table.setting]}"
 
 
 def _in_time(work: Callable[[], _Result], timeout_s: float) -> _Result:
