@@ -172,7 +172,7 @@ class MemoryQueue:
                 if key not in self._table.locked and (claim := self._held.get(key)) and (row := self._row_of(claim)):
                     row.note(files)
 
-    def close(self, claim: Claim, closing: Closing) -> bool:
+    def complete(self, claim: Claim, closing: Closing) -> bool:
         """End a request, and free its lock; see `port.Queue`."""
         if closing.status not in (Status.SUCCESS, Status.FAILED):
             raise ValueError(f"a request ends SUCCESS or FAILED, not {closing.status}")
@@ -186,7 +186,7 @@ class MemoryQueue:
             self._let_go(claim, is_ended=row is not None)
             return row is not None
 
-    def release(self, claim: Claim, delivered: Delivered, *, failed_try: str = "") -> bool:
+    def requeue(self, claim: Claim, delivered: Delivered, *, failed_try: str = "") -> bool:
         """Give a request back: SUBMITTED, its files kept; see `port.Queue`."""
         with self._table.guard:
             if row := self._row_to_end(claim):
@@ -198,7 +198,7 @@ class MemoryQueue:
             self._let_go(claim, is_ended=row is not None)
             return row is not None
 
-    def note_files_of_cancelled(self, claim: Claim, delivered: Delivered) -> bool:
+    def record_cancelled(self, claim: Claim, delivered: Delivered) -> bool:
         """Let go of a claim that does not hold any more; if it was cancelled, list the files that were out already."""
         with self._table.guard:
             row = self._row_as_it_was(claim)
@@ -264,7 +264,7 @@ class MemoryQueue:
             ]
 
     def close_connections(self) -> None:
-        """Free all locks; claims that were not closed or released are orphans."""
+        """Free all locks; claims that were not ended are orphans."""
         with self._table.guard:
             for claim in list(self._held.values()):
                 self._let_go(claim, is_ended=True)

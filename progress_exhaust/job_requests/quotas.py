@@ -30,7 +30,7 @@ class ChannelQuota:
         self._searched: set[str] = set()
         self._lock = threading.Lock()
 
-    def has_room(self, channel: str) -> bool:
+    def allows(self, channel: str) -> bool:
         """Return whether a further report of this channel may be made."""
         with self._lock:
             return self._left(channel) > 0
@@ -59,7 +59,7 @@ class ChannelQuota:
             if is_search:
                 self._searched.discard(channel)
 
-    def take(self, channel: str, size_bytes: int) -> bool:
+    def consume(self, channel: str, size_bytes: int) -> bool:
         """Return whether a report of this size may be published, straight before it is; if so, count it."""
         with self._lock:
             is_first = not self._published[channel]

@@ -67,7 +67,7 @@ def test_claim_outlives_a_session_that_was_ended(queue_database: QueueDatabase) 
         queue.checkpoint({KEY: FILES})
         assert queue_database.row()["download_urls"] == list(FILES.urls)
         queue_database.cut_sessions()
-        assert queue.close(claim, success())
+        assert queue.complete(claim, success())
     assert queue_database.row()["status"] == "SUCCESS"
     assert queue_database.row()["iteration"] == 0
 
@@ -81,12 +81,12 @@ def test_owner_who_slept_while_another_finished_writes_nothing(queue_database: Q
         assert (taken.iteration, taken.was_orphan) == (1, True)
         assert not sleeper.is_ours(claim)
         sleeper.checkpoint({KEY: FILES})
-        assert other.close(taken, success())
+        assert other.complete(taken, success())
         before = queue_database.rows()
         sleeper.checkpoint({KEY: NOTHING})
-        sleeper.note_files_of_cancelled(claim, NOTHING)
-        assert not sleeper.release(claim, NOTHING)
-        assert not sleeper.close(claim, failure("late"))
+        sleeper.record_cancelled(claim, NOTHING)
+        assert not sleeper.requeue(claim, NOTHING)
+        assert not sleeper.complete(claim, failure("late"))
     assert queue_database.rows() == before
 
 
@@ -96,13 +96,13 @@ def test_owner_whose_row_another_has_now_is_fenced_off_for_good(queue_database: 
         claim = claimed(sleeper)
         queue_database.cut_sessions()
         with driver(queue_database) as other:
-            other.release(claimed(other), NOTHING)
+            other.requeue(claimed(other), NOTHING)
             taken = claimed(other)
             assert not sleeper.is_ours(claim)
             assert other.is_ours(taken)
         # The other has died, and the row looks as that one left it.
         assert not sleeper.is_ours(claim)
-        assert not sleeper.close(claim, success())
+        assert not sleeper.complete(claim, success())
     assert queue_database.row()["status"] == "PROCESSING"
 
 
@@ -165,8 +165,8 @@ def test_end_whose_answer_was_lost_is_known_to_be_written(queue_database: QueueD
     with driver(queue_database, port=proxy.port) as queue, driver(queue_database) as other:
         claim = claimed(queue)
         with next_answer_lost(proxy):
-            assert queue.close(claim, success())
-        assert not queue.close(claim, failure("twice"))
+            assert queue.complete(claim, success())
+        assert not queue.complete(claim, failure("twice"))
         assert other.claim(KEY) is NotClaimed.NOT_DUE
     row = queue_database.row()
     assert (row["status"], row["download_urls"], row["iteration"]) == ("SUCCESS", list(FILES.urls), 0)
@@ -179,7 +179,7 @@ def test_end_that_never_reached_the_server_is_written_again(queue_database: Queu
         proxy.reset()
         mending = threading.Timer(0.3, proxy.pass_through)
         mending.start()
-        assert queue.close(claim, success())
+        assert queue.complete(claim, success())
         mending.join()
     assert queue_database.row()["status"] == "SUCCESS"
 
@@ -192,10 +192,10 @@ def test_end_whose_answer_was_lost_is_told_when_the_server_is_back(
         claim = claimed(queue)
         proxy.cut_after(0)
         with pytest.raises(QueueError):
-            queue.close(claim, success())
+            queue.complete(claim, success())
         proxy.pass_through()
         assert not queue.is_ours(claim)
-        assert queue.close(claim, success())
+        assert queue.complete(claim, success())
     assert queue_database.row()["status"] == "SUCCESS"
 
 
@@ -207,12 +207,12 @@ def test_end_is_not_written_where_another_took_the_row_while_its_answer_was_lost
         claim = claimed(queue)
         proxy.reset()
         with pytest.raises(QueueError):
-            queue.close(claim, success())
+            queue.complete(claim, success())
         wait_until(lambda: sessions(queue_database) == 0)
         taken = claimed(other)
         proxy.pass_through()
-        assert not queue.close(claim, success())
-        assert other.close(taken, failure("the other's"))
+        assert not queue.complete(claim, success())
+        assert other.complete(taken, failure("the other's"))
     assert queue_database.row()["err_message"] == "the other's"
 
 
@@ -221,7 +221,7 @@ def test_release_whose_answer_was_lost_is_known_to_be_written(queue_database: Qu
     with driver(queue_database, port=proxy.port) as queue:
         claim = claimed(queue)
         with next_answer_lost(proxy):
-            assert queue.release(claim, FILES)
+            assert queue.requeue(claim, FILES)
         assert claimed(queue).iteration == 0
 
 
@@ -243,7 +243,7 @@ def test_files_of_a_cancelled_request_are_listed_though_an_answer_was_lost(
         claim = claimed(queue)
         other.cancel(request_id="r-1", tag=None, now=NOON)
         with next_answer_lost(proxy):
-            queue.note_files_of_cancelled(claim, FILES)
+            queue.record_cancelled(claim, FILES)
         assert not other.listed()[0].is_alive
     assert queue_database.row()["download_urls"] == list(FILES.urls)
 
@@ -258,10 +258,10 @@ def test_request_that_is_cancelled_while_the_session_is_lost_has_its_files_liste
         assert other.cancel(request_id="r-1", tag=None, now=NOON) == [KEY]
         assert not queue.is_ours(claim)
         assert other.listed()[0].is_alive, "threads of it may be at work still"
-        assert not queue.close(claim, success())
+        assert not queue.complete(claim, success())
         assert not other.listed()[0].is_alive
-        assert queue.note_files_of_cancelled(claim, FILES)
-        assert not queue.note_files_of_cancelled(claim, NOTHING)
+        assert queue.record_cancelled(claim, FILES)
+        assert not queue.record_cancelled(claim, NOTHING)
     row = queue_database.row()
     assert (row["status"], row["err_message"], row["download_urls"]) == ("FAILED", "Cancelled", list(FILES.urls))
 
@@ -277,7 +277,7 @@ def test_cancelled_request_whose_lock_another_looks_at_has_its_files_listed_too(
         queue_database.execute("UPDATE job_request SET iteration = 0")
         assert other.cancel(request_id="r-1", tag=None, now=NOON) == [KEY]
         assert not queue.is_ours(claim)
-        assert queue.note_files_of_cancelled(claim, FILES)
+        assert queue.record_cancelled(claim, FILES)
         assert not looking.is_ours(taken)
     assert queue_database.row()["download_urls"] == list(FILES.urls)
 
@@ -295,7 +295,7 @@ def test_claims_that_could_not_all_be_taken_up_are_taken_up_by_the_next_who_asks
             cursor.execute("ROLLBACK")
         assert queue.is_ours(claim)
         assert other.claim(KEY) is NotClaimed.OWNED
-        assert queue.close(claim, success())
+        assert queue.complete(claim, success())
 
 
 def test_failed_try_whose_answer_was_lost_is_counted_once(queue_database: QueueDatabase, proxy: TcpProxy) -> None:
@@ -303,8 +303,8 @@ def test_failed_try_whose_answer_was_lost_is_counted_once(queue_database: QueueD
     with driver(queue_database, port=proxy.port) as queue:
         claim = claimed(queue)
         with next_answer_lost(proxy):
-            assert queue.release(claim, FILES, failed_try="search refused")
-        assert not queue.release(claim, FILES, failed_try="search refused")
+            assert queue.requeue(claim, FILES, failed_try="search refused")
+        assert not queue.requeue(claim, FILES, failed_try="search refused")
     row = queue_database.row()
     assert (row["status"], row["iteration"], row["err_message"]) == ("SUBMITTED", 1, "search refused")
 
@@ -315,10 +315,10 @@ def test_row_that_only_looks_given_back_is_not_taken_for_it(queue_database: Queu
         claim = claimed(queue)
         proxy.reset()
         with pytest.raises(QueueError):
-            queue.release(claim, FILES, failed_try="search refused")
+            queue.requeue(claim, FILES, failed_try="search refused")
         queue_database.execute("UPDATE job_request SET status = 'SUBMITTED', iteration = 1")
         proxy.pass_through()
-        assert not queue.release(claim, FILES, failed_try="search refused")
+        assert not queue.requeue(claim, FILES, failed_try="search refused")
 
 
 def test_many_threads_that_end_a_claim_over_a_lost_session_end_it_once(
@@ -328,7 +328,7 @@ def test_many_threads_that_end_a_claim_over_a_lost_session_end_it_once(
     with driver(queue_database, port=proxy.port) as queue, ThreadPoolExecutor(8) as pool:
         claim = claimed(queue)
         with next_answer_lost(proxy):
-            answers = list(pool.map(lambda _: queue.close(claim, success()), range(8)))
+            answers = list(pool.map(lambda _: queue.complete(claim, success()), range(8)))
     assert sorted(answers) == [False] * 7 + [True]
 
 
@@ -340,12 +340,12 @@ def test_row_of_an_end_that_is_locked_is_ended_over_a_session_made_anew(queue_da
         with server.connect(queue_database.name) as session, session.cursor() as cursor:
             cursor.execute("BEGIN; SELECT FROM job_request FOR SHARE")
             with pytest.raises(RowLockedError):
-                queue.close(claim, success())
+                queue.complete(claim, success())
             queue_database.cut_sessions()
             with pytest.raises(RowLockedError):
-                queue.close(claim, success())
+                queue.complete(claim, success())
             cursor.execute("ROLLBACK")
-        assert queue.close(claim, success())
+        assert queue.complete(claim, success())
 
 
 def test_request_that_someone_is_putting_in_is_refused_in_a_sentence(queue_database: QueueDatabase) -> None:
@@ -442,7 +442,7 @@ def test_read_only_server_refuses_claims_and_ends_and_keeps_what_is_ours(queue_d
         queue_database.cut_sessions()
         assert queue.is_ours(claim)
         with pytest.raises(QueueError, match="it takes no writes"):
-            queue.close(claim, success())
+            queue.complete(claim, success())
         with pytest.raises(QueueError, match="it takes no writes"):
             other.check()
         with pytest.raises(QueueError, match="it takes no writes"):
@@ -450,7 +450,7 @@ def test_read_only_server_refuses_claims_and_ends_and_keeps_what_is_ours(queue_d
         assert [row.is_alive for row in queue.listed()] == [True, False]
         queue_database.set_default("default_transaction_read_only", "off")
         queue_database.cut_sessions()
-        assert queue.close(claim, success())
+        assert queue.complete(claim, success())
         assert isinstance(other.claim(RequestKey("t", "r-2")), Claim)
 
 
@@ -476,7 +476,7 @@ def test_threads_share_the_queue(queue_database: QueueDatabase) -> None:
             for key in mine:
                 claim = claimed(queue, key)
                 queue.checkpoint({key: FILES})
-                if queue.is_ours(claim) and queue.close(claim, success()):
+                if queue.is_ours(claim) and queue.complete(claim, success()):
                     ended.append(key)
 
         threads = [threading.Thread(target=work, args=(keys[number::4],)) for number in range(4)]

@@ -75,10 +75,10 @@ def row_that_can_not_be_closed(rig: Rig) -> str:
     put_in(rig, "r-sick", "b-0")
 
     class Refusing(MemoryQueue):
-        def close(self, claim: Claim, closing: Closing) -> bool:
+        def complete(self, claim: Claim, closing: Closing) -> bool:
             if claim.key.request_id == "r-sick" and closing.status is Status.SUCCESS:
                 raise QueueError("asking PostgreSQL: refused with code P0001; see its log")
-            return super().close(claim, closing)
+            return super().complete(claim, closing)
 
     rig.make_queue = lambda table, settings: Refusing(table, settings.requests, now=lambda: PUT_IN_AT)
     return "refused with code P0001"
@@ -376,9 +376,9 @@ def test_request_that_is_cancelled_taken_over_or_put_in_anew_meanwhile_has_one_o
             self._happen(before=False)
             return answer
 
-        def close(self, claim: Claim, closing: Closing) -> bool:
+        def complete(self, claim: Claim, closing: Closing) -> bool:
             self._happen(before=True)
-            return super().close(claim, closing)
+            return super().complete(claim, closing)
 
         def _happen(self, *, before: bool) -> None:
             with guard:
