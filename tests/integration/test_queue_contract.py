@@ -14,7 +14,8 @@ from typing import Any, Protocol
 import pytest
 
 from progress_exhaust.errors import RequestError, RowLockedError
-from progress_exhaust.job_requests.memory import MemoryQueue, MemoryRow, MemoryTable
+from progress_exhaust.job_requests.memory import MemoryQueue
+from progress_exhaust.job_requests.memory_table import MemoryRow, MemoryTable
 from progress_exhaust.job_requests.model import (
     Claim,
     Closing,

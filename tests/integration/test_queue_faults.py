@@ -137,7 +137,7 @@ def test_server_that_crashes_and_comes_back_keeps_our_claim(make_postgres: MakeS
             assert queue.is_ours(claim)
             server.kill()
             with ThreadPoolExecutor(1) as pool:
-                ending = pool.submit(queue.close, claim, success())
+                ending = pool.submit(queue.complete, claim, success())
                 time.sleep(0.5)
                 server.start()
                 assert ending.result()

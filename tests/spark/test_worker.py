@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 
 from progress_exhaust.errors import CatalogueError, ComputeError, QueueError
 from progress_exhaust.export.run import Event
-from progress_exhaust.job_requests.memory import MemoryRow, MemoryTable
+from progress_exhaust.job_requests.memory_table import MemoryRow, MemoryTable
 from progress_exhaust.job_requests.model import CANCELLED, Claim, Delivered, NewRequest, RequestKey, Status
 from progress_exhaust.output.stores.local import LocalStore
 from progress_exhaust.settings.sections import Settings

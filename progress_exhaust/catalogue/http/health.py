@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 
 from progress_exhaust.errors import CatalogueError
+from progress_exhaust.log_actions import Action
+
+_LOG = logging.getLogger(__name__)
 
 HOLDS_S = 5.0
 """Seconds for which what a probe has found is believed; so many failures at once cost one probe."""
@@ -37,7 +41,7 @@ class Health:
         with self._guard:
             self._failures_in_a_row = self._failures_in_a_row + 1 if failed else 0
             if not failed:
-                self._fault = None
+                self._close_circuit()
 
     def spare(self) -> None:
         """See that the service was not found down a moment ago.
@@ -60,12 +64,30 @@ class Health:
         """
         with self._probing:
             if not self._is_believed():
+                _LOG.debug("a request has failed: the content service is probed", extra={"action": Action.PROBE})
                 found = _fault_of(probe)
                 with self._guard:
-                    self._fault = found
+                    if found is None:
+                        self._close_circuit()
+                    else:
+                        self._open_circuit(found)
                     self._failures_in_a_row = 0
                     self._probed_at = self._monotonic()
             self.spare()
+
+    def _open_circuit(self, fault: CatalogueError) -> None:
+        self._fault = fault
+        _LOG.debug(
+            "the content service is taken for down, and asked nothing for %g s: %s",
+            HOLDS_S,
+            fault,
+            extra={"action": Action.CIRCUIT_OPEN},
+        )
+
+    def _close_circuit(self) -> None:
+        if self._fault is not None:
+            self._fault = None
+            _LOG.debug("the content service answers again", extra={"action": Action.CIRCUIT_CLOSED})
 
     def _is_believed(self) -> bool:
         with self._guard:
