@@ -4,7 +4,8 @@ A time-out of a socket is none of the two: it starts anew with every byte, and a
 stuck behind a proxy which is alive, keeps a thread for as long as it likes. So a second thread looks at the clock.
 
 A JVM that ends (`jvm_end`) and work that a signal stops (`console.signals`) have no watchdog: there the thread that
-waits is free to look at the clock itself.
+waits is free to look at the clock itself. Nor has a call into Cassandra's driver (`tables.cassandra`), which nothing
+ends from outside: it is made in a thread that is given up.
 """
 
 from __future__ import annotations

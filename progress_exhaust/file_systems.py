@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from progress_exhaust.paths import scheme_of
+
 if TYPE_CHECKING:
     from py4j.protocol import Py4JJavaError
 
@@ -34,7 +36,7 @@ def missing_file_system(error_text: str, url: str, hadoop_version: str) -> str:
     """
     if not any(words in error_text for words in _NO_CLASS):
         return ""
-    scheme = url.partition(":")[0].lower()
+    scheme = scheme_of(url) or url
     if successor := _SUCCESSORS.get(scheme):
         return f"Hadoop {hadoop_version} has no file system for {scheme}://; write {successor}://"
     artefact = _ARTEFACTS.get(scheme)

@@ -1,8 +1,4 @@
-"""What a line of a room's log is about: the values of its field `action`, by which machines tell lines apart.
-
-Every room logs by `logging.getLogger(__name__)`, below the package's own logger, with
-`extra={"action": Action.RETRY}`. What goes well without anybody's doing is told at level DEBUG, which `--debug` shows.
-"""
+"""What log lines tell of: the words of the field `action`, by which machines find them."""
 
 from __future__ import annotations
 
@@ -10,16 +6,45 @@ from enum import StrEnum
 
 
 class Action(StrEnum):
-    """What was done."""
+    """What a log line tells of.
 
-    RETRY = "retry"  # something that failed is tried again
-    GIVE_UP = "give_up"  # something that failed is not tried again
-    CUT = "cut"  # a connection that took too long was ended
-    RECONNECT = "reconnect"  # a lost connection was made anew
-    END_STALE = "end_stale"  # the server was told to end a session that was lost
-    REACQUIRE = "reacquire"  # a claim is held again on a new connection
-    CLAIM_LOST = "claim_lost"  # a claim is not ours any more
-    PROBE = "probe"  # a service was asked for a sign of life
-    CIRCUIT_OPEN = "circuit_open"  # a service is taken for down, and asked nothing for a while
-    CIRCUIT_CLOSED = "circuit_closed"  # a service that was taken for down answers
-    TWIN = "twin"  # of a live and a retired node with one id, the live one is taken
+    Those of a run's own steps are phases and outcomes of requests, which stand where these are made.
+    """
+
+    # of the command line
+    LOG = "log"
+    """Nothing in particular: whoever logged it has named no action."""
+    ERROR = "error"
+    DONE = "done"
+    START = "start"
+    CHECK = "check"
+    WRITE = "write"
+    NOT_MADE = "not_made"
+    # of what a command opens and leaves
+    SETTINGS_READ = "settings_read"
+    OPENED = "opened"
+    RETRY = "retry"
+    SPARK_SET = "spark_set"
+    LEFTOVER_REMOVED = "leftover_removed"
+    LEFTOVER_KEPT = "leftover_kept"
+    PLACE_NOT_PRIVATE = "place_not_private"
+    # of processes
+    PROCESS_STARTED = "process_started"
+    PROCESS_ENDED = "process_ended"
+    # of services: what is mended without anybody's doing, or not
+    GIVE_UP = "give_up"
+    """Something that has failed is not tried again."""
+    CUT = "cut"
+    """A connection that took too long is ended."""
+    RECONNECT = "reconnect"
+    END_STALE = "end_stale"
+    """The server is told to end a session that was lost."""
+    REACQUIRE = "reacquire"
+    """A claim is held again, on a new connection."""
+    CLAIM_LOST = "claim_lost"
+    PROBE = "probe"
+    CIRCUIT_OPEN = "circuit_open"
+    """A service is taken for down, and asked nothing for a while."""
+    CIRCUIT_CLOSED = "circuit_closed"
+    TWIN = "twin"
+    """Of a live and a retired node with one id, the live one is taken."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import pytest
 
 from progress_exhaust.errors import QueueError, RequestError, RowLockedError
 from progress_exhaust.job_requests.model import Claim, NewRequest, NotClaimed, RequestKey
+from progress_exhaust.log_actions import Action
 from tests.integration.conftest import MakeServer
 from tests.support.ddl import NEW
 from tests.support.queue_database import QueueDatabase
@@ -402,8 +404,13 @@ def test_cancelling_whose_answer_was_lost_tells_what_it_ended(queue_database: Qu
 
 
 def test_black_hole_is_noticed_and_its_session_ended_when_it_opens(
-    queue_database: QueueDatabase, proxy: TcpProxy
+    queue_database: QueueDatabase,
+    proxy: TcpProxy,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(logging.getLogger("progress_exhaust"), "propagate", True)
+    caplog.set_level(logging.DEBUG, "progress_exhaust")
     queue_database.insert()
     times = {"connect_timeout_s": 2, "statement_timeout_s": 1}
     with driver(queue_database, port=proxy.port, **times) as queue:
@@ -420,6 +427,10 @@ def test_black_hole_is_noticed_and_its_session_ended_when_it_opens(
         proxy.pass_through()
         assert queue.is_ours(claim)
         wait_until(lambda: sessions(queue_database) == 1)
+    told = [vars(record)["action"] for record in caplog.records]
+    assert told[0] == Action.CUT
+    assert told[-3:] == [Action.RECONNECT, Action.END_STALE, Action.REACQUIRE]
+    assert set(told) == {Action.CUT, Action.RETRY, Action.RECONNECT, Action.END_STALE, Action.REACQUIRE}
 
 
 def test_heartbeat_alone_notices_a_black_hole(queue_database: QueueDatabase, proxy: TcpProxy) -> None:

@@ -187,7 +187,7 @@ class HttpCatalogue:
 
         def read(body: bytes | bytearray) -> object:
             room.walk()
-            return _hierarchy_answer(body)
+            return _hierarchy_response(body)
 
         doing = f"fetching the tree of collection {shown(collection_id)}"
         return self._client.send(request, doing, "hierarchy_url", read, patience)
@@ -212,7 +212,7 @@ class HttpCatalogue:
         return {**states_in((hit.identifier, hit.status) for hit in hits if hit.identifier in wanted)}
 
 
-def _hierarchy_answer(body: bytes | bytearray) -> object:
+def _hierarchy_response(body: bytes | bytearray) -> object:
     answer = parsed(body)
     code = response_code(answer)
     if code not in (None, OK, NOT_FOUND):

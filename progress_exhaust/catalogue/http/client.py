@@ -19,6 +19,7 @@ from progress_exhaust.catalogue.http.responses import TooDeep, UnreadableRespons
 from progress_exhaust.catalogue.http.transport import HttpSession, Request, RequestFailed, Response, Timeouts
 from progress_exhaust.errors import CatalogueError
 from progress_exhaust.log_actions import Action
+from progress_exhaust.paths import scheme_of
 from progress_exhaust.settings.sections import CatalogueSettings
 
 _LOG = logging.getLogger(__name__)
@@ -192,7 +193,7 @@ class Client:
     def _new_session(self) -> HttpSession:
         settings = self._settings
         # Reading the system's authorities takes longer than many a request.
-        needs_tls = any(url.lower().startswith("https:") for url in (settings.search_url, settings.hierarchy_url))
+        needs_tls = "https" in map(scheme_of, (settings.search_url, settings.hierarchy_url))
         if needs_tls and self._tls is None:
             try:
                 self._tls = ssl.create_default_context(cafile=settings.ca_file or None)

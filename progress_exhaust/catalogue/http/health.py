@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 
+from progress_exhaust.deadlines import Deadline
 from progress_exhaust.errors import CatalogueError
 from progress_exhaust.log_actions import Action
 
@@ -33,7 +34,7 @@ class Health:
         self._guard = threading.Lock()
         self._probing = threading.Lock()
         self._failures_in_a_row = 0
-        self._probed_at: float | None = None
+        self._believed_until: Deadline | None = None
         self._fault: CatalogueError | None = None
 
     def note(self, *, failed: bool) -> None:
@@ -72,7 +73,7 @@ class Health:
                     else:
                         self._open_circuit(found)
                     self._failures_in_a_row = 0
-                    self._probed_at = self._monotonic()
+                    self._believed_until = Deadline.after(HOLDS_S, self._monotonic)
             self.spare()
 
     def _open_circuit(self, fault: CatalogueError) -> None:
@@ -94,7 +95,7 @@ class Health:
             return self._is_fresh() and (self._fault is not None or self._failures_in_a_row < self._down_after)
 
     def _is_fresh(self) -> bool:
-        return self._probed_at is not None and self._monotonic() - self._probed_at < HOLDS_S
+        return self._believed_until is not None and not self._believed_until.is_over
 
 
 class Retries:

@@ -89,7 +89,7 @@ def _is_list_of_hits(name: str, value: Any) -> bool:
     return name == _CONTENTS or any(isinstance(one, dict) and "identifier" in one for one in value)
 
 
-class _SearchAnswer(BaseModel):
+class _SearchResponse(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True)
 
     response_code: Literal["OK"] = Field(alias="responseCode")
@@ -147,7 +147,7 @@ def page_in(answer: object) -> tuple[int, tuple[Hit, ...]]:
         UnreadableResponse: the answer is not that of a search that went well.
     """
     try:
-        result = _SearchAnswer.model_validate(answer).result
+        result = _SearchResponse.model_validate(answer).result
         return result.count, result.hits()
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False, include_context=False)[0]

@@ -169,5 +169,4 @@ class OpenClaims:
 
 
 def _tell(action: Action, key: RequestKey, what: str) -> None:
-    fields = {"request_id": key.request_id}
-    _LOG.debug("request %s: %s", key.request_id, what, extra={"action": action, "fields": fields})
+    _LOG.debug("request %s: %s", key.request_id, what, extra={"action": action, "request_id": key.request_id})

@@ -71,7 +71,12 @@ class LockSession:
     """
 
     def __init__(
-        self, settings: QueueSettings, *, reacquire: Callable[[BoundSession], None], sleep: Callable[[float], None]
+        self,
+        settings: QueueSettings,
+        *,
+        reacquire: Callable[[BoundSession], None],
+        sleep: Callable[[float], None],
+        connect: Callable[[QueueSettings], Session] = Session,
     ) -> None:
         """Describe the session; the first piece of work connects.
 
@@ -79,8 +84,10 @@ class LockSession:
             settings: where the server is, and its times.
             reacquire: locks again, on a new session, what the lost one held.
             sleep: waits so many seconds.
+            connect: opens a session.
         """
         self._settings = settings
+        self._open = connect
         self._reacquire = reacquire
         self._sleep = sleep
         self._guard = threading.RLock()
@@ -139,7 +146,7 @@ class LockSession:
         return piece(self._bound)
 
     def _connect(self) -> BoundSession:
-        session = Session(self._settings)
+        session = self._open(self._settings)
         try:
             session.prepare()
             return BoundSession(session, self._settings.table)
