@@ -430,7 +430,8 @@ def test_black_hole_is_noticed_and_its_session_ended_when_it_opens(
     told = [vars(record)["action"] for record in caplog.records]
     assert told[0] == Action.CUT
     assert told[-3:] == [Action.RECONNECT, Action.END_STALE, Action.REACQUIRE]
-    assert set(told) == {Action.CUT, Action.RETRY, Action.RECONNECT, Action.END_STALE, Action.REACQUIRE}
+    assert Action.GIVE_UP in told
+    assert Action.RETRY in told
 
 
 def test_heartbeat_alone_notices_a_black_hole(queue_database: QueueDatabase, proxy: TcpProxy) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -182,6 +183,34 @@ def test_log_tells_how_a_claim_was_held_again(rig: MakeRig, told: pytest.LogCapt
         (Action.END_STALE, "the session 1, which is lost, is ended"),
         (Action.REACQUIRE, "request r-1: it is locked again on the new session"),
     ]
+
+
+def test_log_tells_what_was_given_up(rig: MakeRig, told: pytest.LogCaptureFixture) -> None:
+    one = rig({"is_ours": [lost], "end_stale_session": [[]]})
+    with pytest.raises(QueueError):
+        one.ask()
+    assert lines(told)[-1] == (Action.GIVE_UP, "the connection to the queue was lost 3 times: given up")
+    other = rig({"is_ours": [lost]}, refusals=99, connect_timeout_s=1)
+    with pytest.raises(QueueError):
+        other.ask()
+    assert lines(told)[-1] == (
+        Action.GIVE_UP,
+        "connecting to PostgreSQL: refused; check queue.dsn and its password; given up for now",
+    )
+
+
+def test_log_tells_of_a_heartbeat_that_is_not_answered(rig: MakeRig, told: pytest.LogCaptureFixture) -> None:
+    refused = threading.Event()
+
+    def refuse() -> Any:
+        refused.set()
+        raise QueueError("asking PostgreSQL: refused")
+
+    one = rig({"backend": [refuse]}, heartbeat_s=0.01)
+    one.ask()
+    assert refused.wait(10)
+    one.session.close()
+    assert (Action.RETRY, "the queue gives no sign of life; it is asked again in 0.01 s") in lines(told)
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,15 @@ def test_try_again_is_told(told: pytest.LogCaptureFixture) -> None:
     assert lines(told) == [(Action.RETRY, f"{doing}: got HTTP 503 at try 1 of 5; the next one is in 0.5 s")]
 
 
+def test_search_that_is_begun_anew_is_told(told: pytest.LogCaptureFixture) -> None:
+    hit = {"identifier": "do_1", "status": "Live"}
+    with ScriptedServer(found(hit, count=2), found(hit)) as server, catalogue_at(server) as http:
+        http.states(["do_1"])
+    assert lines(told) == [
+        (Action.RETRY, 'searching 1 collection from "do_1": pages that do not make one list; asked for once more')
+    ]
+
+
 def test_tree_that_is_given_up_and_the_probe_before_it_is_blamed_are_told(told: pytest.LogCaptureFixture) -> None:
     with (
         ScriptedServer(by_method(says(500), found())) as server,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from functools import partial
 
@@ -19,7 +20,10 @@ from progress_exhaust.catalogue.http.responses import Hit, UnreadableResponse, p
 from progress_exhaust.catalogue.http.transport import Request, RequestFailed, ResponseTooLarge
 from progress_exhaust.catalogue.port import STATE_OF_STATUS
 from progress_exhaust.catalogue.search import MOST_HITS
+from progress_exhaust.log_actions import Action
 from progress_exhaust.settings.sections import CatalogueSettings
+
+_LOG = logging.getLogger(__name__)
 
 PAGE_SIZE = 100
 """Hits asked for at once; stated, since the service has a default of its own."""
@@ -61,6 +65,9 @@ class Searches:
         # The index may be written to between two pages; then the list is begun anew, once.
         hits = self._all_pages(search, doing)
         if hits is None:
+            _LOG.debug(
+                "%s: pages that do not make one list; asked for once more", doing, extra={"action": Action.RETRY}
+            )
             hits = self._all_pages(search, doing)
         if hits is None:
             got = "pages that do not make one list, twice"

@@ -114,6 +114,11 @@ class LockSession:
             try:
                 result: _Result = again(lambda: self._attempt(piece, is_retry=again.statistics["attempt_number"] > 1))
             except ConnectionLostError as lost:
+                _LOG.debug(
+                    "the connection to the queue was lost %d times: given up",
+                    _LOSSES,
+                    extra={"action": Action.GIVE_UP},
+                )
                 raise QueueError(f"{lost}; it was lost {_LOSSES} times") from None
             return result
 
@@ -168,7 +173,11 @@ class LockSession:
             sleep=self._sleep,
             reraise=True,
         )
-        bound: BoundSession = retrying(self._connect)
+        try:
+            bound: BoundSession = retrying(self._connect)
+        except QueueError as error:
+            _LOG.debug("%s; given up for now", error, extra={"action": Action.GIVE_UP})
+            raise
         _LOG.debug(
             "the connection to the queue was lost and is made anew, at try %d",
             retrying.statistics["attempt_number"],
@@ -208,7 +217,11 @@ class LockSession:
                 self.run(lambda bound: bound.run("backend", within_s=self._settings.heartbeat_s))
             except QueueError:
                 # Whoever asks next is told; until then there is hope.
-                continue
+                _LOG.debug(
+                    "the queue gives no sign of life; it is asked again in %g s",
+                    self._settings.heartbeat_s,
+                    extra={"action": Action.RETRY},
+                )
 
 
 def _tell_of_retry(state: RetryCallState) -> None:
