@@ -118,7 +118,7 @@ def one(queue: PostgresQueue, key: RequestKey, timed: Callable[[str, Callable[[]
     timed("is_ours", lambda: queue.is_ours(claim))
     timed("checkpoint", lambda: queue.checkpoint({key: delivered}))
     now = datetime.now(UTC)
-    if not timed("close", lambda: queue.close(claim, Closing(Status.SUCCESS, delivered, now, now, 1000, ""))):
+    if not timed("close", lambda: queue.complete(claim, Closing(Status.SUCCESS, delivered, now, now, 1000, ""))):
         raise RuntimeError(f"closing {key}: it was not ours")
 
 

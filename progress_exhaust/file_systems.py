@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from progress_exhaust.errors import Fault
+from progress_exhaust.paths import scheme_of
 
 if TYPE_CHECKING:
     from py4j.protocol import Py4JJavaError
@@ -36,7 +37,7 @@ def missing_file_system(error_text: str, url: str, hadoop_version: str) -> Fault
     """
     if not any(words in error_text for words in _NO_CLASS):
         return None
-    scheme = url.partition(":")[0].lower()
+    scheme = scheme_of(url) or url
     if successor := _SUCCESSORS.get(scheme):
         return Fault(got=_without(scheme, hadoop_version), remedy=f"write {successor}://")
     artefact = _ARTEFACTS.get(scheme)

@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
+from progress_exhaust.deadlines import Deadline
 from progress_exhaust.proc import HAS_ENDED, stat_fields, text_of
 
 SUBMITTED = "PYSPARK_GATEWAY_PORT"
@@ -86,8 +87,8 @@ class JvmWatch:
             return False
         # It has often got the same signal as we, and is gone before we have cleaned up: that is told no more.
         _ask_for_parent_death_signal(0)
-        until = time.monotonic() + _LOOK_S
-        while self._is_parent_ending() and time.monotonic() < until:
+        deadline = Deadline.after(_LOOK_S)
+        while self._is_parent_ending() and not deadline.is_over:
             state, status = _stat_of(self._parent)
             if not state:
                 return True
@@ -103,9 +104,9 @@ class JvmWatch:
         Args:
             settle_s: how long to wait for a JVM that no longer answers to be seen as gone; 0 just looks.
         """
-        until = time.monotonic() + settle_s
+        deadline = Deadline.after(settle_s)
         while not self._is_gone():
-            if time.monotonic() >= until:
+            if deadline.is_over:
                 return JvmEnd.ALIVE
             time.sleep(0.02)
         if self._child is not None:

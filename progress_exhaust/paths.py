@@ -1,4 +1,8 @@
-"""Where a run's files are, below the output root, and what its URL means; known also to what never loads Spark."""
+"""Where a run's files are, below the output root, and what a URL means; known also to what never loads Spark.
+
+One rule for all URLs: what stands before the first colon is the scheme, in any case; every character of a path stands
+for itself, as Hadoop takes it, and is never decoded. What libpq's connection strings hold is for the settings to tell.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,25 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _HOST = re.compile(rf"{_SCHEME.pattern}//[^/]*")
 _GLOB = re.compile(r"[\\{}\[\]*?]")
 _IN_NAMES = re.compile(r"[\\{}\[\]*?,^]")
+
+
+def scheme_of(url: str) -> str:
+    """Return the scheme of a URL in lower case; empty where it is a plain path.
+
+    >>> scheme_of("S3A://bucket/out"), scheme_of("/data/a:b"), scheme_of("./a:b")
+    ('s3a', '', '')
+    """
+    scheme = _SCHEME.match(url)
+    return scheme[1].lower() if scheme else ""
+
+
+def file_url(path: Path) -> str:
+    """Return the URL of a file or folder of this machine, as Hadoop reads it, to whom `%20` is no blank.
+
+    >>> file_url(Path("/data/a b%20"))
+    'file:///data/a b%20'
+    """
+    return f"file://{path}"
 
 
 def local_folder(url: str) -> Path | None:

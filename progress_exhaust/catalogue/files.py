@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from progress_exhaust.catalogue import refusals
-from progress_exhaust.catalogue.http.responses import TooDeep, UnreadableAnswer, parsed, tree_in
+from progress_exhaust.catalogue.http.responses import TooDeep, UnreadableResponse, parsed, tree_in
 from progress_exhaust.catalogue.in_flight import Boundless, Room, Share
 from progress_exhaust.catalogue.port import STATE_OF_STATUS, CollectionState, Found
 from progress_exhaust.catalogue.search import (
@@ -70,7 +70,7 @@ class FilesCatalogue:
             raise refusals.unavailable(collection_id, f"its file can not be read ({cause_of(error)})") from None
         except TooDeep as error:
             raise refusals.too_large(collection_id, str(error), "max_depth") from None
-        except UnreadableAnswer as error:
+        except UnreadableResponse as error:
             raise refusals.bad_tree(collection_id, str(error), "a hierarchy answer") from None
         tree = tree_in(answer, collection_id)
         state = _state_of(tree)
@@ -127,7 +127,7 @@ class FilesCatalogue:
         """Return a root node's fields; empty where there is no such node."""
         try:
             tree = tree_in(parsed(self._body(collection_id, Boundless())), collection_id)
-        except (UnreadableAnswer, SkippedReport):
+        except (UnreadableResponse, SkippedReport):
             return {}
         except OSError as error:
             # What it holds may be just what is searched for, and a list that may lack it is not to be taken for whole.

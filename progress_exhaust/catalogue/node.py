@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from progress_exhaust.catalogue.http.responses import UnreadableAnswer, parsed_text
 from progress_exhaust.catalogue.mime_types import COLLECTION_MIME_TYPE, QUESTION_SET_MIME_TYPE
+from progress_exhaust.strict_json import StrictJsonError, parse_json
 from progress_exhaust.text import clean
 
 Node = dict[str, Any]
@@ -42,8 +42,8 @@ def object_in(node: Node, key: str) -> Node:
     value = node.get(key)
     if isinstance(value, str):
         try:
-            value = parsed_text(value)
-        except UnreadableAnswer:
+            value = parse_json(value)
+        except StrictJsonError:
             return {}
     return value if isinstance(value, dict) else {}
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 
 from progress_exhaust.catalogue.mime_types import COLLECTION_MIME_TYPE
 from progress_exhaust.catalogue.port import STATE_OF_STATUS, CollectionState, Found
 from progress_exhaust.errors import RequestError
 from progress_exhaust.identifiers import is_safe_id
+from progress_exhaust.log_actions import Action
 from progress_exhaust.text import shown
+
+_LOG = logging.getLogger(__name__)
 
 MOST_HITS = 10_000
 """Hits after which the index refuses to page on."""
@@ -121,7 +125,16 @@ def states_in(hits: Iterable[tuple[str, str]]) -> dict[str, CollectionState]:
     states: dict[str, CollectionState] = {}
     for identifier, status in hits:
         state = STATE_OF_STATUS.get(status)
-        if state is not None and states.get(identifier) is not CollectionState.LIVE:
+        known = states.get(identifier)
+        if state is None or state is known:
+            continue
+        if known is not None:
+            _LOG.debug(
+                "collection %s has a live and a retired node: the live one is taken",
+                shown(identifier),
+                extra={"action": Action.TWIN},
+            )
+        if known is not CollectionState.LIVE:
             states[identifier] = state
     return states
 

@@ -51,9 +51,9 @@ class ShowStatus(QueueCommand):
     def result(self, error: str) -> Summary:
         """Return a line for each request; of a single one, there is more to tell."""
         duration_s, states, is_one = self.elapsed_s(), self._states, self._request_id is not None
-        ended = [state for state in states if state.has_ended]
+        ended = [state for state in states if state.is_final]
         others = sorted(
-            (state for state in states if not state.has_ended), key=lambda state: state.row.status != Status.PROCESSING
+            (state for state in states if not state.is_final), key=lambda state: state.row.status != Status.PROCESSING
         )
         headers = ("request", "tag", "status", "alive", "phase", "files", "rows", "time left", "message")
         numbers = Counter(state.row.status for state in states)
@@ -120,8 +120,8 @@ def _row(state: RequestState) -> tuple[str, ...]:
         "yes" if state.row.is_alive else "no",
         state.phase,
         files,
-        "" if state.has_ended else rows,
-        "" if state.has_ended else time_left(state.seconds_left),
+        "" if state.is_final else rows,
+        "" if state.is_final else time_left(state.seconds_left),
         state.row.err_message,
     )
 

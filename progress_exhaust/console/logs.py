@@ -25,13 +25,14 @@ class LogFormat(StrEnum):
 def set_up(log_format: LogFormat, *, debug: bool) -> None:
     """Send our events to stderr, and keep libraries quiet unless someone looks for a defect.
 
+    What the rooms tell their own loggers of what they have mended by themselves (`log_actions`) is for such a one, too.
     What libraries log is not ours to vouch for: it may hold a learner's data, or a stack trace.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonLines() if log_format is LogFormat.JSON else _Sentences())
     _LOG.handlers = [handler]
     _LOG.propagate = False
-    _LOG.setLevel(logging.INFO)
+    _LOG.setLevel(logging.DEBUG if debug else logging.INFO)
     if not debug:
         logging.getLogger().handlers = [logging.NullHandler()]
         warnings.simplefilter("ignore")
@@ -73,7 +74,7 @@ class _JsonLines(logging.Formatter):
         line = {
             "at": _instant(record).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
-            "action": "",
+            "action": getattr(record, "action", ""),
             **fields,
             "sentence": record.getMessage(),
         }

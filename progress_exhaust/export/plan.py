@@ -26,7 +26,7 @@ from progress_exhaust.export.spark_errors import SPARK_FAILURES, classify
 from progress_exhaust.export.waves import cut_waves
 from progress_exhaust.output.staging import Staging
 from progress_exhaust.output.stores.port import Store
-from progress_exhaust.paths import ROOT
+from progress_exhaust.paths import ROOT, file_url
 from progress_exhaust.report.enrolments import INACTIVE, NO_KEY, Counts
 from progress_exhaust.report.inputs import StageLines
 from progress_exhaust.report.model import Report
@@ -205,8 +205,7 @@ def _stage_lines(folder: Path, numbers: Iterator[int], name: str, lines: Iterabl
     file = folder / f"{next(numbers):04d}-{name}"
     with file.open("w", encoding="utf-8", newline="") as content:
         content.writelines(f"{line}\n" for line in lines)
-    # As Hadoop reads it, to whom `%20` is no blank.
-    return f"file://{file}", file.stat().st_size
+    return file_url(file), file.stat().st_size
 
 
 def _counts(reports: Sequence[Report], ports: Ports, settings: Settings, stage: StageLines) -> dict[int, Counts]:

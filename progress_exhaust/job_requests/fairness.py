@@ -14,7 +14,7 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 Age = tuple[datetime, str, str]
 
 
-def in_turn(due: Sequence[DueRequest]) -> list[DueRequest]:
+def round_robin(due: Sequence[DueRequest]) -> list[DueRequest]:
     """Return due requests in the order to take them.
 
     Fresh ones come first, one of each channel in turn: channels in the order of their oldest request, and each

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 
-from progress_exhaust.errors import RequestError, RowLockedError
+from progress_exhaust.errors import RequestError
+from progress_exhaust.job_requests.memory_table import Asked, MemoryRow, MemoryTable
 from progress_exhaust.job_requests.model import (
     CANCELLED,
     GIVEN_UP,
@@ -26,57 +25,6 @@ from progress_exhaust.job_requests.model import (
 from progress_exhaust.settings.sections import RequestSettings
 from progress_exhaust.text import truncated
 
-_Asked = tuple[str, str, str | None]
-"""What a row asks for: its request data, channel and encryption key."""
-
-
-@dataclass
-class MemoryRow:
-    """A row of the table; absent is None."""
-
-    status: str
-    request_data: str = ""
-    requested_by: str = ""
-    channel: str = ""
-    submitted_at: datetime | None = None
-    iteration: int | None = None
-    urls: tuple[str, ...] | None = None
-    file_created_at: datetime | None = None
-    completed_at: datetime | None = None
-    execution_ms: int | None = None
-    err_message: str | None = None
-    processed: str | None = None
-    encryption_key: str | None = None
-
-    @property
-    def asked(self) -> _Asked:
-        """What it asks for."""
-        return self.request_data, self.channel, self.encryption_key
-
-    def note(self, delivered: Delivered) -> None:
-        """Take over the lists that are told."""
-        if delivered.urls is not None:
-            self.urls = delivered.urls
-        if delivered.processed is not None:
-            self.processed = delivered.processed
-
-
-@dataclass
-class MemoryTable:
-    """The table that several queues share, with the locks on its rows.
-
-    Attributes:
-        rows: by key.
-        owners: the queue that holds the lock of a claim.
-        locked: rows that somebody else is about to change; set and cleared by tests.
-        guard: held for each look and each change.
-    """
-
-    rows: dict[RequestKey, MemoryRow] = field(default_factory=dict)
-    owners: dict[RequestKey, MemoryQueue] = field(default_factory=dict)
-    locked: set[RequestKey] = field(default_factory=set)
-    guard: threading.RLock = field(default_factory=threading.RLock)
-
 
 class MemoryQueue:
     """The queue port on a table in memory."""
@@ -93,9 +41,9 @@ class MemoryQueue:
         self._requests = requests
         self._now = now
         self._held: dict[RequestKey, Claim] = {}
-        self._asked: dict[RequestKey, _Asked] = {}
+        self._asked: dict[RequestKey, Asked] = {}
         # Those that have been let go, and of which nobody has asked yet whether they were cancelled.
-        self._lost: dict[int, tuple[Claim, _Asked]] = {}
+        self._lost: dict[int, tuple[Claim, Asked]] = {}
 
     @property
     def keeps_processed(self) -> bool:
@@ -114,8 +62,8 @@ class MemoryQueue:
         with self._table.guard:
             return [
                 DueRequest(key, row.channel, row.submitted_at, row.status == Status.PROCESSING, _failed_tries(row))
-                for key, row in self._narrowed(tag, request_id)
-                if row.status in (Status.SUBMITTED, Status.PROCESSING) and key not in self._held
+                for key, row in self._table.narrowed(tag, request_id)
+                if row.is_due and key not in self._held
             ]
 
     def claim(self, key: RequestKey) -> Claim | NotClaimed:
@@ -124,20 +72,20 @@ class MemoryQueue:
             if key in self._table.owners:
                 return NotClaimed.OWNED
             row = self._table.rows.get(key)
-            if row is None or row.status not in (Status.SUBMITTED, Status.PROCESSING):
+            if row is None or not row.is_due:
                 return NotClaimed.NOT_DUE
             if key in self._table.locked:
                 return NotClaimed.LOCKED
             was_orphan = row.status == Status.PROCESSING
-            deaths = min(_deaths(row) + was_orphan, MOST_TRIES)
-            if was_orphan and deaths >= self._requests.tries:
+            failed_tries = min(row.tries_failed + was_orphan, MOST_TRIES)
+            if was_orphan and failed_tries >= self._requests.tries:
                 row.status = Status.SUCCESS if row.urls else Status.FAILED
-                row.iteration, row.completed_at = deaths, self._now()
+                row.iteration, row.completed_at = failed_tries, self._now()
                 row.err_message = GIVEN_UP.format(self._requests.tries)
                 return NotClaimed.GAVE_UP
             has_ended = not was_orphan and row.completed_at is not None
             is_new = has_ended or (not was_orphan and row.iteration is None and row.processed is None)
-            row.iteration = 0 if has_ended else deaths
+            row.iteration = 0 if has_ended else failed_tries
             if has_ended:
                 row.urls = row.file_created_at = row.execution_ms = row.err_message = row.processed = None
             row.status, row.completed_at = Status.PROCESSING, None
@@ -172,7 +120,7 @@ class MemoryQueue:
                 if key not in self._table.locked and (claim := self._held.get(key)) and (row := self._row_of(claim)):
                     row.note(files)
 
-    def close(self, claim: Claim, closing: Closing) -> bool:
+    def complete(self, claim: Claim, closing: Closing) -> bool:
         """End a request, and free its lock; see `port.Queue`."""
         if closing.status not in (Status.SUCCESS, Status.FAILED):
             raise ValueError(f"a request ends SUCCESS or FAILED, not {closing.status}")
@@ -186,7 +134,7 @@ class MemoryQueue:
             self._let_go(claim, is_ended=row is not None)
             return row is not None
 
-    def release(self, claim: Claim, delivered: Delivered, *, failed_try: str = "") -> bool:
+    def requeue(self, claim: Claim, delivered: Delivered, *, failed_try: str = "") -> bool:
         """Give a request back: SUBMITTED, its files kept; see `port.Queue`."""
         with self._table.guard:
             if row := self._row_to_end(claim):
@@ -198,14 +146,14 @@ class MemoryQueue:
             self._let_go(claim, is_ended=row is not None)
             return row is not None
 
-    def note_files_of_cancelled(self, claim: Claim, delivered: Delivered) -> bool:
+    def record_cancelled(self, claim: Claim, delivered: Delivered) -> bool:
         """Let go of a claim that does not hold any more; if it was cancelled, list the files that were out already."""
         with self._table.guard:
             row = self._row_as_it_was(claim)
             if row and (row.status != Status.FAILED or row.err_message != CANCELLED):
                 row = None
             if row:
-                self._check_that_nobody_has_it(claim.key, f"noting the files of request {claim.key.request_id}")
+                self._table.check_unlocked(claim.key, f"noting the files of request {claim.key.request_id}")
                 row.note(delivered)
             self._let_go(claim, is_ended=True)
             return row is not None
@@ -224,7 +172,7 @@ class MemoryQueue:
                     object=f"request {request.key.request_id}",
                     got=f"tag {request.key.tag} has one already",
                 )
-            self._check_that_nobody_has_it(request.key, f"putting in request {request.key.request_id}")
+            self._table.check_unlocked(request.key, f"putting in request {request.key.request_id}")
             self._table.rows[request.key] = MemoryRow(
                 Status.SUBMITTED, request.request_data, request.requested_by, request.channel, request.submitted_at
             )
@@ -236,13 +184,9 @@ class MemoryQueue:
             RowLockedError: someone else has one of them locked; none is cancelled.
         """
         with self._table.guard:
-            open_rows = {
-                key: row
-                for key, row in self._narrowed(tag, request_id)
-                if row.status in (Status.SUBMITTED, Status.PROCESSING)
-            }
+            open_rows = {key: row for key, row in self._table.narrowed(tag, request_id) if row.is_due}
             for key in open_rows:
-                self._check_that_nobody_has_it(key, f"cancelling request {request_id}")
+                self._table.check_unlocked(key, f"cancelling request {request_id}")
             for row in open_rows.values():
                 row.status, row.err_message, row.completed_at = Status.FAILED, CANCELLED, now
             return sorted(open_rows)
@@ -257,35 +201,20 @@ class MemoryQueue:
                     channel=row.channel,
                     submitted_at=row.submitted_at,
                     completed_at=row.completed_at,
-                    iteration=_deaths(row),
+                    iteration=row.tries_failed,
                     urls=row.urls or (),
                     err_message=row.err_message or "",
                     is_alive=key in self._table.owners,
                 )
-                for key, row in self._narrowed(tag, request_id)
+                for key, row in self._table.narrowed(tag, request_id)
             ]
 
     def close_connections(self) -> None:
-        """Free all locks; claims that were not closed or released are orphans."""
+        """Free all locks; claims that were not ended are orphans."""
         with self._table.guard:
             for claim in list(self._held.values()):
                 self._let_go(claim, is_ended=True)
             self._lost.clear()
-
-    def _narrowed(self, tag: str | None, request_id: str | None) -> list[tuple[RequestKey, MemoryRow]]:
-        def age(item: tuple[RequestKey, MemoryRow]) -> tuple[bool, float, str, str]:
-            key, row = item
-            submitted_s = row.submitted_at.timestamp() if row.submitted_at else 0.0
-            return row.submitted_at is None, submitted_s, key.request_id, key.tag
-
-        return sorted(
-            (
-                (key, row)
-                for key, row in self._table.rows.items()
-                if tag in (None, key.tag) and request_id in (None, key.request_id)
-            ),
-            key=age,
-        )
 
     def _row_of(self, claim: Claim) -> MemoryRow | None:
         """Return the row of a claim that holds."""
@@ -300,7 +229,7 @@ class MemoryQueue:
         """
         row = self._row_of(claim)
         if row:
-            self._check_that_nobody_has_it(claim.key, f"ending request {claim.key.request_id}")
+            self._table.check_unlocked(claim.key, f"ending request {claim.key.request_id}")
         return row
 
     def _row_as_it_was(self, claim: Claim) -> MemoryRow | None:
@@ -312,10 +241,6 @@ class MemoryQueue:
             return None
         return row if row.asked == asked else None
 
-    def _check_that_nobody_has_it(self, key: RequestKey, subject: str) -> None:
-        if key in self._table.locked:
-            raise RowLockedError(subject, got="someone else has its row locked", remedy="try again")
-
     def _let_go(self, claim: Claim, *, is_ended: bool) -> None:
         if self._held.get(claim.key) is claim:
             del self._held[claim.key]
@@ -326,10 +251,6 @@ class MemoryQueue:
             self._lost.pop(id(claim), None)
 
 
-def _deaths(row: MemoryRow) -> int:
-    return max(row.iteration or 0, 0)
-
-
 def _failed_tries(row: MemoryRow) -> int:
     """Return the failed tries of this submission; one that has ended is a new one as soon as it is due again."""
-    return 0 if row.status == Status.SUBMITTED and row.completed_at is not None else _deaths(row)
+    return 0 if row.status == Status.SUBMITTED and row.completed_at is not None else row.tries_failed

@@ -28,9 +28,9 @@ class Queue(Protocol):
     A row is as it was while nobody has changed its status, iteration, dt_job_submitted, or what it asks for:
     request_data, requested_channel, encryption_key.
 
-    Each claim is ended by one of `close`, `release` and `note_files_of_cancelled`, also where `is_ours` has said no:
+    Each claim is ended by one of `complete`, `requeue` and `record_cancelled`, also where `is_ours` has said no:
     until then nobody else begins. Whoever ends it first, of any number of threads, is told True, all others False.
-    Where `close` or `release` says False because the row is not as it was, `note_files_of_cancelled` still tells, once,
+    Where `complete` or `requeue` says False because the row is not as it was, `record_cancelled` still tells, once,
     whether it was cancelled.
 
     All methods may be called from several threads. Each raises `QueueError` when the database does not do its part, and
@@ -71,10 +71,10 @@ class Queue(Protocol):
         Those that are not ours are left out; so are those that someone else has locked, for a later checkpoint.
         """
 
-    def close(self, claim: Claim, closing: Closing) -> bool:
+    def complete(self, claim: Claim, closing: Closing) -> bool:
         """End a request, and free its lock; false where it was not ours any more, and nothing is written."""
 
-    def release(self, claim: Claim, delivered: Delivered, *, failed_try: str = "") -> bool:
+    def requeue(self, claim: Claim, delivered: Delivered, *, failed_try: str = "") -> bool:
         """Give a request back: SUBMITTED, its files kept; false where it was not ours, or has been ended already.
 
         Args:
@@ -84,7 +84,7 @@ class Queue(Protocol):
                 err_message tells; empty where it is not at fault: both stay as they are.
         """
 
-    def note_files_of_cancelled(self, claim: Claim, delivered: Delivered) -> bool:
+    def record_cancelled(self, claim: Claim, delivered: Delivered) -> bool:
         """Let go of a claim that does not hold any more; if it was cancelled, list the files that were out already.
 
         Returns:
@@ -110,4 +110,4 @@ class Queue(Protocol):
         """Return all rows, or those with this id or tag, oldest first."""
 
     def close_connections(self) -> None:
-        """Free all locks and connections; claims that were not closed or released are orphans."""
+        """Free all locks and connections; claims that were not ended are orphans."""

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 
+from progress_exhaust.deadlines import Deadline
 from progress_exhaust.job_requests.model import RequestKey
 
 
@@ -30,7 +31,7 @@ class ChannelQuota:
         self._searched: set[str] = set()
         self._lock = threading.Lock()
 
-    def has_room(self, channel: str) -> bool:
+    def allows(self, channel: str) -> bool:
         """Return whether a further report of this channel may be made."""
         with self._lock:
             return self._left(channel) > 0
@@ -59,7 +60,7 @@ class ChannelQuota:
             if is_search:
                 self._searched.discard(channel)
 
-    def take(self, channel: str, size_bytes: int) -> bool:
+    def consume(self, channel: str, size_bytes: int) -> bool:
         """Return whether a report of this size may be published, straight before it is; if so, count it."""
         with self._lock:
             is_first = not self._published[channel]
@@ -86,14 +87,13 @@ class RetryPause:
     def __init__(self, pause_s: float, monotonic: Callable[[], float]) -> None:
         self._pause_s = pause_s
         self._monotonic = monotonic
-        self._failed_at: dict[tuple[RequestKey, datetime | None], float] = {}
+        self._pauses: dict[tuple[RequestKey, datetime | None], Deadline] = {}
 
     def note_failed(self, key: RequestKey, submitted_at: datetime | None) -> None:
         """Take note that a try of this submission has failed."""
-        self._failed_at[key, submitted_at] = self._monotonic()
+        self._pauses[key, submitted_at] = Deadline.after(self._pause_s, self._monotonic)
 
     def is_over(self, key: RequestKey, submitted_at: datetime | None) -> bool:
         """Return whether this submission may be tried; a new one may at once."""
-        now = self._monotonic()
-        self._failed_at = {one: at for one, at in self._failed_at.items() if now - at < self._pause_s}
-        return (key, submitted_at) not in self._failed_at
+        self._pauses = {one: pause for one, pause in self._pauses.items() if not pause.is_over}
+        return (key, submitted_at) not in self._pauses

@@ -18,12 +18,11 @@ catalogue to judge; its limit, offset, fields and order are not looked at.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NoReturn
 
 from progress_exhaust.errors import RequestError
+from progress_exhaust.strict_json import JsonFault, StrictJsonError, is_deeper_than, parse_json
 from progress_exhaust.text import clean
 
 BATCH_ID = "batchId"
@@ -107,23 +106,36 @@ def request_data_of(wanted: RequestedReports) -> str:
 
 
 def _object_in(text: str, max_bytes: int) -> dict[str, object]:
-    if len(text) > max_bytes or len(text.encode("utf-8", "surrogatepass")) > max_bytes:
-        raise RequestError(got=f"request_data has more than {max_bytes:,} bytes")
     try:
-        content = json.loads(
-            text, object_pairs_hook=_each_key_once, parse_constant=_refuse_constant, parse_float=_finite
-        )
-    except RecursionError:
-        raise _too_deep() from None
-    except json.JSONDecodeError as error:
-        raise RequestError(got=f"request_data is not JSON from character {error.pos + 1:,} on") from None
-    except ValueError:  # an integer of thousands of digits
-        raise _no_number() from None
+        content = parse_json(text, max_bytes=max_bytes, keys_once=True, finite=True)
+    except StrictJsonError as error:
+        raise _unparsed(error, max_bytes) from None
     if not isinstance(content, dict):
         raise RequestError(got=f"request_data is {_kind(content)}", expected="an object")
-    if _is_too_deep(content):
+    if is_deeper_than(content, MOST_LEVELS):
         raise _too_deep()
     return content
+
+
+def _unparsed(error: StrictJsonError, max_bytes: int) -> RequestError:
+    """Return what is wrong with a text, which is not quoted."""
+    match error.fault:
+        case JsonFault.DEPTH:
+            return _too_deep()
+        case JsonFault.SIZE:
+            got = f"has more than {max_bytes:,} bytes"
+        case JsonFault.NUMBER:
+            got = "has a number that JSON does not know, or that is too big"
+        case JsonFault.KEY_TWICE:
+            got = "has a key twice in one object"
+        case JsonFault.SYNTAX:
+            begin = "" if error.position is None else f" from character {error.position + 1:,} on"
+            got = f"is not JSON{begin}"
+    return RequestError(got=f"request_data {got}")
+
+
+def _too_deep() -> RequestError:
+    return RequestError(got="request_data is nested too deep", expected=f"at most {MOST_LEVELS} levels")
 
 
 def _batch_id(value: object) -> str:
@@ -164,45 +176,6 @@ def _bounded(batch_id: str) -> str:
     """Return an id fit to be named in a message; a safe one as it is, an unsafe one still unsafe."""
     cut = batch_id if len(batch_id) <= _LONGEST_ID else f"{batch_id[:_LONGEST_ID]}…"
     return clean(cut)
-
-
-def _each_key_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        raise RequestError(got="request_data has a key twice in one object")
-    return content
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if not math.isfinite(number):
-        raise _no_number()
-    return number
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise _no_number()
-
-
-def _no_number() -> RequestError:
-    return RequestError(got="request_data has a number that JSON does not know, or that is too big")
-
-
-def _too_deep() -> RequestError:
-    return RequestError(got="request_data is nested too deep", expected=f"at most {MOST_LEVELS} levels")
-
-
-def _is_too_deep(content: object) -> bool:
-    """Whether anything stands below the last level; what is handed on must be fit for recursive code."""
-    level = [content]
-    for _ in range(MOST_LEVELS):
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if isinstance(outer, dict) else outer if isinstance(outer, list) else ())
-            if isinstance(inner, dict | list)
-        ]
-    return bool(level)
 
 
 def _kind(value: object) -> str:

@@ -37,7 +37,7 @@ class RequestState:
     seconds_left: float | None
 
     @property
-    def has_ended(self) -> bool:
+    def is_final(self) -> bool:
         """Whether nothing happens to it until someone submits it anew."""
         return self.phase == ENDED
 

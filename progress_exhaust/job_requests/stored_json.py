@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import math
 from typing import Any, TypeGuard
+
+from progress_exhaust.strict_json import StrictJsonError, parse_json
 
 MOST = 2**63 - 1
 """The biggest number that is one: what a bigint holds."""
-
-_MOST_DIGITS = 20
 
 
 def json_of(text: str | None) -> Any:
@@ -19,8 +17,8 @@ def json_of(text: str | None) -> Any:
     ([1, inf], None)
     """
     try:
-        return json.loads(text, parse_int=_integer) if text else None
-    except (ValueError, RecursionError):
+        return parse_json(text, constants=True, huge_integers=True) if text else None
+    except StrictJsonError:
         return None
 
 
@@ -31,7 +29,3 @@ def is_count(value: object) -> TypeGuard[int]:
     (True, False, False, False)
     """
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST
-
-
-def _integer(text: str) -> int | float:
-    return int(text) if len(text) <= _MOST_DIGITS else math.inf

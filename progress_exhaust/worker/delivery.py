@@ -206,7 +206,7 @@ class RequestDelivery:
     def _deliver_to(self, work: RequestWork, checked: CheckedReport, *, is_last: bool) -> None:
         """Publish a report for one request, which is ours and is not ended meanwhile."""
         report = checked.report
-        if not self._tally.take(work.claim.channel, checked.digest.size_bytes):
+        if not self._tally.consume(work.claim.channel, checked.digest.size_bytes):
             self._end_report(work, report, deferred=True)
             return
         batch_id = report.batch.batch_id
@@ -284,9 +284,9 @@ class RequestDelivery:
         """Write the end into the row."""
         if ending.status is Status.SUBMITTED:
             failed_try = ending.message if ending.is_failed_try else ""
-            is_ours = self._queue.release(work.claim, work.delivered(), failed_try=failed_try)
+            is_ours = self._queue.requeue(work.claim, work.delivered(), failed_try=failed_try)
         else:
-            is_ours = self._queue.close(work.claim, work.closing(ending, self._run.now()))
+            is_ours = self._queue.complete(work.claim, work.closing(ending, self._run.now()))
         if not is_ours:
             work.lose()
             return self._lost(work)
@@ -301,7 +301,7 @@ class RequestDelivery:
         return self._event(ending.status.value, work, f"is {ending.status.value}{told}")
 
     def _lost(self, work: RequestWork) -> Event:
-        is_cancelled = self._queue.note_files_of_cancelled(work.claim, work.delivered())
+        is_cancelled = self._queue.record_cancelled(work.claim, work.delivered())
         self._add_settled(work, CANCELLED if is_cancelled else LOST, "")
         why = "was cancelled" if is_cancelled else "is not ours any more: it was put in anew or taken over"
         return self._event("cancelled" if is_cancelled else "lost", work, why)

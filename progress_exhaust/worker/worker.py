@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from progress_exhaust.errors import RequestError
 from progress_exhaust.export.engine import Engine, SparkEngine
 from progress_exhaust.export.run import Outcome, Ports, Run
-from progress_exhaust.job_requests.fairness import in_turn
+from progress_exhaust.job_requests.fairness import round_robin
 from progress_exhaust.job_requests.messages import too_many_message
 from progress_exhaust.job_requests.model import Claim, DueRequest, NotClaimed
 from progress_exhaust.job_requests.port import Queue
@@ -95,7 +95,7 @@ class Worker:
             DataShapeError: an input does not have the agreed shape; likewise.
         """
         try:
-            due = in_turn(self._queue.due(tag=only.tag, request_id=only.request_id))
+            due = round_robin(self._queue.due(tag=only.tag, request_id=only.request_id))
             self._outcome.due = len(due)
             due = [one for one in due if self._pause.is_over(one.key, one.submitted_at)]
             if due:
@@ -179,7 +179,7 @@ class Worker:
         reports = 0
         while candidates and reports < self._settings.requests.reports_per_wave and self._may_go_on(only):
             candidate = candidates.popleft()
-            if not self._tally.has_room(candidate.channel):
+            if not self._tally.allows(candidate.channel):
                 self._outcome.left += 1
                 continue
             claim = self._queue.claim(candidate.key)

@@ -12,7 +12,8 @@ from psycopg2 import sql
 
 from progress_exhaust.commands.checks import Check, Openers, State, check_everything
 from progress_exhaust.errors import CatalogueError, ComputeError, QueueError
-from progress_exhaust.job_requests.memory import MemoryQueue, MemoryTable
+from progress_exhaust.job_requests.memory import MemoryQueue
+from progress_exhaust.job_requests.memory_table import MemoryTable
 from progress_exhaust.job_requests.model import Right
 from progress_exhaust.job_requests.port import Queue
 from progress_exhaust.job_requests.postgres.queue import PostgresQueue

@@ -56,7 +56,7 @@ def test_direct_connection_is_accepted_again_and_again(queue_database: QueueData
     with driver(queue_database) as queue:
         for _ in range(3):
             queue.check()
-        assert queue.close(claimed(queue), success())
+        assert queue.complete(claimed(queue), success())
 
 
 @contextmanager
@@ -118,4 +118,4 @@ def test_pgbouncer_with_session_pooling_is_accepted(queue_database: QueueDatabas
     queue_database.insert()
     with pgbouncer(queue_database, tmp_path, "session") as port, driver(queue_database, port=port) as queue:
         queue.check()
-        assert queue.close(claimed(queue), success())
+        assert queue.complete(claimed(queue), success())

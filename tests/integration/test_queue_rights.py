@@ -69,8 +69,8 @@ def test_select_and_update_of_named_columns_are_enough_to_run(queue_database: Qu
         queue.checkpoint({KEY: FILES})
         queue_database.cut_sessions()
         assert queue.is_ours(claim), "also on a session that was made anew"
-        assert queue.release(claim, FILES)
-        assert queue.close(claimed(queue), success())
+        assert queue.requeue(claim, FILES)
+        assert queue.complete(claimed(queue), success())
         assert queue.claim(RequestKey("t", "r-2")) is NotClaimed.GAVE_UP
 
 
@@ -119,7 +119,7 @@ def test_password_column_is_asked_for_only_where_there_is_one(queue_database: Qu
         claim = claimed(queue)
         assert not claim.has_key
         queue.checkpoint({KEY: FILES})
-        assert queue.close(claim, success())
+        assert queue.complete(claim, success())
 
 
 def test_role_without_any_right_is_told_so(queue_database: QueueDatabase, role: Role) -> None:
@@ -173,8 +173,8 @@ def test_rows_of_other_jobs_are_never_touched(queue_database: QueueDatabase) -> 
         queue.checkpoint(dict.fromkeys([KEY, *keys], FILES))
         assert [row.key for row in queue.listed()] == [KEY]
         assert queue.cancel(request_id="r-1", tag="t-0-SUBMITTED", now=NOON) == []
-        assert queue.release(claim, NOTHING)
-        assert queue.close(claimed(queue), failure("x"))
+        assert queue.requeue(claim, NOTHING)
+        assert queue.complete(claimed(queue), failure("x"))
         queue_database.execute("UPDATE job_request SET status = 'SUBMITTED' WHERE job_id = 'progress-exhaust'")
         assert queue.cancel(request_id="r-1", tag=None, now=NOON) == [KEY]
     assert queue_database.rows(where) == before
@@ -188,7 +188,7 @@ def test_row_that_becomes_another_jobs_is_not_written(queue_database: QueueDatab
         queue_database.execute("UPDATE job_request SET job_id = 'response-exhaust'")
         before = queue_database.rows()
         assert not queue.is_ours(claim)
-        assert not queue.close(claim, success())
+        assert not queue.complete(claim, success())
     assert queue_database.rows() == before
 
 
@@ -199,7 +199,7 @@ def test_statements_touch_no_other_table_and_change_no_schema(queue_database: Qu
     queue_database.insert()
     with driver(queue_database) as queue:
         queue.check()
-        queue.close(claimed(queue), success())
+        queue.complete(claimed(queue), success())
         temporary = queue_database.execute("SELECT 1 FROM pg_namespace WHERE nspname LIKE 'pg_temp%'")
     assert queue_database.execute(catalogue) == before
     assert temporary == []

@@ -223,10 +223,10 @@ class QueueMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: any(driver.held for driver in self.drivers))
     @rule(data=st.data(), status=st.sampled_from([Status.SUCCESS, Status.FAILED]))
-    def close(self, data: st.DataObject, status: Status) -> None:
+    def complete(self, data: st.DataObject, status: Status) -> None:
         driver, key, claim = self.draw_held(data)
         files, at = self.new_files(key), self.tick()
-        closed = driver.queue.close(claim, Closing(status, Delivered(files, "[]"), at, at, 5, "words"))
+        closed = driver.queue.complete(claim, Closing(status, Delivered(files, "[]"), at, at, 5, "words"))
         self.use(driver)
         assert closed == (key in driver.held and self.is_as_claimed(claim))
         if closed:
@@ -237,10 +237,10 @@ class QueueMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: any(driver.held for driver in self.drivers))
     @rule(data=st.data())
-    def release(self, data: st.DataObject) -> None:
+    def requeue(self, data: st.DataObject) -> None:
         driver, key, claim = self.draw_held(data)
         files = self.new_files(key)
-        released = driver.queue.release(claim, Delivered(files, "[]"))
+        released = driver.queue.requeue(claim, Delivered(files, "[]"))
         self.use(driver)
         assert released == (key in driver.held and self.is_as_claimed(claim))
         if released:
@@ -285,10 +285,10 @@ class QueueMachine(RuleBasedStateMachine):
         driver, claim = data.draw(st.sampled_from(self.old_claims))
         if driver not in self.drivers:
             return
-        assert not driver.queue.close(
+        assert not driver.queue.complete(
             claim, Closing(Status.SUCCESS, Delivered(("late.csv",), ""), None, self.now, 1, "")
         )
-        assert not driver.queue.release(claim, Delivered(("late.csv",), ""))
+        assert not driver.queue.requeue(claim, Delivered(("late.csv",), ""))
         assert not driver.queue.is_ours(claim)
 
     @invariant()

@@ -41,7 +41,7 @@ def test_words_and_numbers_fit_the_columns(postgres: PostgresServer, name: str) 
     shape = SHAPES[name]
     with QueueDatabase.make(postgres, shape) as database, driver(database) as queue:
         database.insert()
-        assert queue.close(claimed(queue), success(err_message=LONG, execution_ms=2**63 + 5))
+        assert queue.complete(claimed(queue), success(err_message=LONG, execution_ms=2**63 + 5))
         row = database.row()
     assert row["execution_time"] == shape.longest_ms
     if shape.err_width is None:
@@ -62,7 +62,7 @@ def test_narrow_column_takes_what_it_can(postgres: PostgresServer, width: int) -
     with QueueDatabase.make(postgres, narrow) as database, driver(database, tries=1) as queue:
         database.insert()
         database.insert("r-2", status="PROCESSING")
-        assert queue.close(claimed(queue), failure("Number of batches in request exceeded. It should be within 20"))
+        assert queue.complete(claimed(queue), failure("Number of batches in request exceeded. It should be within 20"))
         assert queue.claim(RequestKey("t", "r-2")) is NotClaimed.GAVE_UP
         rows = database.rows()
     expected = {1: "N", 3: "Num", 5: "Nu...", 40: "Number of batches in request..."}
@@ -77,7 +77,7 @@ def test_width_that_only_a_domain_knows_is_met_by_plainer_words(postgres: Postgr
     )  # fmt: skip
     with QueueDatabase.make(postgres, domain) as database, driver(database) as queue:
         database.insert()
-        assert queue.close(claimed(queue), failure(LONG))
+        assert queue.complete(claimed(queue), failure(LONG))
         assert database.row()["err_message"] == "Failed; see the log of the job"
 
 
@@ -95,7 +95,7 @@ def test_width_that_only_a_domain_knows_is_met_by_plainer_words(postgres: Postgr
 def test_failure_is_recorded_whatever_its_text(queue_database: QueueDatabase, text: str, stored: str | None) -> None:
     queue_database.insert()
     with driver(queue_database) as queue:
-        assert queue.close(claimed(queue), failure(text))
+        assert queue.complete(claimed(queue), failure(text))
     row = queue_database.row()
     assert (row["status"], row["err_message"]) == ("FAILED", stored)
 
@@ -108,8 +108,8 @@ def test_failure_is_recorded_where_the_database_lacks_its_letters(postgres: Post
     database.insert()
     database.insert("r-2")
     with driver(database) as queue:
-        assert queue.close(claimed(queue), failure("Lerner é und \u0905"))
-        assert queue.close(claimed(queue, RequestKey("t", "r-2")), failure("é is there"))
+        assert queue.complete(claimed(queue), failure("Lerner é und \u0905"))
+        assert queue.complete(claimed(queue, RequestKey("t", "r-2")), failure("é is there"))
         with pytest.raises(RequestError, match="the table can not hold a text of it"):
             queue.submit(NewRequest(RequestKey("t", "\u0905"), "{}", "someone", "c", NOON))
     assert [row["err_message"] for row in database.rows()] == ["Lerner ? und ?", "é is there"]
@@ -138,7 +138,7 @@ def test_times_are_written_in_utc_whatever_the_zones(queue_database: QueueDataba
         assert claim.submitted_at.tzinfo is UTC
         queue_database.cut_sessions()
         assert queue.is_ours(claim)
-        assert queue.close(claim, success(file_created_at=at, completed_at=at))
+        assert queue.complete(claim, success(file_created_at=at, completed_at=at))
         [listed] = queue.listed()
     row = queue_database.row()
     utc = datetime(2024, 2, 29, 19, 32, 3, 456789)
@@ -154,7 +154,7 @@ def test_times_with_a_zone_in_the_table_are_the_same_instants(postgres: Postgres
         claim = claimed(queue)
         assert claim.submitted_at == NOON
         assert queue.is_ours(claim)
-        assert queue.close(claim, success())
+        assert queue.complete(claim, success())
         assert queue.listed()[0].completed_at == NOON
 
 
@@ -164,7 +164,7 @@ def test_strict_isolation_of_the_database_does_not_fail_claims(queue_database: Q
     with driver(queue_database) as one, driver(queue_database) as two:
         for number in range(10):
             queue = (one, two)[number % 2]
-            assert queue.close(claimed(queue, RequestKey("t", f"r-{number}")), success())
+            assert queue.complete(claimed(queue, RequestKey("t", f"r-{number}")), success())
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_time_that_no_clock_shows_is_kept_and_fences_all_the_same(
         queue_database.execute("UPDATE job_request SET dt_job_submitted = '2024-01-01'")
         assert not queue.is_ours(claim)
         queue_database.execute("UPDATE job_request SET dt_job_submitted = %s", [submitted])
-        assert queue.close(claim, success())
+        assert queue.complete(claim, success())
         assert queue.listed()[0].submitted_at is None
 
 
@@ -199,7 +199,7 @@ def test_odd_values_of_a_row_are_read_as_nothing(postgres: PostgresServer) -> No
         listed = {row.key.request_id: row for row in queue.listed()}
         assert (listed["r-2"].status, listed["r-2"].urls, listed["r-2"].err_message) == ("", ("a.csv",), "")
         assert listed["r-1"].is_alive
-        assert queue.close(claim, success())
+        assert queue.complete(claim, success())
     assert listed["r-3"].urls == ()
 
 
@@ -242,7 +242,7 @@ def test_settings_that_name_one_table_differently_meet_at_one_lock(queue_databas
         queue_database.cut_sessions()
         assert qualified.is_ours(claim)
         assert plain.claim(KEY) is NotClaimed.OWNED
-        assert qualified.close(claim, success())
+        assert qualified.complete(claim, success())
         assert not plain.listed()[0].is_alive
 
 
@@ -276,7 +276,7 @@ def test_request_data_of_any_type_is_part_of_the_fence(postgres: PostgresServer,
         assert claim.has_key
         assert queue.is_ours(claim)
         database.execute("""UPDATE job_request SET request_data = '{"batchId": "b-2"}'""")
-        assert not queue.close(claim, success())
+        assert not queue.complete(claim, success())
 
 
 def test_password_of_a_request_is_in_no_statement(queue_database: QueueDatabase) -> None:
@@ -286,7 +286,7 @@ def test_password_of_a_request_is_in_no_statement(queue_database: QueueDatabase)
         assert "canary" not in repr(claim)
         assert queue.is_ours(claim)
         queue.checkpoint({KEY: FILES})
-        assert queue.close(claim, success())
+        assert queue.complete(claim, success())
         text = statements()
     assert "FOR NO KEY UPDATE SKIP LOCKED" in text
     assert "canary" not in text
@@ -338,9 +338,9 @@ def test_column_that_goes_away_while_we_work_is_told(queue_database: QueueDataba
         claim = claimed(queue)
         queue_database.execute("ALTER TABLE job_request RENAME processed_batches TO other")
         with pytest.raises(QueueError, match=r"column r\.processed_batches does not exist; was the table altered"):
-            queue.close(claim, success())
+            queue.complete(claim, success())
         queue_database.execute("ALTER TABLE job_request RENAME other TO processed_batches")
-        assert queue.close(claim, success())
+        assert queue.complete(claim, success())
 
 
 @pytest.mark.parametrize(
@@ -363,4 +363,4 @@ def test_older_server_does_as_well(make_postgres: Any) -> None:
         claim = claimed(queue)
         database.cut_sessions()
         assert [row.is_alive for row in queue.listed()] == [True]
-        assert queue.close(claim, success())
+        assert queue.complete(claim, success())

@@ -9,7 +9,8 @@ from pyspark.sql import SparkSession
 
 from progress_exhaust.catalogue.files import FilesCatalogue
 from progress_exhaust.commands.checks import Check, Openers, State, check_everything
-from progress_exhaust.job_requests.memory import MemoryQueue, MemoryTable
+from progress_exhaust.job_requests.memory import MemoryQueue
+from progress_exhaust.job_requests.memory_table import MemoryTable
 from progress_exhaust.output.stores.local import LocalStore
 from progress_exhaust.settings.sections import Settings
 from progress_exhaust.tables.port import Tables

@@ -21,7 +21,8 @@ from progress_exhaust.export.delivery import Delivery
 from progress_exhaust.export.publishing import CheckedReport
 from progress_exhaust.export.run import Event, Outcome, Ports, Run
 from progress_exhaust.export.selection import ReportQuery, Selection
-from progress_exhaust.job_requests.memory import MemoryQueue, MemoryRow, MemoryTable
+from progress_exhaust.job_requests.memory import MemoryQueue
+from progress_exhaust.job_requests.memory_table import MemoryRow, MemoryTable
 from progress_exhaust.job_requests.model import RequestKey
 from progress_exhaust.job_requests.port import Queue
 from progress_exhaust.job_requests.quotas import RetryPause

@@ -71,8 +71,8 @@ def main() -> None:
     run_command.open_queue = lambda settings: Around(
         open_queue(settings),
         # Asked straight before each move, and before each wave.
-        before={"is_ours": "before_publish", "checkpoint": "before_checkpoint", "close": "before_commit"},
-        after={"claim": "after_claim", "checkpoint": "after_checkpoint", "close": "after_commit"},
+        before={"is_ours": "before_publish", "checkpoint": "before_checkpoint", "complete": "before_commit"},
+        after={"claim": "after_claim", "checkpoint": "after_checkpoint", "complete": "after_commit"},
         matters=is_after_staging,
     )
     opening.open_store = lambda url, spark: Around(

@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from progress_exhaust.job_requests.memory import MemoryQueue, MemoryRow, MemoryTable
+from progress_exhaust.job_requests.memory import MemoryQueue
+from progress_exhaust.job_requests.memory_table import MemoryRow, MemoryTable
 from progress_exhaust.job_requests.model import Claim, Closing, Delivered, RequestKey, Status
 from progress_exhaust.job_requests.port import Queue
 from progress_exhaust.job_requests.postgres.queue import PostgresQueue
@@ -169,8 +170,8 @@ def ending(status: Status = Status.SUCCESS, delivered: Delivered = FILES, **word
 Ask = Callable[[Queue, Claim], bool]
 
 ENDS: dict[str, Ask] = {
-    "close": lambda queue, claim: queue.close(claim, ending()),
-    "release": lambda queue, claim: queue.release(claim, FILES),
-    "failed try": lambda queue, claim: queue.release(claim, FILES, failed_try="it failed"),
-    "note": lambda queue, claim: queue.note_files_of_cancelled(claim, FILES),
+    "complete": lambda queue, claim: queue.complete(claim, ending()),
+    "requeue": lambda queue, claim: queue.requeue(claim, FILES),
+    "failed try": lambda queue, claim: queue.requeue(claim, FILES, failed_try="it failed"),
+    "note": lambda queue, claim: queue.record_cancelled(claim, FILES),
 }

@@ -54,7 +54,7 @@ def work(queue: PostgresQueue, claim: Claim, folder: Path, chance: random.Random
         staged.rename(folder / "files" / f"{name}.csv")
     # The note goes first: with the end of the claim others may begin.
     note.unlink()
-    queue.close(claim, Closing(Status.SUCCESS, delivered, datetime.now(UTC), datetime.now(UTC), 1, ""))
+    queue.complete(claim, Closing(Status.SUCCESS, delivered, datetime.now(UTC), datetime.now(UTC), 1, ""))
 
 
 def begin_alone(note: Path, complaints: Path) -> None:

@@ -87,13 +87,13 @@ class FakeQueue:
     def checkpoint(self, delivered: Mapping[RequestKey, Delivered]) -> None:
         raise NotImplementedError
 
-    def close(self, claim: Claim, closing: Closing) -> bool:
+    def complete(self, claim: Claim, closing: Closing) -> bool:
         raise NotImplementedError
 
-    def release(self, claim: Claim, delivered: Delivered) -> bool:
+    def requeue(self, claim: Claim, delivered: Delivered) -> bool:
         raise NotImplementedError
 
-    def note_files_of_cancelled(self, claim: Claim, delivered: Delivered) -> None:
+    def record_cancelled(self, claim: Claim, delivered: Delivered) -> None:
         raise NotImplementedError
 
     def _check(self) -> None:

@@ -14,7 +14,8 @@ from pyspark.sql import SparkSession
 
 from progress_exhaust.catalogue.files import FilesCatalogue
 from progress_exhaust.export.run import Event, Ports, Run
-from progress_exhaust.job_requests.memory import MemoryQueue, MemoryTable
+from progress_exhaust.job_requests.memory import MemoryQueue
+from progress_exhaust.job_requests.memory_table import MemoryTable
 from progress_exhaust.job_requests.model import Claim, Delivered, NewRequest, NotClaimed, RequestKey, Status
 from progress_exhaust.job_requests.port import Queue
 from progress_exhaust.output.stores.open import open_store

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from progress_exhaust.job_requests.memory import MemoryRow, MemoryTable
+from progress_exhaust.job_requests.memory_table import MemoryRow, MemoryTable
 from progress_exhaust.job_requests.model import NewRequest, RequestKey
 from tests.support.builders import batches_world
 from tests.support.request_runs import TAG, TestedQueue, WorkedOff

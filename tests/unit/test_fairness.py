@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from progress_exhaust.job_requests.fairness import in_turn
+from progress_exhaust.job_requests.fairness import round_robin
 from progress_exhaust.job_requests.model import DueRequest, RequestKey
 
 START = datetime(2026, 11, 23, tzinfo=UTC)
@@ -22,11 +22,11 @@ def due(
 
 
 def ids(requests: list[DueRequest]) -> list[str]:
-    return [request.key.request_id for request in in_turn(requests)]
+    return [request.key.request_id for request in round_robin(requests)]
 
 
 def test_nothing_due() -> None:
-    assert in_turn([]) == []
+    assert round_robin([]) == []
 
 
 @pytest.mark.rule("Q14")
@@ -70,7 +70,11 @@ def test_request_without_a_date_counts_as_the_oldest() -> None:
 
 def test_requests_of_one_instant_go_by_id_then_tag() -> None:
     requests = [due("r2", 1), due("r1", 1, tag="u"), due("r1", 1, tag="t")]
-    assert [(one.key.request_id, one.key.tag) for one in in_turn(requests)] == [("r1", "t"), ("r1", "u"), ("r2", "t")]
+    assert [(one.key.request_id, one.key.tag) for one in round_robin(requests)] == [
+        ("r1", "t"),
+        ("r1", "u"),
+        ("r2", "t"),
+    ]
 
 
 REQUESTS = st.lists(
@@ -87,7 +91,7 @@ REQUESTS = st.lists(
 
 @given(REQUESTS, st.randoms())
 def test_every_request_has_one_turn_whatever_the_order_they_come_in(requests: list[DueRequest], chance: object) -> None:
-    taken = in_turn(requests)
+    taken = round_robin(requests)
     assert sorted(taken, key=lambda one: one.key) == sorted(requests, key=lambda one: one.key)
     chance.shuffle(requests)  # type: ignore[attr-defined]  # hypothesis names no type for it
-    assert in_turn(requests) == taken
+    assert round_robin(requests) == taken

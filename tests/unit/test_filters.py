@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from progress_exhaust.catalogue.http.responses import UnreadableAnswer, page_in
+from progress_exhaust.catalogue.http.responses import UnreadableResponse, page_in
 from progress_exhaust.catalogue.search import collections_in, matches, plain_filters, search_of
 from progress_exhaust.errors import RequestError
 from progress_exhaust.identifiers import is_safe_id
@@ -76,7 +76,7 @@ def test_answer_with_any_part_replaced_is_a_page_or_unreadable(data: st.DataObje
         del place[key]
     try:
         count, hits = page_in(answer)
-    except UnreadableAnswer as error:
+    except UnreadableResponse as error:
         assert "\n" not in str(error)
         return
     assert count >= 0

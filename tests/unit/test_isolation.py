@@ -58,10 +58,10 @@ def row_that_can_not_be_closed(rig: Rig) -> str:
     put_in(rig, "r-sick", "b-0")
 
     class Refusing(MemoryQueue):
-        def close(self, claim: Claim, closing: Closing) -> bool:
+        def complete(self, claim: Claim, closing: Closing) -> bool:
             if claim.key.request_id == "r-sick" and closing.status is Status.SUCCESS:
                 raise QueueError("asking PostgreSQL: refused with code P0001; see its log")
-            return super().close(claim, closing)
+            return super().complete(claim, closing)
 
     rig.make_queue = lambda table, settings: Refusing(table, settings.requests, now=lambda: PUT_IN_AT)
     return "refused with code P0001"

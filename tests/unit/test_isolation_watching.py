@@ -85,9 +85,9 @@ def test_request_that_is_cancelled_taken_over_or_put_in_anew_meanwhile_has_one_o
             self._happen(before=False)
             return answer
 
-        def close(self, claim: Claim, closing: Closing) -> bool:
+        def complete(self, claim: Claim, closing: Closing) -> bool:
             self._happen(before=True)
-            return super().close(claim, closing)
+            return super().complete(claim, closing)
 
         def _happen(self, *, before: bool) -> None:
             with guard:

@@ -11,7 +11,12 @@ import pytest
 PACKAGE = "progress_exhaust"
 ROOT = Path(__file__).parents[2] / PACKAGE
 
-GROUND = frozenset({"errors", "identifiers", "paths", "local_files", "file_systems", "proc", "jvm_end", "java", "text"})
+GROUND = frozenset(
+    {
+        *("errors", "log_actions", "identifiers", "text", "strict_json", "paths", "local_files", "file_systems"),
+        *("proc", "jvm_end", "java", "deadlines"),
+    }
+)
 """What everyone may use."""
 BASE = GROUND | {"settings"}
 

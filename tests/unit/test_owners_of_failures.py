@@ -55,9 +55,9 @@ class Faulty(MemoryQueue):
         self.faults.get("is_ours", _fine)(claim)
         return super().is_ours(claim)
 
-    def close(self, claim: Claim, closing: Closing) -> bool:
-        self.faults.get("close", _fine)((claim, closing))
-        return super().close(claim, closing)
+    def complete(self, claim: Claim, closing: Closing) -> bool:
+        self.faults.get("complete", _fine)((claim, closing))
+        return super().complete(claim, closing)
 
 
 def _fine(_asked: Any) -> None:
@@ -161,7 +161,7 @@ def taken_back(rig: Rig) -> None:
         other = MemoryQueue(rig.table, rig.settings.requests, now=lambda: PUT_IN_AT)
         other.cancel(request_id="sick", tag=None, now=PUT_IN_AT)
 
-    fault_in("close", cancel)(rig)
+    fault_in("complete", cancel)(rig)
 
 
 def locked_while_closing(rig: Rig) -> None:
@@ -172,7 +172,7 @@ def locked_while_closing(rig: Rig) -> None:
             seen.append(1)
             raise RowLockedError("someone else has the row locked")
 
-    fault_in("close", fail)(rig)
+    fault_in("complete", fail)(rig)
 
 
 def signal_while_at_work(rig: Rig) -> None:
@@ -218,10 +218,10 @@ SPOIL: dict[tuple[str, str], Callable[[Rig], None]] = {
     ("write the manifest", "fails, while the place can be written"): manifest_is_a_directory,
     ("ask whose the row is", "it was taken back"): taken_back,
     ("ask whose the row is", "no answer"): fault_in("is_ours", raising(QueueError("away"), is_sick)),
-    ("close", "the database does not take it, while it answers"): fault_in(
-        "close", raising(QueueError("refused"), is_sick_success)
+    ("complete", "the database does not take it, while it answers"): fault_in(
+        "complete", raising(QueueError("refused"), is_sick_success)
     ),
-    ("close", "somebody else has locked the row"): locked_while_closing,
+    ("complete", "somebody else has locked the row"): locked_while_closing,
     ("anything", "a signal"): signal_while_at_work,
 }
 

@@ -20,35 +20,35 @@ def test_reports_are_granted_up_to_the_limit_and_for_each_channel_by_itself() ->
 
 def test_channel_has_room_until_its_reports_are_granted() -> None:
     tally = ChannelQuota(most_reports=2, most_bytes=100)
-    assert tally.has_room("a")
+    assert tally.allows("a")
     tally.reserve("a", 2)
-    assert not tally.has_room("a")
-    assert tally.has_room("b")
+    assert not tally.allows("a")
+    assert tally.allows("b")
 
 
 @pytest.mark.rule("Q19")
 def test_first_report_goes_whatever_its_size_and_the_next_one_waits() -> None:
     tally = ChannelQuota(most_reports=5, most_bytes=100)
     assert tally.reserve("a", 1) == 1
-    assert tally.take("a", 10**12)
+    assert tally.consume("a", 10**12)
     assert tally.reserve("a", 1) == 0
-    assert not tally.take("a", 1)
+    assert not tally.consume("a", 1)
     assert tally.reserve("b", 1) == 1
 
 
 @pytest.mark.rule("Q19")
 def test_bytes_are_taken_up_to_the_limit_inclusive() -> None:
     tally = ChannelQuota(most_reports=5, most_bytes=100)
-    assert tally.take("a", 60)
-    assert not tally.take("a", 41)
-    assert tally.take("a", 40)
-    assert not tally.take("a", 1)
-    assert tally.take("b", 100)
+    assert tally.consume("a", 60)
+    assert not tally.consume("a", 41)
+    assert tally.consume("a", 40)
+    assert not tally.consume("a", 1)
+    assert tally.consume("b", 100)
 
 
 def test_file_too_big_for_what_is_left_does_not_stop_a_smaller_one() -> None:
     tally = ChannelQuota(most_reports=5, most_bytes=100)
-    assert [tally.take("a", size) for size in (60, 50, 40)] == [True, False, True]
+    assert [tally.consume("a", size) for size in (60, 50, 40)] == [True, False, True]
 
 
 def test_threads_together_are_granted_no_more_than_the_limit() -> None:
@@ -61,7 +61,7 @@ def test_threads_together_are_granted_no_more_than_the_limit() -> None:
         together.wait(10)
         for _ in range(300):
             granted.append(tally.reserve("a", 1))
-            taken.append(tally.take("a", 1))
+            taken.append(tally.consume("a", 1))
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:

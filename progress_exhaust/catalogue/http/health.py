@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 
+from progress_exhaust.deadlines import Deadline
 from progress_exhaust.errors import CatalogueError
+from progress_exhaust.log_actions import Action
+
+_LOG = logging.getLogger(__name__)
 
 HOLDS_S = 5.0
 """Seconds for which what a probe has found is believed; so many failures at once cost one probe."""
@@ -29,7 +34,7 @@ class Health:
         self._guard = threading.Lock()
         self._probing = threading.Lock()
         self._failures_in_a_row = 0
-        self._probed_at: float | None = None
+        self._believed_until: Deadline | None = None
         self._fault: CatalogueError | None = None
 
     def note(self, *, failed: bool) -> None:
@@ -37,7 +42,7 @@ class Health:
         with self._guard:
             self._failures_in_a_row = self._failures_in_a_row + 1 if failed else 0
             if not failed:
-                self._fault = None
+                self._close_circuit()
 
     def spare(self) -> None:
         """See that the service was not found down a moment ago.
@@ -60,19 +65,37 @@ class Health:
         """
         with self._probing:
             if not self._is_believed():
+                _LOG.debug("a request has failed: the content service is probed", extra={"action": Action.PROBE})
                 found = _fault_of(probe)
                 with self._guard:
-                    self._fault = found
+                    if found is None:
+                        self._close_circuit()
+                    else:
+                        self._open_circuit(found)
                     self._failures_in_a_row = 0
-                    self._probed_at = self._monotonic()
+                    self._believed_until = Deadline.after(HOLDS_S, self._monotonic)
             self.spare()
+
+    def _open_circuit(self, fault: CatalogueError) -> None:
+        self._fault = fault
+        _LOG.debug(
+            "the content service is taken for down, and asked nothing for %g s: %s",
+            HOLDS_S,
+            fault,
+            extra={"action": Action.CIRCUIT_OPEN},
+        )
+
+    def _close_circuit(self) -> None:
+        if self._fault is not None:
+            self._fault = None
+            _LOG.debug("the content service answers again", extra={"action": Action.CIRCUIT_CLOSED})
 
     def _is_believed(self) -> bool:
         with self._guard:
             return self._is_fresh() and (self._fault is not None or self._failures_in_a_row < self._down_after)
 
     def _is_fresh(self) -> bool:
-        return self._probed_at is not None and self._monotonic() - self._probed_at < HOLDS_S
+        return self._believed_until is not None and not self._believed_until.is_over
 
 
 class Retries:

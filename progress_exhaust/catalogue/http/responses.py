@@ -1,15 +1,15 @@
-"""What the content service's answers mean: strict JSON, the tree of a hierarchy answer, one page of a search."""
+"""What the content service's responses mean: strict JSON, the tree of a hierarchy answer, one page of a search."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
 
 from progress_exhaust.catalogue import refusals
 from progress_exhaust.catalogue.mime_types import COLLECTION_MIME_TYPE
+from progress_exhaust.strict_json import JsonFault, StrictJsonError, parse_json
 from progress_exhaust.text import shown
 
 OK = "OK"
@@ -18,11 +18,11 @@ _CONTENTS = "content"
 """The list of contents and collections."""
 
 
-class UnreadableAnswer(Exception):
+class UnreadableResponse(Exception):
     """A body that is not what was asked for; its text says what was got, without quoting the body."""
 
 
-class TooDeep(UnreadableAnswer):
+class TooDeep(UnreadableResponse):
     """A body that is nested deeper than can be parsed."""
 
 
@@ -55,11 +55,11 @@ class _Hit(BaseModel):
         """Return the hit that stands in the list of this name.
 
         Raises:
-            UnreadableAnswer: it is a collection without a status, so that nobody can tell whether it is live.
+            UnreadableResponse: it is a collection without a status, so that nobody can tell whether it is live.
         """
         is_collection = self.mime_type in (None, COLLECTION_MIME_TYPE)
         if is_collection and self.status is None:
-            raise UnreadableAnswer(f"a search answer with a collection without status in {shown(name)}")
+            raise UnreadableResponse(f"a search answer with a collection without status in {shown(name)}")
         return Hit(self.identifier, self.status or "", is_collection, self.visibility)
 
 
@@ -76,7 +76,7 @@ class _Result(BaseModel):
 
         Raises:
             ValidationError: a list holds hits and something else.
-            UnreadableAnswer: a hit does not tell enough of itself.
+            UnreadableResponse: a hit does not tell enough of itself.
         """
         lists = {name: value for name, value in self.__pydantic_extra__.items() if _is_list_of_hits(name, value)}
         return tuple(_Hit.model_validate(hit).in_list(name) for name, hits in lists.items() for hit in hits)
@@ -89,7 +89,7 @@ def _is_list_of_hits(name: str, value: Any) -> bool:
     return name == _CONTENTS or any(isinstance(one, dict) and "identifier" in one for one in value)
 
 
-class _SearchAnswer(BaseModel):
+class _SearchResponse(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True)
 
     response_code: Literal["OK"] = Field(alias="responseCode")
@@ -100,38 +100,20 @@ def parsed(body: bytes | bytearray) -> object:
     """Parse a body as strict JSON in UTF-8.
 
     Raises:
-        UnreadableAnswer: it is something else.
+        UnreadableResponse: it is something else.
     """
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
-        raise UnreadableAnswer(f"{len(body):,} bytes that are not UTF-8") from None
+        raise UnreadableResponse(f"{len(body):,} bytes that are not UTF-8") from None
     try:
-        return parsed_text(text)
-    except TooDeep:
-        raise
-    except UnreadableAnswer as error:
-        raise UnreadableAnswer(f"{len(body):,} bytes, {error}") from None
-
-
-def parsed_text(text: str) -> object:
-    """Parse a whole text as strict JSON: without NaN, infinities, or anything before or after it.
-
-    Raises:
-        UnreadableAnswer: it is something else.
-    """
-    try:
-        return json.loads(text, parse_constant=_refuse_constant)
-    except RecursionError:
-        raise TooDeep("JSON nested too deep to parse") from None
-    except ValueError as error:
+        return parse_json(text)
+    except StrictJsonError as error:
+        if error.fault is JsonFault.DEPTH:
+            raise TooDeep("JSON nested too deep to parse") from None
         # The position helps to tell a cut text from a wrong one; the text itself may hold anything.
-        place = f" at character {error.pos:,}" if isinstance(error, json.JSONDecodeError) else ""
-        raise UnreadableAnswer(f"not JSON{place}") from None
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(name)
+        place = "" if error.position is None else f" at character {error.position:,}"
+        raise UnreadableResponse(f"{len(body):,} bytes, not JSON{place}") from None
 
 
 def response_code(answer: object) -> str | None:
@@ -162,12 +144,12 @@ def page_in(answer: object) -> tuple[int, tuple[Hit, ...]]:
     """Return the whole count of a search, and the hits of this page.
 
     Raises:
-        UnreadableAnswer: the answer is not that of a search that went well.
+        UnreadableResponse: the answer is not that of a search that went well.
     """
     try:
-        result = _SearchAnswer.model_validate(answer).result
+        result = _SearchResponse.model_validate(answer).result
         return result.count, result.hits()
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
         place = ".".join(str(part) for part in fault["loc"]) or "the answer"
-        raise UnreadableAnswer(f"a search answer with a fault at {place} ({fault['msg']})") from None
+        raise UnreadableResponse(f"a search answer with a fault at {place} ({fault['msg']})") from None

@@ -1,4 +1,4 @@
-"""One try of one HTTP call, bounded in bytes and in seconds whatever the other side does."""
+"""One try of one HTTP request, bounded in bytes and in seconds whatever the other side does."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import Any
 import requests
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, InvalidHeader
 
-from progress_exhaust.catalogue.http.cutter import CuttableAdapter, Cutter
+from progress_exhaust.catalogue.http.deadline import SocketDeadline, TrackedAdapter
 from progress_exhaust.catalogue.in_flight import Boundless, Room
 
 _PIECE_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """What is asked, and how much of an answer is taken.
+class Request:
+    """What is asked, and how much of a response is taken.
 
     Attributes:
         method: GET or POST.
         url: the whole address.
         body: what is sent as JSON; None sends nothing.
-        max_bytes: most bytes of the decoded answer.
+        max_bytes: most bytes of the decoded response.
         room: what its bytes are taken from.
     """
 
@@ -36,8 +36,8 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer of any status; the body is empty unless the status is 200.
+class Response:
+    """A response of any status; the body is empty unless the status is 200.
 
     Attributes:
         status: the HTTP status.
@@ -52,119 +52,119 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds to open a connection, between two pieces of an answer, and for the call as a whole."""
+    """Seconds to open a connection, between two pieces of a response, and for the request as a whole."""
 
     connect_s: float
     read_s: float
     total_s: float
 
 
-class CallFailed(Exception):
-    """No answer, or not the one expected; its text says what was got.
+class RequestFailed(Exception):
+    """No response, or not the one expected; its text says what was got.
 
     Attributes:
-        may_pass: whether the same call may succeed later.
+        retryable: whether the same request may succeed later.
         retry_after_s: how long the service asks us to wait; None where it does not.
         remedy: what to look at; None where the address is to be looked at.
-        is_callers: whether the service says that what was asked is wrong.
+        is_client_error: whether the service says that what was asked is wrong.
         is_everyones: whether it has nothing to do with what was asked: a login, a certificate, an address, no
             connection at all.
-        is_slow: whether the whole time of a call went by.
+        is_slow: whether the whole time of a request went by.
     """
 
     def __init__(
         self,
         got: str,
         *,
-        may_pass: bool = True,
+        retryable: bool = True,
         retry_after_s: float | None = None,
         remedy: str | None = None,
-        is_callers: bool = False,
+        is_client_error: bool = False,
         is_everyones: bool = False,
         is_slow: bool = False,
     ) -> None:
         super().__init__(got)
-        self.may_pass = may_pass
-        self.is_callers = is_callers
+        self.retryable = retryable
+        self.is_client_error = is_client_error
         self.is_everyones = is_everyones
         self.is_slow = is_slow
         self.retry_after_s = retry_after_s
         self.remedy = remedy
 
 
-class AnswerTooLarge(Exception):
+class ResponseTooLarge(Exception):
     """The decoded body is over its bound."""
 
 
-class Line:
-    """One session, for one thread at a time; connections are kept open between calls.
+class HttpSession:
+    """Connections for one thread at a time, kept open between requests.
 
     Args:
-        timeouts: bounds of each call.
-        headers: sent with each call.
+        timeouts: bounds of each request.
+        headers: sent with each request.
         tls: whom to trust; None has https addresses refused.
     """
 
     def __init__(self, timeouts: Timeouts, headers: Mapping[str, bytes], tls: ssl.SSLContext | None) -> None:
         self._timeouts = timeouts
-        self._cutter = Cutter()
+        self._deadline = SocketDeadline()
         self._session = requests.Session()
         # Proxies, certificates and logins come from the settings alone, and loopback never goes through a proxy.
         self._session.trust_env = False
         self._session.headers.update({"Accept": "application/json", "Accept-Encoding": "gzip", **headers})
         self._session.adapters.clear()
         for prefix in ("http://", "https://") if tls else ("http://",):
-            self._session.mount(prefix, CuttableAdapter(self._cutter, tls))
+            self._session.mount(prefix, TrackedAdapter(self._deadline, tls))
 
-    def call(self, call: Call) -> Answer:
-        """Do one call; after any exception the line is not to be used again.
+    def send(self, request: Request) -> Response:
+        """Send one request; after any exception the session is not to be used again.
 
         The deadline holds from the first packet on; how long a name takes to resolve is up to the resolver.
 
         Raises:
-            CallFailed: there is no whole answer.
-            AnswerTooLarge: the answer is over its bound.
+            RequestFailed: there is no whole response.
+            ResponseTooLarge: the response is over its bound.
         """
         try:
-            with self._cutter.deadline(self._timeouts.total_s):
-                answer = self._answer(call)
+            with self._deadline.within(self._timeouts.total_s):
+                response = self._response(request)
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-            if self._cutter.has_cut:
+            if self._deadline.has_cut:
                 raise self._too_late() from None
             # No cause is kept: it holds the request, and that the token.
             raise _failure(error) from None
         # A body without a declared length looks whole where it was cut.
-        if self._cutter.has_cut:
+        if self._deadline.has_cut:
             raise self._too_late()
-        return answer
+        return response
 
     def cut(self) -> None:
-        """End the call in hand from another thread."""
-        self._cutter.cut()
+        """End the request in hand from another thread."""
+        self._deadline.cut()
 
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
-        self._cutter.close()
+        self._deadline.close()
 
-    def _answer(self, call: Call) -> Answer:
+    def _response(self, request: Request) -> Response:
         timeouts = (self._timeouts.connect_s, self._timeouts.read_s)
         with self._session.request(
-            call.method, call.url, json=call.body, timeout=timeouts, allow_redirects=False, stream=True
-        ) as response:
+            request.method, request.url, json=request.body, timeout=timeouts, allow_redirects=False, stream=True
+        ) as incoming:
             body = bytearray()
-            for piece in response.iter_content(_PIECE_BYTES) if response.status_code == requests.codes.ok else ():
+            for piece in incoming.iter_content(_PIECE_BYTES) if incoming.status_code == requests.codes.ok else ():
                 body += piece
-                if len(body) > call.max_bytes:
-                    raise AnswerTooLarge(f"more than {call.max_bytes:,} bytes")
-                if not call.room.has_taken(len(piece)):
+                if len(body) > request.max_bytes:
+                    raise ResponseTooLarge(f"more than {request.max_bytes:,} bytes")
+                if not request.room.has_taken(len(piece)):
                     # It is not the service that keeps us waiting.
-                    with self._cutter.paused():
-                        call.room.take(len(piece))
-            return Answer(response.status_code, response.headers, body)
+                    with self._deadline.paused():
+                        request.room.take(len(piece))
+            return Response(incoming.status_code, incoming.headers, body)
 
-    def _too_late(self) -> CallFailed:
-        return CallFailed(f"no whole answer in {self._timeouts.total_s:g} s", is_slow=True)
+    def _too_late(self) -> RequestFailed:
+        return RequestFailed(f"no whole answer in {self._timeouts.total_s:g} s", is_slow=True)
 
 
 _WORDS: tuple[tuple[type[Exception], str], ...] = (
@@ -177,30 +177,30 @@ _WORDS: tuple[tuple[type[Exception], str], ...] = (
 """What was got for each exception, the more special one first."""
 
 
-def _failure(error: Exception) -> CallFailed:
+def _failure(error: Exception) -> RequestFailed:
     """Say what went wrong in words that hold nothing of the request."""
     *_, root = _causes(error)
     if isinstance(root, ssl.SSLCertVerificationError):
-        return CallFailed(
+        return RequestFailed(
             f"TLS certificate refused ({root.verify_message})",
-            may_pass=False,
+            retryable=False,
             remedy="check catalogue.ca_file",
             is_everyones=True,
         )
     if isinstance(root, InvalidHeader):
-        return CallFailed("an answer with headers that contradict each other")
+        return RequestFailed("an answer with headers that contradict each other")
     # Exceptions of requests about an address or a header are ValueErrors, too, and would come again.
     if isinstance(error, ValueError):
-        return CallFailed("an address or header that can not be sent", may_pass=False, is_everyones=True)
+        return RequestFailed("an address or header that can not be sent", retryable=False, is_everyones=True)
     # Where there is no connection, nobody has heard what was asked for.
     is_unconnected = any(isinstance(one, ConnectTimeoutError) for one in _causes(error))
     if isinstance(root, TimeoutError) and not is_unconnected:
-        return CallFailed("no answer in time", is_slow=True)
+        return RequestFailed("no answer in time", is_slow=True)
     for kind, words in _WORDS:
         if isinstance(error, kind):
-            return CallFailed(words, is_everyones=is_unconnected)
+            return RequestFailed(words, is_everyones=is_unconnected)
     cause = root.strerror if isinstance(root, OSError) else None
-    return CallFailed(f"no connection ({cause})" if cause else "connection lost", is_everyones=is_unconnected)
+    return RequestFailed(f"no connection ({cause})" if cause else "connection lost", is_everyones=is_unconnected)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -8,7 +8,7 @@ from contextlib import closing
 from progress_exhaust.errors import QueueError
 from progress_exhaust.job_requests.model import Right
 from progress_exhaust.job_requests.postgres.connection import ConnectionLostError, Session
-from progress_exhaust.job_requests.postgres.session import Link
+from progress_exhaust.job_requests.postgres.session import BoundSession
 from progress_exhaust.job_requests.postgres.sql import queries
 from progress_exhaust.job_requests.postgres.table import NEEDS
 from progress_exhaust.settings.sections import QueueSettings
@@ -46,13 +46,13 @@ def check_for_pooler(settings: QueueSettings) -> None:
         )
 
 
-def check_that_it_takes_writes(link: Link) -> None:
+def check_that_it_takes_writes(bound: BoundSession) -> None:
     """Refuse a session on which no row can be changed.
 
     Raises:
         QueueError: it is one.
     """
-    if link.session.run(link.sql["is_read_only"])[0][0]:
+    if bound.value("is_read_only"):
         raise QueueError(
             "checking",
             object="the connection to PostgreSQL",
@@ -61,15 +61,15 @@ def check_that_it_takes_writes(link: Link) -> None:
         )
 
 
-def rights(link: Link, table: str) -> list[Right]:
+def rights(bound: BoundSession, table: str) -> list[Right]:
     """Return what each command needs; what is granted of a privilege stands together, what is not stands alone."""
     needs = [
         {"command": command, "privilege": privilege, "name": column}
         for command, privilege, columns in NEEDS
         for column in columns
-        if column in link.shape.columns
+        if column in bound.shape.columns
     ]
-    rows = link.session.run(link.sql["rights"], {"table": table, "needs": json.dumps(needs)})
+    rows = bound.run("rights", {"table": table, "needs": json.dumps(needs)})
     granted: dict[tuple[str, str], dict[str, bool]] = {}
     for command, privilege, column, is_granted in rows:
         granted.setdefault((command, privilege), {})[column] = is_granted

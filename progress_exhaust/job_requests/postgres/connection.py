@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
-import threading
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import psycopg2
 from psycopg2.extensions import make_dsn, parse_dsn
 
+from progress_exhaust.deadlines import Watchdog
 from progress_exhaust.errors import QueueError, RowLockedError, SettingsError
 from progress_exhaust.job_requests.postgres.sql import queries
+from progress_exhaust.log_actions import Action
 from progress_exhaust.settings.sections import QueueSettings
+
+_LOG = logging.getLogger(__name__)
 
 APPLICATION = "progress-exhaust"
 
@@ -56,6 +58,10 @@ class ValueRefusedError(QueueError):
 class Session:
     """A connection on which each statement is a transaction, used by one thread at a time.
 
+    A statement that is not answered in time ends the connection. Keepalive notices a dead machine, but neither a stuck
+    server nor a dead one behind a proxy that is alive: the driver would wait for ever. A socket that is shut down ends
+    its wait.
+
     Attributes:
         pid: of the process that serves it.
         started: when that process began, as the server writes it; with the pid it is like no other's.
@@ -83,7 +89,9 @@ class Session:
                 "connecting to", object=self._place, got=reason, remedy="check queue.dsn and its password"
             ) from None
         self._raw.autocommit = True
-        self._watchdog = _Watchdog(self._raw.fileno())
+        # A descriptor of our own stays valid, and ours, when the driver closes its one.
+        self._socket = socket.socket(fileno=os.dup(self._raw.fileno()))
+        self._watchdog = Watchdog(self._cut, "queue-watchdog")
         own = queries(settings.table, ())
         try:
             [(self.pid, self.started, is_standby)] = self.run(own["identify"])
@@ -131,7 +139,15 @@ class Session:
     def close(self) -> None:
         """End the session, which frees its locks."""
         self._watchdog.stop()
+        self._socket.close()
         self._raw.close()
+
+    def _cut(self) -> None:
+        _LOG.debug("%s has not answered in time: the connection is cut", self._place, extra={"action": Action.CUT})
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return  # the other side has ended it first
 
     def _fault(self, error: psycopg2.Error) -> QueueError:
         code = error.pgcode or ""
@@ -161,61 +177,6 @@ class Session:
         }
         got, remedy = known.get(code, (f"refused with code {code}", "see its log"))
         return QueueError("asking", object=self._place, got=got, remedy=remedy)
-
-
-class _Watchdog:
-    """Cuts a connection that has not answered in time.
-
-    Keepalive notices a dead machine, but neither a stuck server nor a dead one behind a proxy that is alive: the driver
-    would wait for ever. A socket that is shut down ends its wait.
-    """
-
-    def __init__(self, descriptor: int) -> None:
-        # A descriptor of our own stays valid, and ours, when the driver closes its one.
-        self._socket = socket.socket(fileno=os.dup(descriptor))
-        self._guard = threading.Lock()
-        self._deadline: float | None = None
-        self._wake = threading.Event()
-        self._is_over = False
-        self._thread = threading.Thread(target=self._watch, name="queue-watchdog", daemon=True)
-        self._thread.start()
-
-    @contextmanager
-    def watching(self, seconds: float) -> Iterator[None]:
-        with self._guard:
-            self._deadline = time.monotonic() + seconds
-        self._wake.set()
-        try:
-            yield
-        finally:
-            with self._guard:
-                self._deadline = None
-
-    def stop(self) -> None:
-        with self._guard:
-            self._is_over = True
-        self._wake.set()
-        self._thread.join()
-        self._socket.close()
-
-    def _watch(self) -> None:
-        while True:
-            with self._guard:
-                if self._is_over:
-                    return
-                left = None if self._deadline is None else self._deadline - time.monotonic()
-                if left is not None and left <= 0:
-                    self._cut()
-                    self._deadline = left = None
-                self._wake.clear()
-            # A statement that ends early leaves its deadline to be looked at in vain, once.
-            self._wake.wait(left)
-
-    def _cut(self) -> None:
-        try:
-            self._socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return
 
 
 def _arguments(settings: QueueSettings) -> tuple[str, dict[str, Any]]:

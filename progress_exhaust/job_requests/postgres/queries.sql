@@ -80,7 +80,7 @@ JOIN (VALUES
 -- name: backend
 SELECT pg_backend_pid()
 
--- name: end_former_session
+-- name: end_stale_session
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE pid = %(pid)s AND backend_start::text = %(started)s AND usename = current_user
 
@@ -201,7 +201,7 @@ FROM (
 WHERE r.job_id = %(job_id)s AND r.request_id = d.request_id AND coalesce(r.tag, '') = d.tag
     AND r.status = 'PROCESSING' AND r.iteration = d.iteration
 
--- name: close
+-- name: complete
 UPDATE {table} AS r SET
     {files},
     iteration = %(iteration_now)s,
@@ -213,14 +213,14 @@ UPDATE {table} AS r SET
 WHERE {fence}
 RETURNING 1
 
--- name: is_closed
+-- name: is_completed
 SELECT EXISTS (
     SELECT FROM {table} AS r
     WHERE {same} AND r.status = %(status)s AND r.iteration = %(iteration_now)s
         AND r.dt_job_completed = %(completed_at)s AND {has_files}
 )
 
--- name: release
+-- name: requeue
 UPDATE {table} AS r SET
     {files},
     iteration = %(iteration_now)s,
@@ -229,7 +229,7 @@ UPDATE {table} AS r SET
 WHERE {fence}
 RETURNING 1
 
--- name: is_released
+-- name: is_requeued
 SELECT EXISTS (
     SELECT FROM {table} AS r
     WHERE {same} AND r.status = 'SUBMITTED' AND r.iteration = %(iteration_now)s AND r.dt_job_completed IS NULL
@@ -237,7 +237,7 @@ SELECT EXISTS (
         AND (NOT %(has_failed)s OR r.err_message IS NOT DISTINCT FROM nullif(%(err_message)s, ''))
 )
 
--- name: note_files_of_cancelled
+-- name: record_cancelled
 UPDATE {table} AS r SET
     {files}
 WHERE {same} AND {is_cancelled}

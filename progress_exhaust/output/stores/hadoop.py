@@ -24,6 +24,7 @@ from progress_exhaust.local_files import (
 )
 from progress_exhaust.output.stores.failures import NEXT_STEP, told
 from progress_exhaust.output.stores.port import MOST_TEXT_BYTES
+from progress_exhaust.paths import file_url
 
 _LOG = logging.getLogger(__name__)
 
@@ -127,7 +128,7 @@ class HadoopStore:
         """Copy the file to this machine; no byte of it passes through Python's gateway."""
         copy = folder / token_hex(8)
         with told("copying", self.url(path)):
-            local = self._jvm.org.apache.hadoop.fs.Path(f"file://{copy}")
+            local = self._jvm.org.apache.hadoop.fs.Path(file_url(copy))
             self._files.copyToLocalFile(False, self._path(path), local, True)
         return copy
 

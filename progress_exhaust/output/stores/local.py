@@ -20,6 +20,7 @@ from progress_exhaust.local_files import (
 )
 from progress_exhaust.output.stores.failures import told
 from progress_exhaust.output.stores.port import MOST_TEXT_BYTES
+from progress_exhaust.paths import file_url
 
 
 class LocalStore:
@@ -30,7 +31,7 @@ class LocalStore:
 
     def url(self, path: str) -> str:
         """Return a file URL as Hadoop reads it: every character stands for itself, `%` and `#` too."""
-        return f"file://{self._root / path}"
+        return file_url(self._root / path)
 
     def make_private_directory(self, path: str) -> None:
         """Make the directory with mode 0700."""

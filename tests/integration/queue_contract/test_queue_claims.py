@@ -252,11 +252,11 @@ def test_keys_that_read_alike_have_locks_of_their_own(bench: Bench) -> None:
     bench.put(two)
     first, second = bench.queue(), bench.queue()
     claims = {key: claimed(first, key) for key in (one, two)}
-    assert first.close(claims[one], ending())
+    assert first.complete(claims[one], ending())
     assert second.claim(two) is NotClaimed.OWNED
     assert {row.key: row.is_alive for row in second.listed()} == {one: False, two: True}
     assert first.is_ours(claims[two])
-    assert first.close(claims[two], ending())
+    assert first.complete(claims[two], ending())
     bench.change(two, status="SUBMITTED")
     assert isinstance(second.claim(two), Claim)
 

@@ -20,7 +20,7 @@ def test_end_of_a_request_is_written_whole(bench: Bench, status: Status) -> None
     bench.put()
     queue = bench.queue()
     claim = claimed(queue)
-    assert queue.close(claim, ending(status, err_message="Not made:\r\nb-3 (unknown)"))
+    assert queue.complete(claim, ending(status, err_message="Not made:\r\nb-3 (unknown)"))
     row = bench.row()
     assert (row.status, row.urls, row.iteration) == (status.value, FILES.urls, 0)
     assert (row.file_created_at, row.completed_at) == (TEN + timedelta(minutes=5), NOON)
@@ -28,14 +28,14 @@ def test_end_of_a_request_is_written_whole(bench: Bench, status: Status) -> None
     assert row.processed == (FILES.processed if bench.keeps_processed else None)
     assert not queue.listed()[0].is_alive
     assert not queue.is_ours(claim)
-    assert not queue.close(claim, ending()), "once"
+    assert not queue.complete(claim, ending()), "once"
 
 
 @pytest.mark.rule("Q28")
 def test_end_without_files_or_words_leaves_their_columns_empty(bench: Bench) -> None:
     bench.put()
     queue = bench.queue()
-    assert queue.close(claimed(queue), ending(Status.FAILED, NOTHING, file_created_at=None, execution_ms=-5))
+    assert queue.complete(claimed(queue), ending(Status.FAILED, NOTHING, file_created_at=None, execution_ms=-5))
     row = bench.row()
     assert (row.urls or None, row.file_created_at, row.err_message, row.execution_ms) == (None, None, None, 0)
 
@@ -45,20 +45,20 @@ def test_only_success_and_failed_are_ends(bench: Bench) -> None:
     bench.put()
     queue = bench.queue()
     with pytest.raises(ValueError, match="SUCCESS or FAILED"):
-        queue.close(claimed(queue), ending(Status.SUBMITTED))
+        queue.complete(claimed(queue), ending(Status.SUBMITTED))
 
 
 def test_request_given_back_keeps_count_and_files_and_is_due_for_all(bench: Bench) -> None:
     bench.put(status="PROCESSING", iteration=1)
     first, second = bench.queue(), bench.queue()
     claim = claimed(first)
-    assert first.release(claim, FILES)
+    assert first.requeue(claim, FILES)
     row = bench.row()
     assert (row.status, row.iteration, row.completed_at, row.urls) == ("SUBMITTED", 2, None, FILES.urls)
     taken = claimed(second)
     assert (taken.iteration, taken.was_orphan, taken.is_new) == (2, False, False)
     assert not first.is_ours(claim), "though the row looks just as it did"
-    assert not first.release(claim, NOTHING)
+    assert not first.requeue(claim, NOTHING)
     assert bench.row().urls == FILES.urls
 
 
@@ -67,7 +67,7 @@ def test_failed_try_is_counted_and_told_and_the_next_claim_keeps_it(bench: Bench
     bench.put(iteration=1)
     first, second = bench.queue(), bench.queue()
     claim = claimed(first)
-    assert first.release(claim, FILES, failed_try="Search refused:\nHTTP 400")
+    assert first.requeue(claim, FILES, failed_try="Search refused:\nHTTP 400")
     row = bench.row()
     assert (row.status, row.iteration, row.completed_at, row.urls) == ("SUBMITTED", 2, None, FILES.urls)
     assert row.err_message == "Search refused: HTTP 400"
@@ -75,17 +75,17 @@ def test_failed_try_is_counted_and_told_and_the_next_claim_keeps_it(bench: Bench
     assert not first.is_ours(claim)
     taken = claimed(second)
     assert (taken.iteration, taken.was_orphan, taken.is_new) == (2, False, False)
-    assert second.release(taken, FILES)
+    assert second.requeue(taken, FILES)
     assert (bench.row().iteration, bench.row().err_message) == (2, "Search refused: HTTP 400")
     last = claimed(second)
-    assert second.close(last, ending())
+    assert second.complete(last, ending())
     assert (bench.row().status, bench.row().err_message) == ("SUCCESS", None)
 
 
 def test_count_of_failed_tries_does_not_overflow(bench: Bench) -> None:
     bench.put(iteration=2**31 - 1)
     queue = bench.queue()
-    assert queue.release(claimed(queue), FILES, failed_try="once more")
+    assert queue.requeue(claimed(queue), FILES, failed_try="once more")
     assert (bench.row().iteration, bench.row().err_message) == (2**31 - 1, "once more")
     assert claimed(queue).iteration == 2**31 - 1
 
@@ -94,7 +94,7 @@ def test_count_of_failed_tries_does_not_overflow(bench: Bench) -> None:
 def test_failed_try_whose_words_can_not_be_stored_is_counted_all_the_same(bench: Bench, text: str) -> None:
     bench.put(err_message="before")
     queue = bench.queue()
-    assert queue.release(claimed(queue), FILES, failed_try=text)
+    assert queue.requeue(claimed(queue), FILES, failed_try=text)
     assert (bench.row().status, bench.row().iteration, bench.row().err_message) == ("SUBMITTED", 1, None)
 
 
@@ -102,10 +102,10 @@ def test_earlier_claim_of_the_same_driver_is_not_the_later_one(bench: Bench) -> 
     bench.put()
     queue = bench.queue()
     earlier = claimed(queue)
-    assert queue.release(earlier, NOTHING)
+    assert queue.requeue(earlier, NOTHING)
     later = claimed(queue)
     assert not queue.is_ours(earlier)
-    assert not queue.close(earlier, ending())
+    assert not queue.complete(earlier, ending())
     assert queue.is_ours(later)
 
 
@@ -128,7 +128,7 @@ def test_claim_is_ended_once(bench: Bench, first: str, later: str) -> None:
     assert bench.row() == before
 
 
-@pytest.mark.parametrize("first", ["close", "release"])
+@pytest.mark.parametrize("first", ["complete", "requeue"])
 def test_cancelled_request_whose_end_was_refused_has_its_files_listed_once(bench: Bench, first: str) -> None:
     bench.put()
     queue = bench.queue()
@@ -137,10 +137,10 @@ def test_cancelled_request_whose_end_was_refused_has_its_files_listed_once(bench
     assert not ENDS[first](queue, claim)
     assert not queue.listed()[0].is_alive
     assert not ENDS[first](queue, claim)
-    assert queue.note_files_of_cancelled(claim, FILES)
+    assert queue.record_cancelled(claim, FILES)
     assert (bench.row().status, bench.row().err_message, bench.row().urls) == ("FAILED", "Cancelled", FILES.urls)
     assert not queue.listed()[0].is_alive
-    assert not queue.note_files_of_cancelled(claim, NOTHING)
+    assert not queue.record_cancelled(claim, NOTHING)
     assert bench.row().urls == FILES.urls
 
 
@@ -192,7 +192,7 @@ def test_hostile_texts_are_stored_and_compared_as_they_are(bench: Bench, text: s
     assert bench.row(key).urls == (text,)
     assert queue.is_ours(claim)
     assert [row.is_alive for row in queue.listed(tag=text)] == [True]
-    assert queue.close(claim, ending(delivered=Delivered((text, text), text), err_message=f"x{text}x"))
+    assert queue.complete(claim, ending(delivered=Delivered((text, text), text), err_message=f"x{text}x"))
     row = bench.row(key)
     assert (row.urls, row.err_message) == ((text, text), f"x{text}x".replace("\r\n", " "))
     assert row.processed == (text if bench.keeps_processed else None)
@@ -207,14 +207,14 @@ def test_failed_try_is_counted_and_told(bench: Bench) -> None:
     for number in (1, 2):
         claim = claimed(queue)
         assert (claim.was_orphan, claim.iteration) == (False, number - 1)
-        assert queue.release(claim, FILES, failed_try=f"Try {number} failed:\nno tree")
+        assert queue.requeue(claim, FILES, failed_try=f"Try {number} failed:\nno tree")
         row = bench.row()
         assert (row.status, row.iteration, row.completed_at) == ("SUBMITTED", number, None)
         assert row.err_message == f"Try {number} failed: no tree"
         assert row.urls == FILES.urls
         assert [due.iteration for due in queue.due()] == [number]
     claim = claimed(queue)
-    assert queue.close(claim, ending(Status.FAILED, NOTHING, err_message="Given up", is_failed_try=True))
+    assert queue.complete(claim, ending(Status.FAILED, NOTHING, err_message="Given up", is_failed_try=True))
     assert (bench.row().status, bench.row().iteration, bench.row().err_message) == ("FAILED", 3, "Given up")
 
 
@@ -227,9 +227,9 @@ def test_request_put_in_anew_is_due_without_its_earlier_tries(bench: Bench) -> N
 def test_lists_that_are_not_told_stay_as_they_are(bench: Bench) -> None:
     bench.put()
     queue = bench.queue()
-    assert queue.release(claimed(queue), FILES)
+    assert queue.requeue(claimed(queue), FILES)
     kept = bench.row()
-    assert queue.release(claimed(queue), Delivered(None, None), failed_try="the search failed")
+    assert queue.requeue(claimed(queue), Delivered(None, None), failed_try="the search failed")
     assert (bench.row().urls, bench.row().processed) == (kept.urls, kept.processed)
-    assert queue.close(claimed(queue), ending(Status.FAILED, Delivered(None, None), err_message="Given up"))
+    assert queue.complete(claimed(queue), ending(Status.FAILED, Delivered(None, None), err_message="Given up"))
     assert (bench.row().urls, bench.row().processed) == (kept.urls, kept.processed)

@@ -40,9 +40,9 @@ def test_row_that_someone_rewrites_is_not_ours_any_more(bench: Bench, change: di
     before = bench.row()
     assert not queue.is_ours(claim)
     queue.checkpoint({KEY: FILES})
-    assert not queue.close(claim, ending())
-    assert not queue.release(claim, FILES, failed_try="late")
-    assert not queue.note_files_of_cancelled(claim, FILES)
+    assert not queue.complete(claim, ending())
+    assert not queue.requeue(claim, FILES, failed_try="late")
+    assert not queue.record_cancelled(claim, FILES)
     assert bench.row() == before
     assert not queue.listed()[0].is_alive
 
@@ -67,8 +67,8 @@ def test_row_with_another_password_is_not_ours_any_more(bench: Bench, before: st
     as_changed = bench.row()
     assert not queue.is_ours(claim)
     queue.checkpoint({KEY: FILES})
-    assert not queue.close(claim, ending())
-    assert not queue.release(claim, FILES)
+    assert not queue.complete(claim, ending())
+    assert not queue.requeue(claim, FILES)
     assert bench.row() == as_changed
 
 
@@ -86,7 +86,7 @@ def test_file_list_of_a_cancelled_request_that_asks_for_something_else_now_stays
     claim = claimed(queue)
     queue.cancel(request_id="r-1", tag=None, now=NOON)
     bench.change(channel="d")
-    assert not queue.note_files_of_cancelled(claim, FILES)
+    assert not queue.record_cancelled(claim, FILES)
     assert not bench.row().urls
 
 
@@ -98,7 +98,7 @@ def test_changed_row_that_is_put_back_is_ours_again(bench: Bench) -> None:
     assert not queue.is_ours(claim)
     bench.change(channel="c")
     assert queue.is_ours(claim)
-    assert queue.close(claim, ending())
+    assert queue.complete(claim, ending())
 
 
 def test_checkpoint_writes_all_that_is_ours_and_nothing_else(bench: Bench) -> None:
@@ -130,7 +130,7 @@ def test_cancelled_request_is_not_ours_and_its_files_stay_listed(bench: Bench) -
     claim = claimed(queue)
     assert other.cancel(request_id="r-1", tag=None, now=NOON) == [KEY]
     assert not queue.is_ours(claim)
-    queue.note_files_of_cancelled(claim, FILES)
+    queue.record_cancelled(claim, FILES)
     row = bench.row()
     assert (row.status, row.err_message, row.completed_at, row.urls) == ("FAILED", "Cancelled", NOON, FILES.urls)
     assert not queue.listed()[0].is_alive
@@ -163,9 +163,9 @@ def test_request_that_asks_for_something_else_meanwhile_is_not_ours_any_more(
     before = bench.row()
     assert not queue.is_ours(claim)
     queue.checkpoint({KEY: FILES})
-    assert not queue.release(claim, FILES)
-    assert not queue.close(claim, ending())
-    assert not queue.note_files_of_cancelled(claim, FILES)
+    assert not queue.requeue(claim, FILES)
+    assert not queue.complete(claim, ending())
+    assert not queue.record_cancelled(claim, FILES)
     assert bench.row() == before
     assert not queue.listed()[0].is_alive
 

@@ -77,10 +77,10 @@ def test_claim_of_a_locked_row_may_be_ended_otherwise_than_was_tried(bench: Benc
     queue = bench.queue()
     claim = claimed(queue)
     with bench.locked(), pytest.raises(RowLockedError):
-        queue.release(claim, FILES)
+        queue.requeue(claim, FILES)
     # Just as the release would have left it, but by somebody else.
     bench.change(status="SUBMITTED")
-    assert not queue.release(claim, FILES)
+    assert not queue.requeue(claim, FILES)
 
 
 def test_row_that_is_locked_but_not_ours_any_more_is_not_waited_for(bench: Bench) -> None:
@@ -89,7 +89,7 @@ def test_row_that_is_locked_but_not_ours_any_more_is_not_waited_for(bench: Bench
     claim = claimed(queue)
     bench.change(status="SUBMITTED")
     with bench.locked():
-        assert not queue.close(claim, ending())
+        assert not queue.complete(claim, ending())
 
 
 def test_cancelling_a_locked_row_says_so_and_changes_nothing(bench: Bench) -> None:
@@ -111,7 +111,7 @@ def test_lock_of_a_rewritten_row_is_kept_until_its_claim_is_ended(bench: Bench) 
     bench.change(status="SUBMITTED")
     assert not first.is_ours(claim)
     assert second.claim(KEY) is NotClaimed.OWNED, "threads of the first may be at work still"
-    assert not first.release(claim, NOTHING)
+    assert not first.requeue(claim, NOTHING)
     assert isinstance(second.claim(KEY), Claim)
 
 
@@ -142,10 +142,10 @@ def test_locked_row_can_be_ended_by_asking_again(bench: Bench) -> None:
         assert queue.is_ours(claim)
         queue.checkpoint({KEY: FILES})
         with pytest.raises(RowLockedError):
-            queue.close(claim, ending())
+            queue.complete(claim, ending())
         with pytest.raises(RowLockedError):
-            queue.release(claim, FILES)
+            queue.requeue(claim, FILES)
     assert (bench.row().status, bench.row().urls) == ("PROCESSING", None)
     assert queue.is_ours(claim)
-    assert queue.close(claim, ending())
+    assert queue.complete(claim, ending())
     assert bench.row().status == "SUCCESS"

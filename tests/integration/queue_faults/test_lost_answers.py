@@ -38,8 +38,8 @@ def test_end_whose_answer_was_lost_is_known_to_be_written(queue_database: QueueD
     with driver(queue_database, port=proxy.port) as queue, driver(queue_database) as other:
         claim = claimed(queue)
         with next_answer_lost(proxy):
-            assert queue.close(claim, success())
-        assert not queue.close(claim, failure("twice"))
+            assert queue.complete(claim, success())
+        assert not queue.complete(claim, failure("twice"))
         assert other.claim(KEY) is NotClaimed.NOT_DUE
     row = queue_database.row()
     assert (row["status"], row["download_urls"], row["iteration"]) == ("SUCCESS", list(FILES.urls), 0)
@@ -52,7 +52,7 @@ def test_end_that_never_reached_the_server_is_written_again(queue_database: Queu
         proxy.reset()
         mending = threading.Timer(0.3, proxy.pass_through)
         mending.start()
-        assert queue.close(claim, success())
+        assert queue.complete(claim, success())
         mending.join()
     assert queue_database.row()["status"] == "SUCCESS"
 
@@ -65,10 +65,10 @@ def test_end_whose_answer_was_lost_is_told_when_the_server_is_back(
         claim = claimed(queue)
         proxy.cut_after(0)
         with pytest.raises(QueueError):
-            queue.close(claim, success())
+            queue.complete(claim, success())
         proxy.pass_through()
         assert not queue.is_ours(claim)
-        assert queue.close(claim, success())
+        assert queue.complete(claim, success())
     assert queue_database.row()["status"] == "SUCCESS"
 
 
@@ -80,12 +80,12 @@ def test_end_is_not_written_where_another_took_the_row_while_its_answer_was_lost
         claim = claimed(queue)
         proxy.reset()
         with pytest.raises(QueueError):
-            queue.close(claim, success())
+            queue.complete(claim, success())
         wait_until(lambda: sessions(queue_database) == 0)
         taken = claimed(other)
         proxy.pass_through()
-        assert not queue.close(claim, success())
-        assert other.close(taken, failure("the other's"))
+        assert not queue.complete(claim, success())
+        assert other.complete(taken, failure("the other's"))
     assert queue_database.row()["err_message"] == "the other's"
 
 
@@ -94,7 +94,7 @@ def test_release_whose_answer_was_lost_is_known_to_be_written(queue_database: Qu
     with driver(queue_database, port=proxy.port) as queue:
         claim = claimed(queue)
         with next_answer_lost(proxy):
-            assert queue.release(claim, FILES)
+            assert queue.requeue(claim, FILES)
         assert claimed(queue).iteration == 0
 
 
@@ -116,7 +116,7 @@ def test_files_of_a_cancelled_request_are_listed_though_an_answer_was_lost(
         claim = claimed(queue)
         other.cancel(request_id="r-1", tag=None, now=NOON)
         with next_answer_lost(proxy):
-            queue.note_files_of_cancelled(claim, FILES)
+            queue.record_cancelled(claim, FILES)
         assert not other.listed()[0].is_alive
     assert queue_database.row()["download_urls"] == list(FILES.urls)
 
@@ -126,8 +126,8 @@ def test_failed_try_whose_answer_was_lost_is_counted_once(queue_database: QueueD
     with driver(queue_database, port=proxy.port) as queue:
         claim = claimed(queue)
         with next_answer_lost(proxy):
-            assert queue.release(claim, FILES, failed_try="search refused")
-        assert not queue.release(claim, FILES, failed_try="search refused")
+            assert queue.requeue(claim, FILES, failed_try="search refused")
+        assert not queue.requeue(claim, FILES, failed_try="search refused")
     row = queue_database.row()
     assert (row["status"], row["iteration"], row["err_message"]) == ("SUBMITTED", 1, "search refused")
 
@@ -138,10 +138,10 @@ def test_row_that_only_looks_given_back_is_not_taken_for_it(queue_database: Queu
         claim = claimed(queue)
         proxy.reset()
         with pytest.raises(QueueError):
-            queue.release(claim, FILES, failed_try="search refused")
+            queue.requeue(claim, FILES, failed_try="search refused")
         queue_database.execute("UPDATE job_request SET status = 'SUBMITTED', iteration = 1")
         proxy.pass_through()
-        assert not queue.release(claim, FILES, failed_try="search refused")
+        assert not queue.requeue(claim, FILES, failed_try="search refused")
 
 
 def test_many_threads_that_end_a_claim_over_a_lost_session_end_it_once(
@@ -151,7 +151,7 @@ def test_many_threads_that_end_a_claim_over_a_lost_session_end_it_once(
     with driver(queue_database, port=proxy.port) as queue, ThreadPoolExecutor(8) as pool:
         claim = claimed(queue)
         with next_answer_lost(proxy):
-            answers = list(pool.map(lambda _: queue.close(claim, success()), range(8)))
+            answers = list(pool.map(lambda _: queue.complete(claim, success()), range(8)))
     assert sorted(answers) == [False] * 7 + [True]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ import pytest
 
 from progress_exhaust.errors import QueueError, RowLockedError
 from progress_exhaust.job_requests.model import Claim, NewRequest, NotClaimed, RequestKey
+from progress_exhaust.log_actions import Action
 from tests.integration.conftest import MakeServer
 from tests.support.ddl import NEW
 from tests.support.queue_database import QueueDatabase
@@ -29,7 +31,7 @@ def test_claim_outlives_a_session_that_was_ended(queue_database: QueueDatabase) 
         queue.checkpoint({KEY: FILES})
         assert queue_database.row()["download_urls"] == list(FILES.urls)
         queue_database.cut_sessions()
-        assert queue.close(claim, success())
+        assert queue.complete(claim, success())
     assert queue_database.row()["status"] == "SUCCESS"
     assert queue_database.row()["iteration"] == 0
 
@@ -43,12 +45,12 @@ def test_owner_who_slept_while_another_finished_writes_nothing(queue_database: Q
         assert (taken.iteration, taken.was_orphan) == (1, True)
         assert not sleeper.is_ours(claim)
         sleeper.checkpoint({KEY: FILES})
-        assert other.close(taken, success())
+        assert other.complete(taken, success())
         before = queue_database.rows()
         sleeper.checkpoint({KEY: NOTHING})
-        sleeper.note_files_of_cancelled(claim, NOTHING)
-        assert not sleeper.release(claim, NOTHING)
-        assert not sleeper.close(claim, failure("late"))
+        sleeper.record_cancelled(claim, NOTHING)
+        assert not sleeper.requeue(claim, NOTHING)
+        assert not sleeper.complete(claim, failure("late"))
     assert queue_database.rows() == before
 
 
@@ -58,13 +60,13 @@ def test_owner_whose_row_another_has_now_is_fenced_off_for_good(queue_database: 
         claim = claimed(sleeper)
         queue_database.cut_sessions()
         with driver(queue_database) as other:
-            other.release(claimed(other), NOTHING)
+            other.requeue(claimed(other), NOTHING)
             taken = claimed(other)
             assert not sleeper.is_ours(claim)
             assert other.is_ours(taken)
         # The other has died, and the row looks as that one left it.
         assert not sleeper.is_ours(claim)
-        assert not sleeper.close(claim, success())
+        assert not sleeper.complete(claim, success())
     assert queue_database.row()["status"] == "PROCESSING"
 
 
@@ -99,7 +101,7 @@ def test_server_that_crashes_and_comes_back_keeps_our_claim(make_postgres: MakeS
             assert queue.is_ours(claim)
             server.kill()
             with ThreadPoolExecutor(1) as pool:
-                ending = pool.submit(queue.close, claim, success())
+                ending = pool.submit(queue.complete, claim, success())
                 time.sleep(0.5)
                 server.start()
                 assert ending.result()
@@ -132,10 +134,10 @@ def test_request_that_is_cancelled_while_the_session_is_lost_has_its_files_liste
         assert other.cancel(request_id="r-1", tag=None, now=NOON) == [KEY]
         assert not queue.is_ours(claim)
         assert other.listed()[0].is_alive, "threads of it may be at work still"
-        assert not queue.close(claim, success())
+        assert not queue.complete(claim, success())
         assert not other.listed()[0].is_alive
-        assert queue.note_files_of_cancelled(claim, FILES)
-        assert not queue.note_files_of_cancelled(claim, NOTHING)
+        assert queue.record_cancelled(claim, FILES)
+        assert not queue.record_cancelled(claim, NOTHING)
     row = queue_database.row()
     assert (row["status"], row["err_message"], row["download_urls"]) == ("FAILED", "Cancelled", list(FILES.urls))
 
@@ -151,7 +153,7 @@ def test_cancelled_request_whose_lock_another_looks_at_has_its_files_listed_too(
         queue_database.execute("UPDATE job_request SET iteration = 0")
         assert other.cancel(request_id="r-1", tag=None, now=NOON) == [KEY]
         assert not queue.is_ours(claim)
-        assert queue.note_files_of_cancelled(claim, FILES)
+        assert queue.record_cancelled(claim, FILES)
         assert not looking.is_ours(taken)
     assert queue_database.row()["download_urls"] == list(FILES.urls)
 
@@ -169,7 +171,7 @@ def test_claims_that_could_not_all_be_taken_up_are_taken_up_by_the_next_who_asks
             cursor.execute("ROLLBACK")
         assert queue.is_ours(claim)
         assert other.claim(KEY) is NotClaimed.OWNED
-        assert queue.close(claim, success())
+        assert queue.complete(claim, success())
 
 
 def test_row_of_an_end_that_is_locked_is_ended_over_a_session_made_anew(queue_database: QueueDatabase) -> None:
@@ -180,12 +182,12 @@ def test_row_of_an_end_that_is_locked_is_ended_over_a_session_made_anew(queue_da
         with server.connect(queue_database.name) as session, session.cursor() as cursor:
             cursor.execute("BEGIN; SELECT FROM job_request FOR SHARE")
             with pytest.raises(RowLockedError):
-                queue.close(claim, success())
+                queue.complete(claim, success())
             queue_database.cut_sessions()
             with pytest.raises(RowLockedError):
-                queue.close(claim, success())
+                queue.complete(claim, success())
             cursor.execute("ROLLBACK")
-        assert queue.close(claim, success())
+        assert queue.complete(claim, success())
 
 
 def test_request_that_someone_is_putting_in_is_refused_in_a_sentence(queue_database: QueueDatabase) -> None:
@@ -218,8 +220,13 @@ def test_session_lost_in_the_moment_of_claiming_counts_as_a_death(
 
 
 def test_black_hole_is_noticed_and_its_session_ended_when_it_opens(
-    queue_database: QueueDatabase, proxy: TcpProxy
+    queue_database: QueueDatabase,
+    proxy: TcpProxy,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(logging.getLogger("progress_exhaust"), "propagate", True)
+    caplog.set_level(logging.DEBUG, "progress_exhaust")
     queue_database.insert()
     times = {"connect_timeout_s": 2, "statement_timeout_s": 1}
     with driver(queue_database, port=proxy.port, **times) as queue:
@@ -236,6 +243,11 @@ def test_black_hole_is_noticed_and_its_session_ended_when_it_opens(
         proxy.pass_through()
         assert queue.is_ours(claim)
         wait_until(lambda: sessions(queue_database) == 1)
+    told = [vars(record)["action"] for record in caplog.records]
+    assert told[0] == Action.CUT
+    assert told[-3:] == [Action.RECONNECT, Action.END_STALE, Action.REACQUIRE]
+    assert Action.GIVE_UP in told
+    assert Action.RETRY in told
 
 
 def test_heartbeat_alone_notices_a_black_hole(queue_database: QueueDatabase, proxy: TcpProxy) -> None:
@@ -258,7 +270,7 @@ def test_read_only_server_refuses_claims_and_ends_and_keeps_what_is_ours(queue_d
         queue_database.cut_sessions()
         assert queue.is_ours(claim)
         with pytest.raises(QueueError, match="it takes no writes"):
-            queue.close(claim, success())
+            queue.complete(claim, success())
         with pytest.raises(QueueError, match="it takes no writes"):
             other.check()
         with pytest.raises(QueueError, match="it takes no writes"):
@@ -266,7 +278,7 @@ def test_read_only_server_refuses_claims_and_ends_and_keeps_what_is_ours(queue_d
         assert [row.is_alive for row in queue.listed()] == [True, False]
         queue_database.set_default("default_transaction_read_only", "off")
         queue_database.cut_sessions()
-        assert queue.close(claim, success())
+        assert queue.complete(claim, success())
         assert isinstance(other.claim(RequestKey("t", "r-2")), Claim)
 
 
@@ -292,7 +304,7 @@ def test_threads_share_the_queue(queue_database: QueueDatabase) -> None:
             for key in mine:
                 claim = claimed(queue, key)
                 queue.checkpoint({key: FILES})
-                if queue.is_ours(claim) and queue.close(claim, success()):
+                if queue.is_ours(claim) and queue.complete(claim, success()):
                     ended.append(key)
 
         threads = [threading.Thread(target=work, args=(keys[number::4],)) for number in range(4)]

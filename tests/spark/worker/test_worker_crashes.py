@@ -43,7 +43,7 @@ class DyingStore(LocalStore):
 class DeadQueue(TestedQueue):
     """A queue whose driver is gone at the moment it wants to give something back."""
 
-    def release(self, *arguments: Any, **options: Any) -> bool:
+    def requeue(self, *arguments: Any, **options: Any) -> bool:
         raise Death
 
 
@@ -209,9 +209,9 @@ class LostQueue(TestedQueue):
         self._ask()
         return super().is_ours(claim)
 
-    def release(self, claim: Claim, delivered: Delivered, *, failed_try: str = "") -> bool:
+    def requeue(self, claim: Claim, delivered: Delivered, *, failed_try: str = "") -> bool:
         self._ask()
-        return super().release(claim, delivered, failed_try=failed_try)
+        return super().requeue(claim, delivered, failed_try=failed_try)
 
     def _ask(self) -> None:
         if self.is_gone:
