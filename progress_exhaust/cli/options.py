@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperCommand
 
 from progress_exhaust.commands.base import CommandContext
-from progress_exhaust.commands.texts import faults_of_text
+from progress_exhaust.commands.option_text import faults_of_text
 from progress_exhaust.console.logs import LogFormat
 from progress_exhaust.errors import SettingsError
 

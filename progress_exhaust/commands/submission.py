@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from progress_exhaust.commands.texts import faults_of_text
+from progress_exhaust.commands.option_text import faults_of_text
 from progress_exhaust.errors import RequestError, SettingsError
 from progress_exhaust.identifiers import is_safe_id
 from progress_exhaust.job_requests.model import NewRequest, RequestKey

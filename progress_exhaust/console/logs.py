@@ -1,4 +1,9 @@
-"""Logging: one line an event on stderr, a sentence for people or a JSON object for machines."""
+"""Logging: one line an event on stderr, a sentence for people or a JSON object for machines.
+
+Every room logs through `logging.getLogger(__name__)`, with the event's word as `extra={"action": …}` and whatever else
+belongs to it beside it. What is of use only to whoever looks for a cause is logged at the level `DEBUG`, and shown with
+`--debug`, and to machines.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +11,14 @@ import json
 import logging
 import sys
 import warnings
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from progress_exhaust.log_actions import Action
 from progress_exhaust.text import printable
 
 _LOG = logging.getLogger("progress_exhaust")
+_OF_EVERY_RECORD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
 class LogFormat(StrEnum):
@@ -27,11 +33,12 @@ def set_up(log_format: LogFormat, *, debug: bool) -> None:
 
     What libraries log is not ours to vouch for: it may hold a learner's data, or a stack trace.
     """
+    is_json = log_format is LogFormat.JSON
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JsonLines() if log_format is LogFormat.JSON else _Sentences())
+    handler.setFormatter(_JsonLines() if is_json else _Sentences())
     _LOG.handlers = [handler]
     _LOG.propagate = False
-    _LOG.setLevel(logging.INFO)
+    _LOG.setLevel(logging.DEBUG if debug or is_json else logging.INFO)
     if not debug:
         logging.getLogger().handlers = [logging.NullHandler()]
         warnings.simplefilter("ignore")
@@ -39,18 +46,18 @@ def set_up(log_format: LogFormat, *, debug: bool) -> None:
 
 def info(sentence: str, **fields: object) -> None:
     """Log an event."""
-    _LOG.info("%s", sentence, extra={"fields": fields})
+    _LOG.info("%s", sentence, extra=fields)
 
 
 def warning(sentence: str, **fields: object) -> None:
     """Log what is not as asked for."""
-    _LOG.warning("%s", sentence, extra={"fields": fields})
+    _LOG.warning("%s", sentence, extra=fields)
 
 
 def error(sentence: str) -> None:
     """Log what ends the command; each line of the sentence is a line of its own."""
     for line in sentence.splitlines():
-        _LOG.error("%s", line, extra={"fields": {"action": "error"}})
+        _LOG.error("%s", line, extra={"action": Action.ERROR})
 
 
 class _Sentences(logging.Formatter):
@@ -69,15 +76,14 @@ class _JsonLines(logging.Formatter):
     """One JSON object a line; in ASCII, so that no line can be taken for two."""
 
     def format(self, record: logging.LogRecord) -> str:
-        fields: Mapping[str, object] = getattr(record, "fields", {})
         line = {
             "at": _instant(record).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
-            "action": "",
-            **fields,
+            "action": Action.LOG,
+            **{name: value for name, value in vars(record).items() if name not in _OF_EVERY_RECORD},
             "sentence": record.getMessage(),
         }
-        return json.dumps(line)
+        return json.dumps(line, default=str)
 
 
 def _instant(record: logging.LogRecord) -> datetime:

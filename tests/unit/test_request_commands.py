@@ -198,6 +198,7 @@ def test_submit_as_a_document(output: Path, capsys: pytest.CaptureFixture[str]) 
     document = json.loads(printed.out)
     assert document.pop("duration_s") >= 0
     assert document == {
+        "schema_version": 1,
         "request_id": "R1",
         "tag": "t",
         "channel": "c",
@@ -391,6 +392,7 @@ def test_status_as_a_document(output: Path, capsys: pytest.CaptureFixture[str]) 
     document = json.loads(capsys.readouterr().out)
     assert document.pop("duration_s") >= 0
     assert document == {
+        "schema_version": 1,
         "requests": [
             {
                 "request_id": "R1",
