@@ -11,7 +11,8 @@ from progress_exhaust.commands.with_spark import SparkCommand
 from progress_exhaust.console.result import Result, Summary, Table
 from progress_exhaust.export.run import Event
 from progress_exhaust.log_actions import Action
-from progress_exhaust.sample.write import FileFormat, WorldSize, write_cassandra, write_snapshot
+from progress_exhaust.sample.world import FileFormat, WorldSize
+from progress_exhaust.sample.write import write_cassandra, write_snapshot
 from progress_exhaust.tables.schemas import table_names
 from progress_exhaust.text import pluralize
 
