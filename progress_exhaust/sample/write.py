@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 
 from progress_exhaust.errors import OutputError
 from progress_exhaust.sample.batch import sample_tree
-from progress_exhaust.sample.frames import WorldFrames
+from progress_exhaust.sample.frames import world_tables
 from progress_exhaust.sample.locations import districts, root_organisation_id
 from progress_exhaust.sample.trees import TreeMaker, write_answer
 from progress_exhaust.sample.world import FileFormat, WorldSize
@@ -114,7 +114,7 @@ def _write_world(
 ) -> dict[str, int]:
     write_catalogue(size, catalogue_dir)
     rows: dict[str, int] = {}
-    for table, frame in WorldFrames(spark, size).tables():
+    for table, frame in world_tables(spark, size):
         name = names[table.setting]
         counted = Observation()
         try:

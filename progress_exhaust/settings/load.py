@@ -16,7 +16,8 @@ from typing import Any
 from pydantic import SecretStr, ValidationError
 
 from progress_exhaust.errors import SettingsError
-from progress_exhaust.settings.sections import ENVIRONMENT_PREFIX, Section, Settings, variable_of
+from progress_exhaust.settings.section import ENVIRONMENT_PREFIX, Section, variable_of
+from progress_exhaust.settings.sections import Settings
 
 Overrides = Mapping[str, Mapping[str, Any]]
 """Settings of the command line: section to key to value."""
