@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -35,6 +36,7 @@ from progress_exhaust.worker.metrics import Totals, write_metrics
 from progress_exhaust.worker.outcome import RequestsOutcome, Settled
 from progress_exhaust.worker.worker import RequestFilter, Worker
 
+_LOG = logging.getLogger(__name__)
 _LOOK_EVERY_S = 0.2
 _STATES = {"SUBMITTED": "given back", "LOST": "not ours any more", "GAVE_UP": "FAILED", "CANCELLED": "cancelled"}
 """What became of a request, in words, where the row's own word does not tell."""
@@ -191,6 +193,7 @@ class RunQueue(SparkCommand):
             if is_over or (isinstance(error, ComputeError) and not self.resources.let_go_of_jvm()):
                 raise
             logs.warning(user_message(error), action=Action.ERROR)
+            _LOG.debug("the queue is looked at again in %s s", self._watch_s, extra={"action": Action.RETRY})
 
     def _work_off(self, queue: Queue) -> None:
         self._last, self._are_refusals_shown, self._run_id = RequestsOutcome(), False, new_run_id()

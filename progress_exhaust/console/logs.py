@@ -1,8 +1,7 @@
 """Logging: one line an event on stderr, a sentence for people or a JSON object for machines.
 
 Every room logs through `logging.getLogger(__name__)`, with the event's word as `extra={"action": …}` and whatever else
-belongs to it beside it. What is of use only to whoever looks for a cause is logged at the level `DEBUG`, and shown with
-`--debug`, and to machines.
+belongs to it beside that. What serves only to find a cause is logged at the level `DEBUG`, and shown with `--debug`.
 """
 
 from __future__ import annotations
@@ -33,12 +32,11 @@ def set_up(log_format: LogFormat, *, debug: bool) -> None:
 
     What libraries log is not ours to vouch for: it may hold a learner's data, or a stack trace.
     """
-    is_json = log_format is LogFormat.JSON
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JsonLines() if is_json else _Sentences())
+    handler.setFormatter(_JsonLines() if log_format is LogFormat.JSON else _Sentences())
     _LOG.handlers = [handler]
     _LOG.propagate = False
-    _LOG.setLevel(logging.DEBUG if debug or is_json else logging.INFO)
+    _LOG.setLevel(logging.DEBUG if debug else logging.INFO)
     if not debug:
         logging.getLogger().handlers = [logging.NullHandler()]
         warnings.simplefilter("ignore")

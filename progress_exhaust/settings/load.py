@@ -6,6 +6,7 @@ it comes from the environment, or from a file that a `…_file` setting names.
 
 from __future__ import annotations
 
+import logging
 import re
 import tomllib
 from collections.abc import Mapping
@@ -16,8 +17,11 @@ from typing import Any
 from pydantic import SecretStr, ValidationError
 
 from progress_exhaust.errors import SettingsError
+from progress_exhaust.log_actions import Action
 from progress_exhaust.settings.section import ENVIRONMENT_PREFIX, Section, variable_of
 from progress_exhaust.settings.sections import Settings
+
+_LOG = logging.getLogger(__name__)
 
 Overrides = Mapping[str, Mapping[str, Any]]
 """Settings of the command line: section to key to value."""
@@ -87,6 +91,7 @@ def _from_file(file: Path, faults: list[str]) -> dict[str, Any]:
         raise SettingsError(f"reading settings from {file}: {error.strerror}; give --config an existing file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"reading settings from {file}: not TOML: {error}") from None
+    _LOG.debug("settings read from %s", file, extra={"action": Action.SETTINGS_READ})
     for section, key in sorted(secret_keys()):
         keys = content.get(section)
         if isinstance(keys, dict) and key in keys:
@@ -109,6 +114,7 @@ def _from_environment(environment: Mapping[str, str], faults: list[str]) -> dict
             faults.append(f"{variable}: no such setting; expected {ENVIRONMENT_PREFIX}<SECTION>__<KEY>")
             continue
         is_list = "tuple" in str(model.model_fields[key].annotation)
+        _LOG.debug("setting %s.%s taken from the environment", section, key, extra={"action": Action.SETTINGS_READ})
         found.setdefault(section, {})[key] = [part.strip() for part in text.split(",")] if is_list else text
     return found
 
@@ -129,6 +135,7 @@ def _read_secret_files(merged: dict[str, Any], faults: list[str]) -> None:
         file = Path(str(keys[f"{key}_file"]))
         try:
             keys[key] = file.read_text(encoding="utf-8").rstrip("\r\n")
+            _LOG.debug("secret %s.%s read from %s", section, key, file, extra={"action": Action.SETTINGS_READ})
         except (OSError, UnicodeDecodeError) as error:
             faults.append(f"{section}.{key}_file: {file} can not be read: {getattr(error, 'strerror', 'not UTF-8')}")
 

@@ -93,6 +93,7 @@ class PrivateFolder:
         foreign = [folder for folder in folders if not any(part.path in folder.parents for part in self._parts)]
         for folder in foreign:
             folder.chmod(_MODE)
+            _LOG.debug("%s closed to others; it goes with our own", folder, extra={"action": Action.OPENED})
         self._foreign += [folder for folder in foreign if folder not in self._foreign]
         if self._foreign:
             self._parts[0].note([str(folder) for folder in self._foreign])
@@ -162,6 +163,7 @@ class _Part:
             with contextlib.suppress(OSError):  # a file system without locks: then the process's own signs decide
                 fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             unfinished.rename(self.path / NOTE)
+        _LOG.debug("private folder %s made", self.path, extra={"action": Action.OPENED})
 
     def note(self, foreign: Sequence[str]) -> None:
         """Write whose folder this is, and which others go with it."""

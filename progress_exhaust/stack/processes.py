@@ -6,6 +6,7 @@ A process id alone is handed out again by the system; together with the time the
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import sys
@@ -15,8 +16,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from progress_exhaust.errors import OperatorError
+from progress_exhaust.log_actions import Action
 from progress_exhaust.proc import stat_fields
 
+_LOG = logging.getLogger(__name__)
 _POLL_S = 0.05
 
 # Runs between fork and the real program, in a Python of its own: code in the forked child of a process with threads
@@ -82,7 +85,15 @@ class Process:
     def stop(self, grace_s: float, signal_number: int = signal.SIGTERM) -> None:
         """Ask the process to end, kill it where it has not after `grace_s`, and return when it is gone."""
         self.send(signal_number)
-        if not self._is_gone_within(grace_s):
+        if self._is_gone_within(grace_s):
+            _LOG.debug("process %d has ended", self.pid, extra={"action": Action.PROCESS_ENDED})
+        else:
+            _LOG.info(
+                "process %d has not ended within %.0f s and is killed",
+                self.pid,
+                grace_s,
+                extra={"action": Action.PROCESS_ENDED},
+            )
             self.kill()
 
     def kill(self) -> None:
@@ -142,6 +153,7 @@ def start(
         raise OperatorError(f"starting {command[0]} with its log at {log}: {error.strerror}") from None
     process = Process(pid, _look(pid).start_ticks)
     pid_file.write_text(json.dumps(asdict(process)), encoding="utf-8")
+    _LOG.debug("process %d started, its log at %s", pid, log, extra={"action": Action.PROCESS_STARTED})
     return process
 
 
