@@ -60,7 +60,7 @@ class Note(BaseModel):
         return found
 
 
-def note_of_ours(foreign: Sequence[str]) -> bytes:
+def note_bytes(foreign: Sequence[str]) -> bytes:
     """Return the note of a folder of this process's, with the others that go with it."""
     return json.dumps({"owner": asdict(this_process()), "foreign": list(foreign)}).encode()
 
@@ -72,17 +72,17 @@ def remove_left_over(parent: Path) -> list[Path]:
     """
     removed = []
     for folder in _own_folders(parent):
-        with _NoteOf(folder) as note:
+        with _LockedNote(folder) as note:
             if not note.is_left_over:
                 continue
-            remove_private(folder, note.foreign)
+            remove_folder(folder, note.foreign)
         if not folder.exists():
             removed.append(folder)
             _LOG.info("removed %s, which a killed process had left", folder, extra={"action": Action.LEFTOVER_REMOVED})
     return removed
 
 
-def remove_private(folder: Path, foreign: Sequence[Path]) -> None:
+def remove_folder(folder: Path, foreign: Sequence[Path]) -> None:
     """Remove a folder and others, its note last, so that what could not be removed is still known to be ours."""
     for other in foreign:
         shutil.rmtree(other, ignore_errors=True)
@@ -100,12 +100,12 @@ def remove_private(folder: Path, foreign: Sequence[Path]) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def is_sparks(path: Path) -> bool:
+def is_spark_folder(path: Path) -> bool:
     """Whether it is a folder of our own user's that is called as Spark calls its own."""
     return _SPARKS_NAME.fullmatch(path.name) is not None and _is_own(path)
 
 
-class _NoteOf:
+class _LockedNote:
     """The note of a folder that may be left over; as long as it is open, nobody else takes the folder for that."""
 
     def __init__(self, folder: Path) -> None:
@@ -142,7 +142,7 @@ class _NoteOf:
     @property
     def foreign(self) -> list[Path]:
         """Folders of Spark's that go with it, as far as they are what the note says."""
-        return [path for path in map(Path, self._note.foreign) if is_sparks(path)]
+        return [path for path in map(Path, self._note.foreign) if is_spark_folder(path)]
 
 
 def _own_folders(parent: Path) -> Iterator[Path]:

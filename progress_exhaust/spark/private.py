@@ -21,7 +21,7 @@ from pathlib import Path
 
 from progress_exhaust.errors import ComputeError
 from progress_exhaust.log_actions import Action
-from progress_exhaust.spark.left_over import NOTE, PREFIX, is_sparks, note_of_ours, remove_left_over, remove_private
+from progress_exhaust.spark.left_over import NOTE, PREFIX, is_spark_folder, note_bytes, remove_folder, remove_left_over
 
 UMASK = 0o077
 """For the JVM that we start: what it makes anywhere is for us alone, unless it says otherwise."""
@@ -75,7 +75,7 @@ class PrivateFolder:
         """Send the temporary files of this process and its children here, until the folder is removed."""
         if tempfile.tempdir == str(self.temporary) and environment.get("TMPDIR") == str(self.temporary):
             return
-        self._undo.callback(_give_back, environment, environment.get("TMPDIR"), tempfile.tempdir)
+        self._undo.callback(_restore_temporary_files, environment, environment.get("TMPDIR"), tempfile.tempdir)
         environment["TMPDIR"] = tempfile.tempdir = str(self.temporary)
 
     def local_dirs(self, asked: Sequence[str]) -> list[Path]:
@@ -107,20 +107,20 @@ class PrivateFolder:
             self._undo.close()
             while self._parts:
                 part = self._parts.pop()
-                part.remove([] if self._parts else list(filter(is_sparks, self._foreign)))
+                part.remove([] if self._parts else list(filter(is_spark_folder, self._foreign)))
 
     def _part_below(self, parent: Path) -> _Part:
         for part in self._parts:
             if part.path.parent == parent.resolve():
                 return part
-        with _told("making", parent):
+        with _compute_errors("making", parent):
             parent.mkdir(mode=_MODE, parents=True, exist_ok=True)  # Spark would make it, too
         remove_left_over(parent)
         self._parts.append(_Part(parent))
         return self._parts[-1]
 
     def _made(self, folder: Path) -> Path:
-        with _told("making", folder):
+        with _compute_errors("making", folder):
             folder.mkdir(mode=_MODE, exist_ok=True)
         return folder
 
@@ -151,9 +151,9 @@ class _Part:
     """One folder with its note, whose lock is held from before the note can be seen."""
 
     def __init__(self, parent: Path) -> None:
-        with _told("making a private folder below", parent):
+        with _compute_errors("making a private folder below", parent):
             root = parent.resolve(strict=True)
-            _warn_of_strangers(root)
+            _warn_where_others_may_rename(root)
             self.path = root / f"{PREFIX}{secrets.token_hex(16)}"
             self.path.mkdir(mode=_MODE)
             self.path.chmod(_MODE)  # a umask may have taken what we need ourselves
@@ -167,17 +167,17 @@ class _Part:
 
     def note(self, foreign: Sequence[str]) -> None:
         """Write whose folder this is, and which others go with it."""
-        text = note_of_ours(foreign)
+        text = note_bytes(foreign)
         os.pwrite(self.descriptor, text, 0)
         os.ftruncate(self.descriptor, len(text))
 
     def remove(self, foreign: Sequence[Path]) -> None:
         """Remove the folder with the others that go with it, and let go of its lock."""
-        remove_private(self.path, foreign)
+        remove_folder(self.path, foreign)
         os.close(self.descriptor)
 
 
-def _warn_of_strangers(parent: Path) -> None:
+def _warn_where_others_may_rename(parent: Path) -> None:
     """Say where others may put a folder of theirs in the place of ours.
 
     That is no reason to stop: volumes of containers are often so, where nobody else lives, and what is written is for
@@ -199,7 +199,7 @@ def _warn_of_strangers(parent: Path) -> None:
         )
 
 
-def _give_back(environment: MutableMapping[str, str], variable: str | None, python: str | None) -> None:
+def _restore_temporary_files(environment: MutableMapping[str, str], variable: str | None, python: str | None) -> None:
     tempfile.tempdir = python
     if variable is None:
         environment.pop("TMPDIR", None)
@@ -207,7 +207,7 @@ def _give_back(environment: MutableMapping[str, str], variable: str | None, pyth
         environment["TMPDIR"] = variable
 
 
-class _told:  # noqa: N801 - reads as a clause where it is used
+class _compute_errors:  # noqa: N801 - reads as a clause where it is used
     """Turns failures of the system into `ComputeError`, saying what was being done to which place."""
 
     def __init__(self, action: str, place: Path) -> None:

@@ -61,7 +61,7 @@ _IN_UTC = "-Duser.timezone=UTC"
 """Spark moves old instants by the rules of the JVM's zone; only text is shaped by that of the session."""
 _HADOOP_PLACE = "hadoop.tmp.dir"
 _LOCAL_DIRS = "SPARK_LOCAL_DIRS"
-_NAMES_OF_COLUMNS = ("functions", "Column", "PythonUtils", "SparkSession", "SparkSession$", "org")
+_JAVA_NAMES = ("functions", "Column", "PythonUtils", "SparkSession", "SparkSession$", "org")
 
 
 def start_session(
@@ -100,7 +100,7 @@ def start_session(
     _keep_hadoop_private(context, private)
     if not debug:
         context.setLogLevel("OFF")
-    _keep_names(context._jvm)
+    _cache_java_names(context._jvm)
     session = SparkSession(context)
     # Until the learners are counted, and the tasks cut by their number: Spark's own 200 are far too many to count in.
     session.conf.set("spark.sql.shuffle.partitions", str(context.defaultParallelism))
@@ -244,9 +244,9 @@ def _local_folders(context: SparkContext) -> list[Path]:
     return [*(Path(folder.getPath()) for folder in blocks.localDirs()), Path(context._temp_dir).parent]
 
 
-def _keep_names(jvm: Any) -> None:
+def _cache_java_names(jvm: Any) -> None:
     """Keep what PySpark asks Java for anew at each column it makes: over a thousand times a plan, 0.4 ms each."""
-    for name in _NAMES_OF_COLUMNS:
+    for name in _JAVA_NAMES:
         setattr(jvm, name, getattr(jvm, name))
 
 

@@ -94,7 +94,7 @@ def _fields(node: Node, usual: Node) -> Node:
     return {"visibility": "Default"} | usual | told
 
 
-def found(nodes: Iterator[Node], search: dict[str, Any]) -> dict[str, Any]:
+def search_nodes(nodes: Iterator[Node], search: dict[str, Any]) -> dict[str, Any]:
     """Return the result of a search, by the rules of the real service.
 
     Raises:
@@ -105,33 +105,33 @@ def found(nodes: Iterator[Node], search: dict[str, Any]) -> dict[str, Any]:
     offset, limit = search.get("offset", 0), search.get("limit", DEFAULT_LIMIT)
     if offset + limit > MOST_PAGED:
         raise ValueError("paged too far")
-    filters = {field: _wanted(wanted) for field, wanted in search.get("filters", {}).items() if wanted != []}
+    filters = {field: _wanted_values(wanted) for field, wanted in search.get("filters", {}).items() if wanted != []}
     statuses = filters.setdefault("status", ["Live"])
     has_twins = not _PUBLISHED.issuperset(statuses)
     hits = [
         node
         for node in nodes
         if (has_twins or not node["identifier"].endswith(_TWIN))
-        and all(_matches(_shown(node).get(field), wanted) for field, wanted in filters.items())
+        and all(_matches(_as_answered(node).get(field), wanted) for field, wanted in filters.items())
     ]
     for field, order in reversed(search.get("sort_by", {}).items()):
         hits.sort(key=lambda hit: str(hit.get(field, "")), reverse=order == "desc")
     fields = search.get("fields")
     lists: dict[str, list[Node]] = {}
     for hit in hits[offset : offset + limit]:
-        shown = _shown(hit)
+        shown = _as_answered(hit)
         of_type = _QUESTION_SET if hit.get("objectType") == _QUESTION_SET else _CONTENTS
         told = {field: shown[field] for field in fields if field in shown} if fields else shown
         lists.setdefault(of_type, []).append(told)
     return {"count": len(hits), **lists}
 
 
-def _shown(node: Node) -> Node:
+def _as_answered(node: Node) -> Node:
     """Return a node as an answer shows it: a twin has the id of what it is the twin of."""
     return node | {"identifier": node["identifier"].removesuffix(_TWIN)}
 
 
-def _wanted(wanted: Any) -> list[Any]:
+def _wanted_values(wanted: Any) -> list[Any]:
     values = wanted if isinstance(wanted, list) else [wanted]
     if any(isinstance(value, dict) for value in values):
         raise ValueError("operators are not known")

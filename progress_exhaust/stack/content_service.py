@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from progress_exhaust.stack.content_index import ContentIndex, found
+from progress_exhaust.stack.content_index import ContentIndex, search_nodes
 
 SEARCH_PATH = "/v3/search"
 HIERARCHY_PATH = "/collection/v1/hierarchy"
@@ -122,7 +122,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._is_allowed():
             return
         try:
-            result = found(self.server.index.nodes(), json.loads(body)["request"])
+            result = search_nodes(self.server.index.nodes(), json.loads(body)["request"])
         except (ValueError, LookupError, TypeError, AttributeError):
             self._answer(400, "CLIENT_ERROR", {})
             return

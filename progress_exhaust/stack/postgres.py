@@ -61,7 +61,7 @@ class PostgresServer:
         user: its superuser.
         password: that of the superuser.
         log: what the server prints.
-        pid_file: who the running server is, for `processes.recall`.
+        pid_file: who the running server is, for `processes.running_process`.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class PostgresServer:
     @property
     def process(self) -> processes.Process | None:
         """The running process, or None."""
-        return processes.recall(self.pid_file)
+        return processes.running_process(self.pid_file)
 
     @property
     def password(self) -> str:
@@ -208,7 +208,7 @@ class PostgresServer:
         else:
             home = self._folder / "server"
             home.mkdir(mode=0o700, exist_ok=True)
-        self._give(home)
+        self._give_to_server(home)
         (self._folder / "home").write_text(str(home), encoding="utf-8")
         return home
 
@@ -216,13 +216,13 @@ class PostgresServer:
         password_file = home / "password"
         password_file.touch(mode=0o600)
         password_file.write_text(self.password, encoding="ascii")
-        self._give(password_file)
+        self._give_to_server(password_file)
         try:
             make_cluster(install, data, superuser=self.user, password_file=password_file, runs_as=self._owner)
         finally:
             password_file.unlink()
 
-    def _give(self, path: Path) -> None:
+    def _give_to_server(self, path: Path) -> None:
         if self._owner:
             os.chown(path, self._owner.uid, self._owner.gid)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from progress_exhaust.stack.content_index import ContentIndex, found
+from progress_exhaust.stack.content_index import ContentIndex, search_nodes
 from progress_exhaust.stack.postgres import PostgresServer
 from tests.reference.report import expected_reports
 from tests.support.builders import batches_world
@@ -55,7 +55,7 @@ class Rig:
                 self.replies["search"](handler)
                 return
             nodes = ContentIndex(self.world / "catalogue", frozenset()).nodes()
-            says(200, {"responseCode": "OK", "result": found(nodes, search)})(handler)
+            says(200, {"responseCode": "OK", "result": search_nodes(nodes, search)})(handler)
             return
         collection_id = handler.path.rpartition("/")[2]
         if collection_id == SICK and "tree" in self.replies:

@@ -8,14 +8,14 @@ from dataclasses import asdict
 import pytest
 
 from progress_exhaust.owner import owner_of, this_process
-from progress_exhaust.spark.left_over import Note, note_of_ours
+from progress_exhaust.spark.left_over import Note, note_bytes
 
 OURS = asdict(this_process())
 
 
 def test_note_is_read_as_it_was_written() -> None:
     assert owner_of(this_process().to_json()) == this_process()
-    assert Note.model_validate_json(note_of_ours(["/a", "/b"])) == Note(owner=this_process(), foreign=("/a", "/b"))
+    assert Note.model_validate_json(note_bytes(["/a", "/b"])) == Note(owner=this_process(), foreign=("/a", "/b"))
 
 
 @pytest.mark.parametrize(
