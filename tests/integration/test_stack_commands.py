@@ -88,7 +88,7 @@ def test_stack_serves_a_world_until_it_is_stopped(state: Path, tmp_path: Path, j
     assert (again.returncode, "runs already" in again.stdout) == (0, True)
     running = [
         processes.running_process(state / "cassandra" / "node.pid"),
-        processes.recall(state / "content_service.pid"),
+        processes.running_process(state / "content_service.pid"),
     ]
     assert None not in running
     stopped = _stack("stop", state)
