@@ -156,6 +156,6 @@ def _own_folders(parent: Path) -> Iterator[Path]:
 def _is_own(path: Path) -> bool:
     try:
         state = path.lstat()
-    except OSError:
+    except (OSError, ValueError):  # no path at all, in a note
         return False
     return stat.S_ISDIR(state.st_mode) and state.st_uid == os.geteuid()

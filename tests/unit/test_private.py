@@ -294,7 +294,8 @@ def test_note_that_names_what_is_not_sparks_takes_nothing_of_it(tmp_path: Path) 
     for folder in (sparks, others):
         folder.mkdir()
     link.symlink_to(others)
-    left_folder(tmp_path, note_of("1", sparks, link, others, tmp_path / "none"))
+    no_path = tmp_path / "\0" / sparks.name
+    left_folder(tmp_path, note_of("1", no_path, sparks, link, others, tmp_path / "none"))
     remove_left_over(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([link.name, "home"])
 
