@@ -31,7 +31,7 @@ class QueueCommand(Command):
     """A command beside the queue. A statement and a connection have bounds of their own, so nothing is broken off.
 
     Args:
-        context: settings and screen.
+        context: settings and console.
         open_queue: opens the queue of the settings.
     """
 
