@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from benchmarks.worlds import ROOT, batch_id, make_world
 from progress_exhaust.sample.ids import batch_id_column
-from progress_exhaust.sample.world import WorldSize
+from progress_exhaust.sample.world import FileFormat, WorldSize
 from progress_exhaust.sample.write import write_snapshot
 from progress_exhaust.settings.sections import Settings
 from progress_exhaust.tables import schemas
@@ -83,7 +83,7 @@ def make_with_wide(spark: SparkSession) -> str:
         # The sample batch's learners are in both.
         return both.dropDuplicates(table.key) if is_of_learners else both
 
-    write_snapshot(spark, WIDE, str(wide / "snapshot"), wide / "catalogue", "jsonl")
+    write_snapshot(spark, WIDE, str(wide / "snapshot"), wide / "catalogue", FileFormat.JSON_LINES)
     name = _derived(spark, "with_wide", "standard", of_table)
     for file in (wide / "catalogue").glob(f"{_NODES}*.json"):
         text = file.read_text(encoding="utf-8").replace(_NODES, _WIDE_NODES)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from progress_exhaust.sample.world import WorldSize
+from progress_exhaust.sample.world import FileFormat, WorldSize
 from progress_exhaust.sample.write import write_snapshot
 from progress_exhaust.settings.load import load
 from progress_exhaust.settings.sections import Settings
@@ -87,7 +87,7 @@ def make_world(spark: SparkSession, world: str) -> None:
     if is_made(world):
         return
     folder = ROOT / world
-    write_snapshot(spark, ALL_WORLDS[world], str(folder / "snapshot"), folder / "catalogue", "parquet")
+    write_snapshot(spark, ALL_WORLDS[world], str(folder / "snapshot"), folder / "catalogue", FileFormat.PARQUET)
     (folder / "made.json").write_text(_content(world), encoding="utf-8")
 
 

@@ -1,4 +1,7 @@
-"""The command line, and the composition root: only here arguments, environment and clock are read."""
+"""The command line, and the composition root: only here options, environment and clock are read.
+
+Spark takes longer to import than help takes to read, so what needs it is imported where it is used.
+"""
 
 from __future__ import annotations
 
@@ -6,44 +9,22 @@ import os
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 import progress_exhaust
 from progress_exhaust import jvm_end
-from progress_exhaust.cli.options import (
-    AsJson,
-    Batches,
-    Catalogue,
-    Collections,
-    Config,
-    Day,
-    Debug,
-    Everything,
-    LogLines,
-    ManyIds,
-    Output,
-    Profile,
-    Snapshot,
-    TableFormat,
-    context_of,
-    overrides_of,
-)
+from progress_exhaust.cli.options import PlaceOptions, ReportOptions, SharedOptions, overrides_of
+from progress_exhaust.cli.parsing import ManyIds, takes_groups
 from progress_exhaust.cli.queue import add_queue_commands
+from progress_exhaust.cli.world import WorldOptions
 from progress_exhaust.commands.base import PROGRAM, user_message
 from progress_exhaust.console import logs
 from progress_exhaust.console.logs import LogFormat
 from progress_exhaust.console.signals import Interrupted, signals_raise
 from progress_exhaust.errors import ProgressExhaustError, SettingsError
-from progress_exhaust.sample.world import WorldSize
-from progress_exhaust.settings.load import parse_date
-
-# Spark takes longer to import than help takes to read, so what needs it is imported where it is used.
-if TYPE_CHECKING:
-    from progress_exhaust.export.selection import ReportQuery
-
-WORLD = WorldSize()
+from progress_exhaust.sample.world import FileFormat
 
 app = typer.Typer(
     add_completion=False,
@@ -75,21 +56,8 @@ def progress_exhaust_command(
 
 
 @app.command(cls=ManyIds)
-def export(
-    *,
-    batch: Batches = None,
-    collection: Collections = None,
-    everything: Everything = False,
-    output: Output = None,
-    profile: Profile = None,
-    day: Day = None,
-    snapshot: Snapshot = None,
-    catalogue: Catalogue = None,
-    config: Config = None,
-    as_json: AsJson = False,
-    log_format: LogLines = LogFormat.TEXT,
-    debug: Debug = False,
-) -> int:
+@takes_groups
+def export(*, reports: ReportOptions, shared: SharedOptions) -> int:
     """Make the reports of the batches asked for.
 
     \b
@@ -100,32 +68,18 @@ def export(
 
     Exit code: 0 all done, 1 something that was named is not made or a service failed, 2 wrong usage or settings.
     """  # noqa: D301 - \b keeps the lines of the examples apart
-    _require_one_way_to_ask(batch, collection, everything=everything)
-    overrides = overrides_of(output=output, profile=profile, snapshot=snapshot, catalogue=catalogue)
-    context = context_of(config, overrides, as_json=as_json, log_format=log_format, debug=debug)
-    run_day = parse_date(day) if day is not None else None
+    reports.require_query()
+    context = shared.context(reports.overrides())
+    day = reports.run_day()
 
     from progress_exhaust.commands.export import Export  # noqa: PLC0415 - imports Spark
 
-    return Export(context, _asked(batch, collection, everything=everything), run_day).run()
+    return Export(context, reports.query(), day).run()
 
 
 @app.command(cls=ManyIds)
-def plan(
-    *,
-    batch: Batches = None,
-    collection: Collections = None,
-    everything: Everything = False,
-    output: Output = None,
-    profile: Profile = None,
-    day: Day = None,
-    snapshot: Snapshot = None,
-    catalogue: Catalogue = None,
-    config: Config = None,
-    as_json: AsJson = False,
-    log_format: LogLines = LogFormat.TEXT,
-    debug: Debug = False,
-) -> int:
+@takes_groups
+def plan(*, reports: ReportOptions, shared: SharedOptions) -> int:
     """Show what export would do; make no file.
 
     \b
@@ -133,27 +87,18 @@ def plan(
       progress-exhaust plan --batch b-1 b-2
       progress-exhaust plan --all --snapshot var/demo/snapshot --catalogue var/demo/catalogue --json
     """  # noqa: D301 - \b keeps the lines of the examples apart
-    _require_one_way_to_ask(batch, collection, everything=everything)
-    overrides = overrides_of(output=output, profile=profile, snapshot=snapshot, catalogue=catalogue)
-    context = context_of(config, overrides, as_json=as_json, log_format=log_format, debug=debug)
-    run_day = parse_date(day) if day is not None else None
+    reports.require_query()
+    context = shared.context(reports.overrides())
+    day = reports.run_day()
 
     from progress_exhaust.commands.plan import Plan  # noqa: PLC0415 - imports Spark
 
-    return Plan(context, _asked(batch, collection, everything=everything), run_day).run()
+    return Plan(context, reports.query(), day).run()
 
 
 @app.command()
-def doctor(
-    *,
-    output: Output = None,
-    snapshot: Snapshot = None,
-    catalogue: Catalogue = None,
-    config: Config = None,
-    as_json: AsJson = False,
-    log_format: LogLines = LogFormat.TEXT,
-    debug: Debug = False,
-) -> int:
+@takes_groups
+def doctor(*, places: PlaceOptions, shared: SharedOptions) -> int:
     """Check all that an export and a run need.
 
     Each fault comes with its remedy: settings, Java, Spark, every table with its columns and the right to
@@ -163,8 +108,7 @@ def doctor(
     Example:
       progress-exhaust doctor --config conf/progress_exhaust.toml
     """  # noqa: D301 - \b keeps the lines of the example apart
-    overrides = overrides_of(output=output, snapshot=snapshot, catalogue=catalogue)
-    context = context_of(config, overrides, as_json=as_json, log_format=log_format, debug=debug)
+    context = shared.context(places.overrides())
 
     from progress_exhaust.commands.doctor import Doctor  # noqa: PLC0415 - imports Spark
 
@@ -172,6 +116,7 @@ def doctor(
 
 
 @app.command("sample-data")
+@takes_groups
 def sample_data(
     *,
     catalogue: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the course trees.")],
@@ -179,21 +124,9 @@ def sample_data(
     cassandra: Annotated[
         bool, typer.Option("--cassandra", help="Write into the Cassandra of the settings instead; tables must exist.")
     ] = False,
-    file_format: Annotated[TableFormat, typer.Option("--format", help="Of the tables' files.")] = TableFormat.PARQUET,
-    seed: Annotated[int, typer.Option(help="The same seed and sizes give the same world.")] = WORLD.seed,
-    learners: Annotated[int, typer.Option(help="Learners of a batch.")] = WORLD.learners,
-    batches: Annotated[int, typer.Option(help="Batches, dealt to the collections in turn.")] = WORLD.batches,
-    collections: Annotated[int, typer.Option(help="Courses.")] = WORLD.collections,
-    leaves: Annotated[int, typer.Option(help="Leaves of a course, assessments among them.")] = WORLD.leaves,
-    nested: Annotated[int, typer.Option(help="Nested courses of a course.")] = WORLD.nested,
-    depth: Annotated[int, typer.Option(help="Level of the deepest of them.")] = WORLD.depth,
-    assessments: Annotated[int, typer.Option(help="Assessments of a course.")] = WORLD.assessments,
-    attempts: Annotated[int, typer.Option(help="Attempts of a learner at each assessment.")] = WORLD.attempts,
-    odd_share: Annotated[float, typer.Option(help="Share of odd rows, 0 to 1.")] = WORLD.odd_share,
-    config: Config = None,
-    as_json: AsJson = False,
-    log_format: LogLines = LogFormat.TEXT,
-    debug: Debug = False,
+    file_format: Annotated[FileFormat, typer.Option("--format", help="Of the tables' files.")] = FileFormat.PARQUET,
+    world: WorldOptions,
+    shared: SharedOptions,
 ) -> int:
     """Make a synthetic world of any size.
 
@@ -211,15 +144,15 @@ def sample_data(
             expected="one place for the tables",
             remedy="give --snapshot DIR or --cassandra",
         )
-    size = WorldSize(seed, learners, batches, collections, leaves, nested, depth, assessments, attempts, odd_share)
+    size = world.size()
     overrides = overrides_of(snapshot=snapshot, catalogue=str(catalogue))
     if cassandra:
         overrides["source"] = {"kind": "cassandra"}
-    context = context_of(config, overrides, as_json=as_json, log_format=log_format, debug=debug)
+    context = shared.context(overrides)
 
     from progress_exhaust.commands.sample_data import SampleData  # noqa: PLC0415 - imports Spark
 
-    return SampleData(context, size, catalogue, snapshot, file_format.value).run()
+    return SampleData(context, size, catalogue, snapshot, file_format).run()
 
 
 add_queue_commands(app)
@@ -231,13 +164,13 @@ def main() -> None:
     sys.exit(run(sys.argv[1:]))
 
 
-def run(arguments: list[str]) -> int:
+def run(command_line: list[str]) -> int:
     """Run the command line and return its exit code."""
-    debug = "--debug" in arguments
+    debug = "--debug" in command_line
     logs.set_up(LogFormat.TEXT, debug=debug)
     try:
         with signals_raise(jvm_end.of_this_process()):
-            code = app(arguments, prog_name=PROGRAM, standalone_mode=False)
+            code = app(command_line, prog_name=PROGRAM, standalone_mode=False)
             return code if isinstance(code, int) else 0
     except typer.TyperException as error:
         sentence = error.format_message()
@@ -263,18 +196,3 @@ def _remove_private_folder() -> None:
     """Remove what is temporary, where anything has been made: no exit handler will."""
     if (loaded := sys.modules.get("progress_exhaust.spark.private")) is not None:
         loaded.remove_of_this_process()
-
-
-def _require_one_way_to_ask(batches: list[str] | None, collections: list[str] | None, *, everything: bool) -> None:
-    if everything and (batches or collections):
-        raise SettingsError(got="--all does not go with --batch or --collection", remedy="leave one of them out")
-    if not (everything or batches or collections):
-        raise SettingsError(
-            got="nothing is asked for", remedy="name batches with --batch, collections with --collection, or --all"
-        )
-
-
-def _asked(batches: list[str] | None, collections: list[str] | None, *, everything: bool) -> ReportQuery:
-    from progress_exhaust.export.selection import ReportQuery  # noqa: PLC0415 - imports Spark
-
-    return ReportQuery(tuple(batches or ()), tuple(collections or ()), everything)

@@ -1,50 +1,25 @@
-"""The options of the commands, and what they set."""
+"""The options that several commands have, each declared once, in the groups in which commands take them."""
 
 from __future__ import annotations
 
 import os
-from enum import StrEnum
+import sys
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperCommand
 
 from progress_exhaust.commands.base import CommandContext
-from progress_exhaust.commands.texts import fault_of_text
+from progress_exhaust.commands.option_text import fault_of_text
 from progress_exhaust.console.logs import LogFormat
 from progress_exhaust.errors import SettingsError
+from progress_exhaust.settings.load import Overrides, parse_date
 
-_ID_OPTIONS = ("--batch", "--collection")
-
-Overrides = dict[str, dict[str, object]]
-"""Settings of the command line: section to key to value."""
-
-
-class ManyIds(TyperCommand):
-    """A command whose `--batch` and `--collection` take all ids that follow them."""
-
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]  # the parent names a class that typer does not export
-        """Give each id an option of its own, as the parser wants it."""
-        return super().parse_args(ctx, spread_ids(args))
-
-
-def spread_ids(arguments: list[str]) -> list[str]:
-    """Repeat an option before each of its ids.
-
-    >>> spread_ids(["--batch", "b-1", "b-2", "--json"])
-    ['--batch', 'b-1', '--batch', 'b-2', '--json']
-    """
-    spread: list[str] = []
-    option = ""
-    for before, argument in zip(["", *arguments], arguments, strict=False):
-        if argument.startswith("-") and before not in _ID_OPTIONS:
-            option = argument
-        elif option in _ID_OPTIONS and before not in _ID_OPTIONS:
-            spread.append(option)
-        spread.append(argument)
-    return spread
-
+# Spark takes longer to import than help takes to read.
+if TYPE_CHECKING:
+    from progress_exhaust.export.selection import ReportQuery
 
 Batches = Annotated[
     list[str] | None, typer.Option("--batch", metavar="ID…", help="Batches to report on; may be repeated.")
@@ -76,7 +51,9 @@ Config = Annotated[
 ]
 RequestTag = Annotated[str | None, typer.Option("--tag", metavar="TAG", help="Only requests of this tag.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Write one JSON document to stdout instead of a summary.")]
-LogLines = Annotated[LogFormat, typer.Option("--log-format", help="Lines on stderr: sentences, or JSON objects.")]
+LogLines = Annotated[
+    LogFormat | None, typer.Option("--log-format", help="Lines on stderr: sentences, or JSON objects.")
+]
 MachineLogLines = Annotated[
     LogFormat | None,
     typer.Option("--log-format", help="Lines on stderr; sentences on a terminal, JSON objects elsewhere."),
@@ -84,11 +61,94 @@ MachineLogLines = Annotated[
 Debug = Annotated[bool, typer.Option("--debug", help="Show stack traces, and what Spark logs.")]
 
 
-class TableFormat(StrEnum):
-    """How the files of a snapshot look."""
+@dataclass(frozen=True, kw_only=True)
+class SharedOptions:
+    """What every command takes: its settings, and what it shows."""
 
-    PARQUET = "parquet"
-    JSON_LINES = "jsonl"
+    config: Config = None
+    as_json: AsJson = False
+    log_format: LogLines = LogFormat.TEXT
+    debug: Debug = False
+
+    def context(self, overrides: Overrides | None = None) -> CommandContext:
+        """Return what all commands have; settings are read here.
+
+        Args:
+            overrides: settings of the command's other options.
+
+        Raises:
+            SettingsError: settings are wrong.
+        """
+        lines = self.log_format or (LogFormat.TEXT if sys.stderr.isatty() else LogFormat.JSON)
+        return CommandContext(
+            os.environ, self.config, overrides or {}, as_json=self.as_json, log_format=lines, debug=self.debug
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SchedulerOptions(SharedOptions):
+    """The same for a command that a scheduler starts."""
+
+    log_format: MachineLogLines = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaceOptions:
+    """Where files go, and where tables and trees are."""
+
+    output: Output = None
+    snapshot: Snapshot = None
+    catalogue: Catalogue = None
+
+    def overrides(self) -> Overrides:
+        """Return the settings that these are."""
+        return overrides_of(output=self.output, snapshot=self.snapshot, catalogue=self.catalogue)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportOptions:
+    """Which reports to make, and from and to which places."""
+
+    batch: Batches = None
+    collection: Collections = None
+    everything: Everything = False
+    output: Output = None
+    profile: Profile = None
+    day: Day = None
+    snapshot: Snapshot = None
+    catalogue: Catalogue = None
+
+    def require_query(self) -> None:
+        """See that one thing is asked for.
+
+        Raises:
+            SettingsError: nothing is, or all and more.
+        """
+        is_named = bool(self.batch or self.collection)
+        if self.everything and is_named:
+            raise SettingsError(got="--all does not go with --batch or --collection", remedy="leave one of them out")
+        if not (self.everything or is_named):
+            raise SettingsError(
+                got="nothing is asked for", remedy="name batches with --batch, collections with --collection, or --all"
+            )
+
+    def overrides(self) -> Overrides:
+        """Return the settings that are among these."""
+        return overrides_of(output=self.output, profile=self.profile, snapshot=self.snapshot, catalogue=self.catalogue)
+
+    def run_day(self) -> date | None:
+        """Return the day in the files' names; None for today.
+
+        Raises:
+            SettingsError: it is no day.
+        """
+        return None if self.day is None else parse_date(self.day)
+
+    def query(self) -> ReportQuery:
+        """Return what is asked for."""
+        from progress_exhaust.export.selection import ReportQuery  # noqa: PLC0415 - imports Spark
+
+        return ReportQuery(tuple(self.batch or ()), tuple(self.collection or ()), self.everything)
 
 
 def overrides_of(
@@ -97,9 +157,9 @@ def overrides_of(
     profile: str | None = None,
     snapshot: str | None = None,
     catalogue: str | None = None,
-) -> Overrides:
-    """Return what these options set."""
-    overrides: Overrides = {}
+) -> dict[str, dict[str, object]]:
+    """Return the settings that these options are: section to key to value."""
+    overrides: dict[str, dict[str, object]] = {}
     if output is not None:
         overrides["output"] = {"url": output}
     if profile is not None:
@@ -109,13 +169,6 @@ def overrides_of(
     if catalogue is not None:
         overrides["catalogue"] = {"kind": "files", "directory": catalogue}
     return overrides
-
-
-def context_of(
-    config: Path | None, overrides: Overrides, *, as_json: bool, log_format: LogFormat, debug: bool
-) -> CommandContext:
-    """Return what all commands have; settings are read here."""
-    return CommandContext(os.environ, config, overrides, as_json=as_json, log_format=log_format, debug=debug)
 
 
 def require_readable(option: str, text: str | None) -> None:

@@ -5,30 +5,21 @@ from __future__ import annotations
 import math
 import os
 import secrets
-import sys
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from progress_exhaust.cli.options import (
-    AsJson,
     Batches,
-    Catalogue,
-    Config,
-    Debug,
-    LogLines,
-    MachineLogLines,
-    ManyIds,
-    Output,
+    PlaceOptions,
     RequestTag,
-    Snapshot,
-    context_of,
-    overrides_of,
+    SchedulerOptions,
+    SharedOptions,
     require_readable,
 )
+from progress_exhaust.cli.parsing import ManyIds, takes_groups
 from progress_exhaust.commands.base import PROGRAM
-from progress_exhaust.console.logs import LogFormat
 from progress_exhaust.errors import SettingsError, Value
 
 
@@ -40,6 +31,7 @@ def add_queue_commands(app: typer.Typer) -> None:
     app.command()(cancel)
 
 
+@takes_groups
 def run(
     *,
     max_requests: Annotated[
@@ -51,13 +43,8 @@ def run(
         float | None,
         typer.Option("--watch", min=0.1, metavar="SECONDS", help="Look again and again, so many seconds apart."),
     ] = None,
-    output: Output = None,
-    snapshot: Snapshot = None,
-    catalogue: Catalogue = None,
-    config: Config = None,
-    as_json: AsJson = False,
-    log_format: MachineLogLines = None,
-    debug: Debug = False,
+    places: PlaceOptions,
+    scheduler: SchedulerOptions,
 ) -> int:
     """Work off the request queue once, then stop.
 
@@ -69,9 +56,7 @@ def run(
 
     Exit code: 0 all that was due is done, 1 a service failed or something is left, 2 wrong usage or settings.
     """  # noqa: D301 - \b keeps the lines of the examples apart
-    overrides = overrides_of(output=output, snapshot=snapshot, catalogue=catalogue)
-    lines = log_format or (LogFormat.TEXT if sys.stderr.isatty() else LogFormat.JSON)
-    context = context_of(config, overrides, as_json=as_json, log_format=lines, debug=debug)
+    context = scheduler.context(places.overrides())
     if watch is not None and not math.isfinite(watch):
         raise SettingsError("--watch", expected="seconds", got=Value(str(watch)))
     require_readable("--request", request)
@@ -83,6 +68,7 @@ def run(
     return RunQueue(context, RequestFilter(max_requests, request, tag), watch).run()
 
 
+@takes_groups
 def submit(
     *,
     batch: Batches = None,
@@ -98,10 +84,7 @@ def submit(
     request_id: Annotated[
         str | None, typer.Option(metavar="ID", help="Names the request and its folder; made up if not given.")
     ] = None,
-    config: Config = None,
-    as_json: AsJson = False,
-    log_format: LogLines = LogFormat.TEXT,
-    debug: Debug = False,
+    shared: SharedOptions,
 ) -> int:
     """Put a request into the queue, for a later run to make.
 
@@ -116,7 +99,7 @@ def submit(
     Exit code: 0 it is in the queue, 1 there is one with this id or the queue failed, 2 wrong usage or
     settings.
     """  # noqa: D301 - \b keeps the lines of the examples apart
-    context = context_of(config, {}, as_json=as_json, log_format=log_format, debug=debug)
+    context = shared.context()
 
     from progress_exhaust.commands.submission import Submission  # noqa: PLC0415 - help needs none of it
     from progress_exhaust.commands.submit import Submit  # noqa: PLC0415
@@ -133,16 +116,14 @@ def submit(
     return Submit(context, submission).run()
 
 
+@takes_groups
 def status(
     *,
     request_id: Annotated[
         str | None, typer.Argument(metavar="REQUEST_ID", help="Of the request to show; all if not given.")
     ] = None,
     tag: RequestTag = None,
-    config: Config = None,
-    as_json: AsJson = False,
-    log_format: LogLines = LogFormat.TEXT,
-    debug: Debug = False,
+    shared: SharedOptions,
 ) -> int:
     """Show one request, or all, and how far they are.
 
@@ -156,7 +137,7 @@ def status(
 
     Exit code: 0 shown, 1 there is no such request or the queue failed, 2 wrong usage or settings.
     """  # noqa: D301 - \b keeps the lines of the examples apart
-    context = context_of(config, {}, as_json=as_json, log_format=log_format, debug=debug)
+    context = shared.context()
     require_readable("REQUEST_ID", request_id)
     require_readable("--tag", tag)
 
@@ -165,14 +146,12 @@ def status(
     return ShowStatus(context, request_id, tag).run()
 
 
+@takes_groups
 def cancel(
     *,
     request_id: Annotated[str, typer.Argument(metavar="REQUEST_ID", help="Of the request to take back.")],
     tag: RequestTag = None,
-    config: Config = None,
-    as_json: AsJson = False,
-    log_format: LogLines = LogFormat.TEXT,
-    debug: Debug = False,
+    shared: SharedOptions,
 ) -> int:
     """Take a request back.
 
@@ -185,7 +164,7 @@ def cancel(
     Exit code: 0 taken back, 1 there is no such request, it has ended, or the queue failed, 2 wrong
     usage or settings.
     """  # noqa: D301 - \b keeps the lines of the example apart
-    context = context_of(config, {}, as_json=as_json, log_format=log_format, debug=debug)
+    context = shared.context()
     require_readable("REQUEST_ID", request_id)
     require_readable("--tag", tag)
 

@@ -1,4 +1,4 @@
-"""One command at work: its settings, its screen, and an end that is told whatever happens."""
+"""One command at work: its settings, its console, and an end that is told whatever happens."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from progress_exhaust.console import logs
+from progress_exhaust.console.console import Console
 from progress_exhaust.console.logs import LogFormat
-from progress_exhaust.console.screen import Console, Summary
+from progress_exhaust.console.result import Result
 from progress_exhaust.console.signals import Interrupted, StopToken, run_stoppable
 from progress_exhaust.errors import ProgressExhaustError
 from progress_exhaust.settings.load import Overrides, load
@@ -24,7 +25,7 @@ CONFIG_VARIABLE = "PROGRESS_EXHAUST_CONFIG"
 
 
 class CommandContext:
-    """What every command has: settings, a screen, and when it began. Made before anything heavy is imported.
+    """What every command has: settings, a console, and when it began. Made before anything heavy is imported.
 
     Args:
         environment: the process's own.
@@ -55,7 +56,7 @@ class CommandContext:
         self.settings = load(file, environment, overrides)
         self.environment = environment
         self.debug = debug
-        self.screen = Console(as_json=as_json, log_format=log_format, debug=debug)
+        self.console = Console(as_json=as_json, log_format=log_format, debug=debug)
 
 
 class Command:
@@ -65,7 +66,7 @@ class Command:
         self.settings = context.settings
         self.environment = context.environment
         self.debug = context.debug
-        self.screen = context.screen
+        self.console = context.console
         self._begin_s = context.begin_s
         self._stop = StopToken()
 
@@ -73,7 +74,7 @@ class Command:
         """Do the command's work; runs in a thread of its own."""
         raise NotImplementedError
 
-    def result(self, error: str) -> Summary:
+    def result(self, error: str) -> Result:
         """Return what came of it.
 
         Args:
@@ -104,7 +105,7 @@ class Command:
             failure = user_message(error)
             raise
         finally:
-            self.screen.show(self.result(failure))
+            self.console.render(self.result(failure))
         return self.exit_code()
 
     def elapsed_s(self) -> float:
@@ -118,7 +119,7 @@ class Command:
             Interrupted: see `check_stop`.
         """
         self.check_stop()
-        self.screen.tell(event, self.elapsed_s())
+        self.console.render_event(event, self.elapsed_s())
 
     def check_stop(self) -> None:
         """Stop here where a signal has asked for it.
@@ -140,7 +141,7 @@ def new_run_id() -> str:
 
 
 def user_message(error: BaseException) -> str:
-    """Return what went wrong, in words fit for a screen; an error we did not foresee may hold anything."""
+    """Return what went wrong, in words fit for a terminal; an error we did not foresee may hold anything."""
     if isinstance(error, Interrupted) and not error.is_clean:
         return f"{error}: files already made stay, and the next run removes what is unfinished"
     if isinstance(error, Interrupted):

@@ -4,16 +4,40 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from progress_exhaust.commands.base import CommandContext, now
-from progress_exhaust.commands.documents import ending
 from progress_exhaust.commands.queue import OpenQueue, QueueCommand, open_queue, unknown_request
-from progress_exhaust.console.screen import Summary, Table
+from progress_exhaust.console.result import Result, Summary, Table
 from progress_exhaust.errors import RequestError
 from progress_exhaust.job_requests.model import RequestKey
 from progress_exhaust.job_requests.port import Queue
 from progress_exhaust.text import pluralize
+
+
+@dataclass(frozen=True, kw_only=True)
+class CancelResult(Result):
+    """What `cancel` has done.
+
+    Attributes:
+        cancelled: the requests taken back.
+    """
+
+    cancelled: Sequence[RequestKey]
+
+    def summary(self) -> Summary:
+        """Return the requests in a table, and what becomes of their files."""
+        is_some = bool(self.cancelled)
+        return Summary(
+            tables=[Table(("request", "tag"), [(key.request_id, key.tag) for key in self.cancelled])],
+            notes=["a driver at work on it stops before its next file; files already out stay"] if is_some else (),
+            closing=f"{pluralize(len(self.cancelled), 'request')} cancelled, {self.duration_s:.1f} s",
+        )
+
+    def content(self) -> dict[str, object]:
+        """Return the requests' keys."""
+        return {"cancelled": [{"request_id": key.request_id, "tag": key.tag} for key in self.cancelled]}
 
 
 class Cancel(QueueCommand):
@@ -37,18 +61,9 @@ class Cancel(QueueCommand):
         with self.queue() as queue:
             self._cancelled = cancel_in(queue, self._request_id, self._tag, now())
 
-    def result(self, error: str) -> Summary:
+    def result(self, error: str) -> Result:
         """Return which rows are cancelled."""
-        duration_s, cancelled = self.elapsed_s(), self._cancelled
-        return Summary(
-            document={
-                "cancelled": [{"request_id": key.request_id, "tag": key.tag} for key in cancelled],
-                **ending(duration_s, error),
-            },
-            tables=[Table(("request", "tag"), [(key.request_id, key.tag) for key in cancelled])],
-            notes=["a driver at work on it stops before its next file; files already out stay"] if cancelled else (),
-            closing=f"{pluralize(len(cancelled), 'request')} cancelled, {duration_s:.1f} s",
-        )
+        return CancelResult(duration_s=self.elapsed_s(), error=error, cancelled=self._cancelled)
 
 
 def cancel_in(queue: Queue, request_id: str, tag: str | None, now: datetime) -> Sequence[RequestKey]:
@@ -64,11 +79,11 @@ def cancel_in(queue: Queue, request_id: str, tag: str | None, now: datetime) -> 
     listed = queue.listed(request_id=request_id, tag=tag)
     if not listed:
         raise unknown_request("cancelling", request_id, tag)
-    words = ", ".join(sorted({one.status for one in listed}))
+    statuses = ", ".join(sorted({one.status for one in listed}))
     raise RequestError(
         "cancelling",
         object=f"request {json.dumps(request_id)}",
-        got=f"it has ended already ({words})",
+        got=f"it has ended already ({statuses})",
         expected="one that has not",
         remedy="its files stay",
     )

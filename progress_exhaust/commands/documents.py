@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from progress_exhaust.console.screen import Refusal
+from progress_exhaust.console.result import Refusal
 from progress_exhaust.errors import SkippedReport
 from progress_exhaust.paths import local_folder
 
@@ -19,23 +19,18 @@ def output_root(url: str) -> str:
     return url if folder is None else str(folder)
 
 
-def ending(duration_s: float, error: str) -> dict[str, object]:
-    """Return what every document ends with."""
-    return {"error": error or None, "duration_s": round(duration_s, 3)}
-
-
-def not_made_in(not_made: Sequence[SkippedReport]) -> list[dict[str, str]]:
-    """Return refusals as the manifest writes them."""
+def not_made_content(not_made: Sequence[SkippedReport]) -> list[dict[str, str]]:
+    """Return refusals as documents and the manifest have them."""
     return [{"id": refusal.subject, "reason": refusal.reason.value, "why": str(refusal)} for refusal in not_made]
 
 
 def refusals_of(not_made: Sequence[SkippedReport]) -> list[Refusal]:
-    """Return refusals as the screen takes them."""
+    """Return refusals as summaries have them."""
     return [(refusal.subject, refusal.reason.value, str(refusal)) for refusal in not_made]
 
 
-def file_in(file: MadeFile) -> dict[str, object]:
-    """Return a file as documents tell it."""
+def file_content(file: MadeFile) -> dict[str, object]:
+    """Return a file as documents have it."""
     return {
         "path": file.path,
         "batch_id": file.batch_id,
@@ -48,3 +43,13 @@ def file_in(file: MadeFile) -> dict[str, object]:
         "warnings": dict(file.warnings),
         "guarded_cells": file.guarded_cells,
     }
+
+
+def phases_content(phase_s: Mapping[str, float]) -> dict[str, float]:
+    """Return the seconds of each phase as documents have them."""
+    return {name: round(seconds, 3) for name, seconds in phase_s.items()}
+
+
+def time_note(phase_s: Mapping[str, float]) -> str:
+    """Return the seconds of each phase as a note of a summary."""
+    return f"time: {', '.join(f'{name} {seconds:.1f} s' for name, seconds in phase_s.items())}"

@@ -2,41 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import date
 
 from progress_exhaust.commands.base import CommandContext, new_run_id, now
-from progress_exhaust.commands.documents import ending, not_made_in, refusals_of
+from progress_exhaust.commands.documents import not_made_content, refusals_of
 from progress_exhaust.commands.with_spark import SparkCommand
-from progress_exhaust.console.screen import Summary, Table
+from progress_exhaust.console.result import Result, Summary, Table
 from progress_exhaust.export.plan import PlanOutcome, plan, private_stage
 from progress_exhaust.export.selection import ReportQuery
 from progress_exhaust.text import pluralize
 
+_HEADERS = ("collection", "name", "columns", "nested", "assessments", "batches", "learners", "dropped")
 
-class Plan(SparkCommand):
-    """Finds out what an export would do; see `export.Export` for the arguments."""
 
-    def __init__(self, context: CommandContext, asked: ReportQuery, day: date | None = None) -> None:
-        super().__init__(context)
-        self._asked = asked
-        self._day = day or now().astimezone(self.settings.zone()).date()
-        self._outcome = PlanOutcome()
+@dataclass(frozen=True, kw_only=True)
+class PlanResult(Result):
+    """What an export would do.
 
-    def work_with_resources(self) -> None:
-        """Open everything, and look."""
-        self.report_start()
-        ports = self.resources.ports()
-        with private_stage(ports.spark, ports.store, new_run_id()) as stage:
-            plan(self._asked, ports, self.settings, self._day, stage, self.report, self._outcome)
+    Attributes:
+        outcome: the collections, batches and tables looked at, and what would not be made.
+    """
 
-    def exit_code(self) -> int:
-        """Whether all that was named would be made."""
-        return 1 if self._outcome.not_made and not self._asked.everything else 0
+    outcome: PlanOutcome
 
-    def result(self, error: str) -> Summary:
+    def summary(self) -> Summary:
         """Return the collections, how each table would be read, and what would not be made."""
-        duration_s = self.elapsed_s()
+        outcome = self.outcome
         collections = [
             (
                 collection.collection_id,
@@ -48,30 +40,59 @@ class Plan(SparkCommand):
                 f"{collection.rows:,}",
                 f"{collection.rows_dropped:,}",
             )
-            for collection in self._outcome.collections
+            for collection in outcome.collections
         ]
-        headers = ("collection", "name", "columns", "nested", "assessments", "batches", "learners", "dropped")
-        reads = [(read.table, read.strategy, read.reason) for read in self._outcome.reads]
-        learners = sum(batch.rows for batch in self._outcome.batches)
+        reads = [(read.table, read.strategy, read.reason) for read in outcome.reads]
         return Summary(
-            document={
-                "collections": [asdict(collection) for collection in self._outcome.collections],
-                "batches": [asdict(batch) for batch in self._outcome.batches],
-                "not_made": not_made_in(self._outcome.not_made),
-                "reads": [asdict(read) for read in self._outcome.reads],
-                "waves": self._outcome.waves,
-                "rows": learners,
-                "rows_dropped": self._outcome.rows_dropped,
-                **ending(duration_s, error),
-            },
             tables=[
-                Table(headers, collections, frozenset(range(2, 8))),
+                Table(_HEADERS, collections, frozenset(range(2, len(_HEADERS)))),
                 Table(("table", "read by", "because"), reads),
             ],
-            refusals=refusals_of(self._outcome.not_made),
+            refusals=refusals_of(outcome.not_made),
             closing=(
-                f"{pluralize(len(self._outcome.batches), 'report')} of {pluralize(learners, 'learner')} to make in "
-                f"{pluralize(self._outcome.waves, 'wave')}, {len(self._outcome.not_made):,} not made, "
-                f"{pluralize(self._outcome.rows_dropped, 'row')} dropped, {duration_s:.1f} s"
+                f"{pluralize(len(outcome.batches), 'report')} of {pluralize(self._learners(), 'learner')} to make in "
+                f"{pluralize(outcome.waves, 'wave')}, {len(outcome.not_made):,} not made, "
+                f"{pluralize(outcome.rows_dropped, 'row')} dropped, {self.duration_s:.1f} s"
             ),
         )
+
+    def content(self) -> dict[str, object]:
+        """Return the same, batch by batch, too."""
+        outcome = self.outcome
+        return {
+            "collections": [asdict(collection) for collection in outcome.collections],
+            "batches": [asdict(batch) for batch in outcome.batches],
+            "not_made": not_made_content(outcome.not_made),
+            "reads": [asdict(read) for read in outcome.reads],
+            "waves": outcome.waves,
+            "rows": self._learners(),
+            "rows_dropped": outcome.rows_dropped,
+        }
+
+    def _learners(self) -> int:
+        return sum(batch.rows for batch in self.outcome.batches)
+
+
+class Plan(SparkCommand):
+    """Finds out what an export would do; see `export.Export` for the arguments."""
+
+    def __init__(self, context: CommandContext, query: ReportQuery, day: date | None = None) -> None:
+        super().__init__(context)
+        self._query = query
+        self._day = day or now().astimezone(self.settings.zone()).date()
+        self._outcome = PlanOutcome()
+
+    def work_with_resources(self) -> None:
+        """Open everything, and look."""
+        self.report_start()
+        ports = self.resources.ports()
+        with private_stage(ports.spark, ports.store, new_run_id()) as stage:
+            plan(self._query, ports, self.settings, self._day, stage, self.report, self._outcome)
+
+    def exit_code(self) -> int:
+        """Whether all that was named would be made."""
+        return 1 if self._outcome.not_made and not self._query.everything else 0
+
+    def result(self, error: str) -> Result:
+        """Return what is known so far."""
+        return PlanResult(duration_s=self.elapsed_s(), error=error, outcome=self._outcome)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -10,7 +11,10 @@ from datetime import datetime
 from progress_exhaust.commands.base import Command, CommandContext, now
 from progress_exhaust.errors import RequestError
 from progress_exhaust.job_requests.port import Queue
+from progress_exhaust.log_actions import Action
 from progress_exhaust.settings.sections import Settings
+
+_LOG = logging.getLogger(__name__)
 
 OpenQueue = Callable[[Settings], Queue]
 
@@ -19,6 +23,7 @@ def open_queue(settings: Settings) -> Queue:
     """Return the queue of the settings; its driver is loaded only where there is work for it."""
     from progress_exhaust.job_requests.postgres.queue import PostgresQueue  # noqa: PLC0415 - imports psycopg2
 
+    _LOG.debug("queue opened: table %s", settings.queue.table, extra={"action": Action.OPENED})
     return PostgresQueue(settings.queue, settings.requests, now=now)
 
 
@@ -26,7 +31,7 @@ class QueueCommand(Command):
     """A command beside the queue. A statement and a connection have bounds of their own, so nothing is broken off.
 
     Args:
-        context: settings and screen.
+        context: settings and console.
         open_queue: opens the queue of the settings.
     """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import logging
 import subprocess
 from collections.abc import MutableMapping
 from pathlib import Path
@@ -21,6 +22,7 @@ from progress_exhaust.errors import ComputeError
 from progress_exhaust.export.run import Ports
 from progress_exhaust.java import java_home
 from progress_exhaust.jvm_end import SUBMITTED, JvmWatch
+from progress_exhaust.log_actions import Action
 from progress_exhaust.output.stores.open import open_store
 from progress_exhaust.output.stores.port import Store
 from progress_exhaust.settings.sections import CatalogueKind, Settings, SourceKind
@@ -30,6 +32,7 @@ from progress_exhaust.tables.cassandra.tables import CassandraTables
 from progress_exhaust.tables.port import Tables
 from progress_exhaust.tables.snapshot import SnapshotTables
 
+_LOG = logging.getLogger(__name__)
 _JAVA_OPTIONS = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "SPARK_SUBMIT_OPTS")
 _JVM_END_S = 4.0
 
@@ -79,6 +82,7 @@ class Resources:
             return None
         home = java_home(self._environment)
         self._environment["JAVA_HOME"] = str(home)
+        _log_opened("Java", home)
         return home
 
     def session(self) -> SparkSession:
@@ -105,11 +109,14 @@ class Resources:
                 raise self._not_started("its JVM ended before it answered") from error
             if self._jvm is not None:
                 self._jvm.follow(_own_jvm())
+            _log_opened("Spark", self._settings.spark.master)
         return self._session
 
     def tables(self) -> Tables:
         """Return the input tables."""
-        if self._settings.source.kind is SourceKind.SNAPSHOT:
+        source = self._settings.source
+        _log_opened("tables", source.snapshot_dir or source.kind)
+        if source.kind is SourceKind.SNAPSHOT:
             return SnapshotTables(self.session(), self._settings)
         return CassandraTables(self.session(), self._settings)
 
@@ -119,12 +126,15 @@ class Resources:
         if self._catalogue is None:
             if settings.kind is CatalogueKind.FILES:
                 self._catalogue = FilesCatalogue(settings.directory, settings.max_tree_bytes)
+                _log_opened("catalogue", settings.directory)
             else:
                 self._catalogue = HttpCatalogue(settings)
+                _log_opened("catalogue", settings.search_url)
         return self._catalogue
 
     def store(self) -> Store:
         """Return the output place."""
+        _log_opened("output", self._settings.output.url)
         return open_store(self._settings.output.url, self.session())
 
     def cancel(self) -> None:
@@ -150,6 +160,7 @@ class Resources:
         SparkContext._gateway = SparkContext._jvm = SparkContext._active_spark_context = None
         SparkSession._instantiatedSession = None
         self._session = None
+        _LOG.debug("the JVM is let go of; another starts when Spark is next asked for", extra={"action": Action.RETRY})
         return True
 
     def close(self) -> None:
@@ -170,6 +181,10 @@ class Resources:
     def _hang_up(self) -> None:
         if isinstance(self._catalogue, HttpCatalogue):
             self._catalogue.close()
+
+
+def _log_opened(what: str, place: object) -> None:
+    _LOG.debug("%s opened: %s", what, place, extra={"action": Action.OPENED})
 
 
 def _own_jvm() -> subprocess.Popen[bytes] | None:

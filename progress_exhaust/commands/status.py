@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from progress_exhaust.commands.base import CommandContext
-from progress_exhaust.commands.documents import ending
 from progress_exhaust.commands.queue import OpenQueue, QueueCommand, instant, open_queue, unknown_request
-from progress_exhaust.console.screen import Summary, Table
+from progress_exhaust.console.result import Result, Summary, Table
 from progress_exhaust.identifiers import is_run_id
 from progress_exhaust.job_requests.model import ListedRequest, RequestKey, Status
 from progress_exhaust.job_requests.progress import PROGRESS_FOLDER, Progress, progress_name, progress_of
@@ -19,8 +19,49 @@ from progress_exhaust.paths import STAGING, local_folder
 from progress_exhaust.text import pluralize
 
 _ORDER = (Status.PROCESSING, Status.SUBMITTED, Status.SUCCESS, Status.FAILED)
+_HEADERS = ("request", "tag", "status", "alive", "phase", "files", "rows", "time left", "message")
 _UNKNOWN = "unknown"
 _MOST_PROGRESS_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusResult(Result):
+    """What `status` has found.
+
+    Attributes:
+        states: of the requests, in the queue's order.
+        is_one: whether one was asked for by its id.
+    """
+
+    states: Sequence[RequestState]
+    is_one: bool
+
+    def summary(self) -> Summary:
+        """Return a line for each request; of a single one, there is more to tell."""
+        at_work = [state for state in self.states if state.row.status == Status.PROCESSING and not state.is_final]
+        waiting = [state for state in self.states if state.row.status != Status.PROCESSING and not state.is_final]
+        ended = [state for state in self.states if state.is_final]
+        rows = [_row(state) for state in [*at_work, *waiting, *reversed(ended)]]
+        return Summary(
+            tables=[Table(_HEADERS, rows, frozenset({5, 6, 7}))],
+            notes=[note for state in self.states for note in _notes(state)] if self.is_one else (),
+            closing=", ".join([pluralize(len(self.states), "request"), *self._counted(), f"{self.duration_s:.1f} s"]),
+        )
+
+    def content(self) -> dict[str, object]:
+        """Return all that is known of each request."""
+        return {"requests": [_content(state) for state in self.states]}
+
+    def _counted(self) -> list[str]:
+        """Return how many requests there are of each status; one that we do not know comes last."""
+        numbers = Counter(state.row.status for state in self.states)
+        known = {status.value: place for place, status in enumerate(_ORDER)}
+        statuses = sorted(numbers, key=lambda status: (known.get(status, len(known)), status))
+        alive = sum(state.row.is_alive for state in self.states)
+        return [
+            f"{numbers[status]:,} {status}{f' ({alive:,} alive)' if status == Status.PROCESSING else ''}"
+            for status in statuses
+        ]
 
 
 class ShowStatus(QueueCommand):
@@ -48,28 +89,10 @@ class ShowStatus(QueueCommand):
         noted = progress_in(local_folder(self.settings.output.url), listed)
         self._states = [state_of(one, noted.get(one.key)) for one in listed]
 
-    def result(self, error: str) -> Summary:
-        """Return a line for each request; of a single one, there is more to tell."""
-        duration_s, states, is_one = self.elapsed_s(), self._states, self._request_id is not None
-        ended = [state for state in states if state.is_final]
-        others = sorted(
-            (state for state in states if not state.is_final), key=lambda state: state.row.status != Status.PROCESSING
-        )
-        headers = ("request", "tag", "status", "alive", "phase", "files", "rows", "time left", "message")
-        numbers = Counter(state.row.status for state in states)
-        words = sorted(
-            numbers, key=lambda word: (_ORDER.index(Status(word)) if word in list(Status) else len(_ORDER), word)
-        )
-        alive = sum(state.row.is_alive for state in states)
-        parts = [
-            f"{numbers[word]:,} {word}{f' ({alive:,} alive)' if word == Status.PROCESSING else ''}" for word in words
-        ]
-        return Summary(
-            document={"requests": [_document(state) for state in states], **ending(duration_s, error)},
-            tables=[Table(headers, [_row(state) for state in [*others, *reversed(ended)]], frozenset({5, 6, 7}))],
-            notes=[note for state in states for note in _notes(state)] if is_one else (),
-            closing=", ".join([pluralize(len(states), "request"), *parts, f"{duration_s:.1f} s"]),
-        )
+    def result(self, error: str) -> Result:
+        """Return the requests looked at."""
+        is_one = self._request_id is not None
+        return StatusResult(duration_s=self.elapsed_s(), error=error, states=tuple(self._states), is_one=is_one)
 
 
 def progress_in(root: Path | None, requests: Iterable[ListedRequest]) -> dict[RequestKey, Progress]:
@@ -135,7 +158,7 @@ def _notes(state: RequestState) -> list[str]:
     return notes + [f"file: {url}" for url in state.row.urls]
 
 
-def _document(state: RequestState) -> dict[str, object]:
+def _content(state: RequestState) -> dict[str, object]:
     return {
         "request_id": state.row.key.request_id,
         "tag": state.row.key.tag,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from progress_exhaust.commands.texts import fault_of_text
+from progress_exhaust.commands.option_text import fault_of_text
 from progress_exhaust.errors import Fault, RequestError, SettingsError, Value
 from progress_exhaust.identifiers import is_safe_id
 from progress_exhaust.job_requests.model import NewRequest, RequestKey
@@ -29,7 +29,7 @@ class Submission:
 
     Attributes:
         batches: ids of batches.
-        search: see `wanted_of`.
+        search: see `requested_reports`.
         channel: root organisation that asks.
         request_id: names the request.
         tag: of the request.
@@ -49,9 +49,9 @@ class Submission:
         """Return what is asked for, and the request to put in.
 
         Raises:
-            SettingsError: see `wanted_of` and `new_request`.
+            SettingsError: see `requested_reports` and `new_request`.
         """
-        wanted = wanted_of(self.batches, self.search, requests.max_data_bytes)
+        wanted = requested_reports(self.batches, self.search, requests.max_data_bytes)
         tag = requests.tag if self.tag is None else self.tag
         return wanted, new_request(
             wanted,
@@ -63,7 +63,7 @@ class Submission:
         )
 
 
-def wanted_of(batches: Sequence[str] | None, search: str | None, max_bytes: int) -> RequestedReports:
+def requested_reports(batches: Sequence[str] | None, search: str | None, max_bytes: int) -> RequestedReports:
     """Return what `--batch` or `--search` asks for.
 
     Args:

@@ -1,4 +1,8 @@
-"""Logging: one line an event on stderr, a sentence for people or a JSON object for machines."""
+"""Logging: one line an event on stderr, a sentence for people or a JSON object for machines.
+
+Every room logs through `logging.getLogger(__name__)`, with the event's word as `extra={"action": …}` and whatever else
+belongs to it beside that. What serves only to find a cause is logged at the level `DEBUG`, and shown with `--debug`.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,14 @@ import json
 import logging
 import sys
 import warnings
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from progress_exhaust.log_actions import Action
 from progress_exhaust.text import printable
 
 _LOG = logging.getLogger("progress_exhaust")
+_OF_EVERY_RECORD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
 class LogFormat(StrEnum):
@@ -40,18 +45,18 @@ def set_up(log_format: LogFormat, *, debug: bool) -> None:
 
 def info(sentence: str, **fields: object) -> None:
     """Log an event."""
-    _LOG.info("%s", sentence, extra={"fields": fields})
+    _LOG.info("%s", sentence, extra=fields)
 
 
 def warning(sentence: str, **fields: object) -> None:
     """Log what is not as asked for."""
-    _LOG.warning("%s", sentence, extra={"fields": fields})
+    _LOG.warning("%s", sentence, extra=fields)
 
 
 def error(sentence: str) -> None:
     """Log what ends the command; each line of the sentence is a line of its own."""
     for line in sentence.splitlines():
-        _LOG.error("%s", line, extra={"fields": {"action": "error"}})
+        _LOG.error("%s", line, extra={"action": Action.ERROR})
 
 
 class _Sentences(logging.Formatter):
@@ -70,15 +75,14 @@ class _JsonLines(logging.Formatter):
     """One JSON object a line; in ASCII, so that no line can be taken for two."""
 
     def format(self, record: logging.LogRecord) -> str:
-        fields: Mapping[str, object] = getattr(record, "fields", {})
         line = {
             "at": _instant(record).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
-            "action": getattr(record, "action", ""),
-            **fields,
+            "action": Action.LOG,
+            **{name: value for name, value in vars(record).items() if name not in _OF_EVERY_RECORD},
             "sentence": record.getMessage(),
         }
-        return json.dumps(line)
+        return json.dumps(line, default=str)
 
 
 def _instant(record: logging.LogRecord) -> datetime:

@@ -9,6 +9,9 @@ from typing import Any
 
 from progress_exhaust.errors import SkippedReport
 
+SCHEMA_VERSION = 1
+"""Of the manifest's form; one more wherever a key goes, or changes what it means. A new key is no change."""
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -80,6 +83,7 @@ class Manifest:
     def to_json(self) -> str:
         """Return the manifest's text."""
         content: dict[str, object] = {
+            "schema_version": SCHEMA_VERSION,
             "run_id": self.run_id,
             "version": self.version,
             "started_at": self.started_at,

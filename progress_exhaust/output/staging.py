@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import itertools
-import json
 import logging
-import os
-import socket
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
-from enum import StrEnum
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from progress_exhaust.errors import OutputError
 from progress_exhaust.identifiers import is_run_id
+from progress_exhaust.log_actions import Action
 from progress_exhaust.output.stores.port import Store
+from progress_exhaust.owner import owner_of, this_process
 from progress_exhaust.paths import STAGING
-from progress_exhaust.proc import HAS_ENDED, stat_fields, text_of
 
 BEAT_S = 30.0
 
@@ -27,50 +22,6 @@ _LOG = logging.getLogger(__name__)
 _OWNER = "owner.json"
 _MOST_OWNER_BYTES = 64 * 1024
 _MOST_NAMES_TOLD = 3
-_OWNER_TYPES = {"host": str, "boot_id": str, "namespace": str, "process_id": int, "started": str}
-
-
-class Action(StrEnum):
-    """What is told of staging."""
-
-    LEFT_OVER_REMOVED = "left_over_removed"
-    LEFT_ALONE = "left_alone"
-    STAGING_LEFT = "staging_left"
-    BEAT_MISSED = "beat_missed"
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """Which process a staging place belongs to; a process id alone may have been given to another.
-
-    Attributes:
-        host: name of the machine.
-        boot_id: id of the machine's last start; empty where the system does not tell.
-        namespace: the process-id namespace, since containers may share a host name.
-        process_id: the process.
-        started: the process's start, in the system's own ticks; empty where the system does not tell.
-    """
-
-    host: str
-    boot_id: str
-    namespace: str
-    process_id: int
-    started: str
-
-
-def this_process() -> Owner:
-    """Return the owner that we are."""
-    process_id = os.getpid()
-    return Owner(socket.gethostname(), _boot_id(), _namespace(), process_id, _started(process_id))
-
-
-def is_gone(owner: Owner) -> bool:
-    """Whether an owner is certainly no more; false where that can not be seen from here."""
-    if owner.host != socket.gethostname() or not owner.boot_id or not _boot_id():
-        return False
-    if owner.boot_id != _boot_id():
-        return True
-    return owner.namespace == _namespace() and owner.started != _started(owner.process_id)
 
 
 class Staging:
@@ -102,7 +53,7 @@ class Staging:
         except OutputError as left:
             if error is None:
                 raise
-            _LOG.warning("what the run has staged is left: %s", left, extra={"action": Action.STAGING_LEFT})
+            _LOG.warning("what the run has staged is left: %s", left, extra={"action": Action.LEFTOVER_KEPT})
 
     def path(self, name: str) -> str:
         """Return the store's path of something in this place."""
@@ -133,7 +84,7 @@ class Staging:
         self._store.publish(path, target)
 
     def _write_owner(self) -> None:
-        self._store.write_text(f"{self._path}/{_OWNER}", [json.dumps(asdict(this_process()))])
+        self._store.write_text(f"{self._path}/{_OWNER}", [this_process().to_json()])
 
     def _keep_beating(self) -> None:
         while not self._ended.wait(BEAT_S):
@@ -164,9 +115,9 @@ def remove_left_over(store: Store, keep_s: float, now: Callable[[], float]) -> l
             if _is_left_over(store, place, keep_s, now):
                 store.remove(place)
                 removed.append(name)
-                _LOG.info("removed what a killed run left: %s", place, extra={"action": Action.LEFT_OVER_REMOVED})
+                _LOG.info("removed what a killed run left: %s", place, extra={"action": Action.LEFTOVER_REMOVED})
         except OutputError as error:
-            _LOG.warning("%s is left alone: %s", place, error, extra={"action": Action.LEFT_ALONE})
+            _LOG.warning("%s is left alone: %s", place, error, extra={"action": Action.LEFTOVER_KEPT})
     _warn_of([name for name in names if not is_run_id(name)])
     return removed
 
@@ -174,9 +125,9 @@ def remove_left_over(store: Store, keep_s: float, now: Callable[[], float]) -> l
 def _is_left_over(store: Store, place: str, keep_s: float, now: Callable[[], float]) -> bool:
     text = store.read_text(f"{place}/{_OWNER}", _MOST_OWNER_BYTES)
     owner = owner_of(text)
-    if owner is not None and is_gone(owner):
+    if owner is not None and owner.is_gone():
         return True
-    if owner is not None and _is_visible(owner):
+    if owner is not None and owner.is_visible():
         return False
     age_s = store.age_s(f"{place}/{_OWNER}" if text is not None else place, now())
     return age_s is not None and age_s > keep_s
@@ -188,42 +139,4 @@ def _warn_of(strange: list[str]) -> None:
         shown = ", ".join(ascii(name) for name in strange[:_MOST_NAMES_TOLD])
         more = ", …" if len(strange) > _MOST_NAMES_TOLD else ""
         sentence = "%s holds what no run has made, which is left alone: %s%s"
-        _LOG.warning(sentence, STAGING, shown, more, extra={"action": Action.LEFT_ALONE})
-
-
-def owner_of(text: str | None) -> Owner | None:
-    """Return the owner in a note, which anybody may have written; None where there is none that can be read."""
-    try:
-        return owner_in(json.loads(text)) if text else None
-    except (ValueError, RecursionError):
-        return None
-
-
-def owner_in(content: object) -> Owner | None:
-    """Return the owner that an object of JSON tells; None where it tells none."""
-    if not isinstance(content, dict) or content.keys() != _OWNER_TYPES.keys():
-        return None
-    return Owner(**content) if all(type(content[name]) is kind for name, kind in _OWNER_TYPES.items()) else None
-
-
-def _is_visible(owner: Owner) -> bool:
-    is_here = owner.host == socket.gethostname() and owner.boot_id == _boot_id() != ""
-    return is_here and owner.namespace == _namespace()
-
-
-def _boot_id() -> str:
-    return text_of(Path("/proc/sys/kernel/random/boot_id")).strip()
-
-
-def _namespace() -> str:
-    try:
-        return os.readlink("/proc/self/ns/pid")  # noqa: PTH115 - a magic link, not a path
-    except OSError:
-        return ""
-
-
-def _started(process_id: int) -> str:
-    """Return field 22 of the process's stat; empty where there is none, or only what waits for its parent to look."""
-    fields = stat_fields(process_id)
-    has_run = len(fields) > 19 and fields[0] not in HAS_ENDED
-    return fields[19] if has_run else ""
+        _LOG.warning(sentence, STAGING, shown, more, extra={"action": Action.LEFTOVER_KEPT})

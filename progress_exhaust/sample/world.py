@@ -1,8 +1,9 @@
-"""The size of a synthetic world."""
+"""What is asked of a synthetic world: its size, and the form of its files."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from enum import StrEnum
 from typing import Any
 
 from progress_exhaust.errors import SettingsError
@@ -18,6 +19,13 @@ _BOUNDS: dict[str, tuple[int, int]] = {
     "assessments": (0, 1_000),
     "attempts": (1, 1_000),
 }
+
+
+class FileFormat(StrEnum):
+    """How the files of a snapshot look."""
+
+    PARQUET = "parquet"
+    JSON_LINES = "jsonl"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
@@ -16,19 +16,15 @@ from pyspark.sql import functions as F
 
 from progress_exhaust.errors import OutputError, cause_of
 from progress_exhaust.sample.batch import sample_tree
-from progress_exhaust.sample.frames import WorldFrames
+from progress_exhaust.sample.frames import world_tables
 from progress_exhaust.sample.locations import districts, root_organisation_id
 from progress_exhaust.sample.trees import TreeMaker, write_answer
-from progress_exhaust.sample.world import WorldSize
+from progress_exhaust.sample.world import FileFormat, WorldSize
 from progress_exhaust.settings.sections import Settings
 from progress_exhaust.tables.cassandra.errors import FORMAT
 from progress_exhaust.tables.schemas import table_names
 
-FileFormat = Literal["parquet", "jsonl"]
-
 _JSON = {"timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSXXX", "timeZone": "UTC"}
-
-__all__ = ["FileFormat", "WorldSize", "write_cassandra", "write_snapshot"]
 
 
 def write_snapshot(
@@ -52,7 +48,7 @@ def write_snapshot(
 
     def write(frame: DataFrame, name: str) -> None:
         folder = f"{snapshot_url.rstrip('/')}/{name}"
-        if file_format == "parquet":
+        if file_format == FileFormat.PARQUET:
             frame.write.mode("overwrite").parquet(folder)
         else:
             frame.select(F.to_json(F.struct("*"), _JSON)).write.mode("overwrite").text(folder)
@@ -121,7 +117,7 @@ def _write_world(
 ) -> dict[str, int]:
     write_catalogue(size, catalogue_dir)
     rows: dict[str, int] = {}
-    for table, frame in WorldFrames(spark, size).tables():
+    for table, frame in world_tables(spark, size):
         name = names[table.setting]
         counted = Observation()
         try:

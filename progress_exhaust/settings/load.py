@@ -6,6 +6,7 @@ it comes from the environment, or from a file that a `…_file` setting names.
 
 from __future__ import annotations
 
+import logging
 import re
 import tomllib
 from collections.abc import Mapping
@@ -18,7 +19,11 @@ from pydantic import SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
 from progress_exhaust.errors import Fault, SettingsError, Value, WrongValue, cause_of
-from progress_exhaust.settings.sections import ENVIRONMENT_PREFIX, Section, Settings, variable_of
+from progress_exhaust.log_actions import Action
+from progress_exhaust.settings.section import ENVIRONMENT_PREFIX, Section, variable_of
+from progress_exhaust.settings.sections import Settings
+
+_LOG = logging.getLogger(__name__)
 
 _NO_SUCH_SETTING = "no such setting"
 
@@ -92,6 +97,7 @@ def _from_file(file: Path, faults: list[Fault]) -> dict[str, Any]:
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError("reading", object=f"settings from {file}", got=f"not TOML: {error}") from None
+    _LOG.debug("settings read from %s", file, extra={"action": Action.SETTINGS_READ})
     for section, key in sorted(secret_keys()):
         keys = content.get(section)
         if isinstance(keys, dict) and key in keys:
@@ -114,6 +120,7 @@ def _from_environment(environment: Mapping[str, str], faults: list[Fault]) -> di
             faults.append(Fault(variable, got=_NO_SUCH_SETTING, remedy=remedy))
             continue
         is_list = "tuple" in str(model.model_fields[key].annotation)
+        _LOG.debug("setting %s.%s taken from the environment", section, key, extra={"action": Action.SETTINGS_READ})
         found.setdefault(section, {})[key] = [part.strip() for part in text.split(",")] if is_list else text
     return found
 
@@ -134,6 +141,7 @@ def _read_secret_files(merged: dict[str, Any], faults: list[Fault]) -> None:
         file = Path(str(keys[f"{key}_file"]))
         try:
             keys[key] = file.read_text(encoding="utf-8").rstrip("\r\n")
+            _LOG.debug("secret %s.%s read from %s", section, key, file, extra={"action": Action.SETTINGS_READ})
         except (OSError, UnicodeDecodeError) as error:
             cause = cause_of(error) if isinstance(error, OSError) else "not UTF-8"
             faults.append(Fault(f"{section}.{key}_file", got=f"{file} can not be read: {cause}"))

@@ -11,34 +11,23 @@ from __future__ import annotations
 import atexit
 import contextlib
 import fcntl
-import json
 import logging
 import os
-import re
 import secrets
-import shutil
 import stat
 import tempfile
-import time
-from collections.abc import Iterator, MutableMapping, Sequence
-from dataclasses import asdict
+from collections.abc import MutableMapping, Sequence
 from pathlib import Path
-from typing import Self
 
 from progress_exhaust.errors import ComputeError, cause_of
-from progress_exhaust.output.staging import Owner, is_gone, owner_in, this_process
+from progress_exhaust.log_actions import Action
+from progress_exhaust.spark.left_over import NOTE, PREFIX, is_spark_folder, note_bytes, remove_folder, remove_left_over
 
-PREFIX = "progress-exhaust-private-"
 UMASK = 0o077
 """For the JVM that we start: what it makes anywhere is for us alone, unless it says otherwise."""
 
 _LOG = logging.getLogger(__name__)
-_NAME = re.compile(re.escape(PREFIX) + "[0-9a-f]{32}")
-_SPARKS_NAME = re.compile(r"(?:blockmgr|spark)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_OWNER = "owner.json"
 _MODE = 0o700
-_WITHOUT_NOTE_S = 3600.0
-"""A folder without a note is being made at this moment, or its process died while it made it."""
 
 
 class PrivateFolder:
@@ -86,7 +75,7 @@ class PrivateFolder:
         """Send the temporary files of this process and its children here, until the folder is removed."""
         if tempfile.tempdir == str(self.temporary) and environment.get("TMPDIR") == str(self.temporary):
             return
-        self._undo.callback(_give_back, environment, environment.get("TMPDIR"), tempfile.tempdir)
+        self._undo.callback(_restore_temporary_files, environment, environment.get("TMPDIR"), tempfile.tempdir)
         environment["TMPDIR"] = tempfile.tempdir = str(self.temporary)
 
     def local_dirs(self, asked: Sequence[str]) -> list[Path]:
@@ -104,6 +93,7 @@ class PrivateFolder:
         foreign = [folder for folder in folders if not any(part.path in folder.parents for part in self._parts)]
         for folder in foreign:
             folder.chmod(_MODE)
+            _LOG.debug("%s closed to others; it goes with our own", folder, extra={"action": Action.OPENED})
         self._foreign += [folder for folder in foreign if folder not in self._foreign]
         if self._foreign:
             self._parts[0].note([str(folder) for folder in self._foreign])
@@ -117,20 +107,20 @@ class PrivateFolder:
             self._undo.close()
             while self._parts:
                 part = self._parts.pop()
-                part.remove([] if self._parts else list(filter(_is_sparks, self._foreign)))
+                part.remove([] if self._parts else list(filter(is_spark_folder, self._foreign)))
 
     def _part_below(self, parent: Path) -> _Part:
         for part in self._parts:
             if part.path.parent == parent.resolve():
                 return part
-        with _told("making", parent):
+        with _compute_errors("making", parent):
             parent.mkdir(mode=_MODE, parents=True, exist_ok=True)  # Spark would make it, too
         remove_left_over(parent)
         self._parts.append(_Part(parent))
         return self._parts[-1]
 
     def _made(self, folder: Path) -> Path:
-        with _told("making", folder):
+        with _compute_errors("making", folder):
             folder.mkdir(mode=_MODE, exist_ok=True)
         return folder
 
@@ -157,116 +147,37 @@ def remove_of_this_process() -> None:
         _MADE[-1].remove()
 
 
-def remove_left_over(parent: Path) -> list[Path]:
-    """Remove the folders below a parent whose processes are gone; return them.
-
-    Only folders of our own form and of our own user are looked at. None is entered through a link.
-    """
-    removed = []
-    for folder in _own_folders(parent):
-        with _NoteOf(folder) as note:
-            if not note.is_left_over:
-                continue
-            _remove(folder, note.foreign)
-        if not folder.exists():
-            removed.append(folder)
-            _LOG.info("removed %s, which a killed process had left", folder)
-    return removed
-
-
 class _Part:
     """One folder with its note, whose lock is held from before the note can be seen."""
 
     def __init__(self, parent: Path) -> None:
-        with _told("making a private folder below", parent):
+        with _compute_errors("making a private folder below", parent):
             root = parent.resolve(strict=True)
-            _warn_of_strangers(root)
+            _warn_where_others_may_rename(root)
             self.path = root / f"{PREFIX}{secrets.token_hex(16)}"
             self.path.mkdir(mode=_MODE)
             self.path.chmod(_MODE)  # a umask may have taken what we need ourselves
-            unfinished = self.path / f".{_OWNER}"
+            unfinished = self.path / f".{NOTE}"
             self.descriptor = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
             self.note([])
             with contextlib.suppress(OSError):  # a file system without locks: then the process's own signs decide
                 fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            unfinished.rename(self.path / _OWNER)
+            unfinished.rename(self.path / NOTE)
+        _LOG.debug("private folder %s made", self.path, extra={"action": Action.OPENED})
 
     def note(self, foreign: Sequence[str]) -> None:
         """Write whose folder this is, and which others go with it."""
-        text = json.dumps({"owner": asdict(this_process()), "foreign": list(foreign)}).encode()
+        text = note_bytes(foreign)
         os.pwrite(self.descriptor, text, 0)
         os.ftruncate(self.descriptor, len(text))
 
     def remove(self, foreign: Sequence[Path]) -> None:
         """Remove the folder with the others that go with it, and let go of its lock."""
-        _remove(self.path, foreign)
+        remove_folder(self.path, foreign)
         os.close(self.descriptor)
 
 
-class _NoteOf:
-    """The note of a folder that may be left over; as long as it is open, nobody else takes the folder for that."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._descriptor: int | None = None
-        self._owner: Owner | None = None
-        self._foreign: tuple[str, ...] = ()
-
-    def __enter__(self) -> Self:
-        with contextlib.suppress(OSError):
-            self._descriptor = os.open(self._folder / _OWNER, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
-            with contextlib.suppress(ValueError, TypeError, KeyError):
-                content = json.loads(os.pread(self._descriptor, 1 << 20, 0))
-                self._foreign = tuple(map(str, content["foreign"]))
-                self._owner = owner_in(content["owner"])
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-
-    @property
-    def is_left_over(self) -> bool:
-        """Whether nobody lives who needs the folder."""
-        if self._descriptor is None:
-            with contextlib.suppress(OSError):
-                return time.time() - self._folder.lstat().st_mtime > _WITHOUT_NOTE_S
-            return False
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return self._owner is not None and is_gone(self._owner)
-        return True
-
-    @property
-    def foreign(self) -> list[Path]:
-        """Folders of Spark's that go with it, as far as they are what the note says."""
-        return [path for path in map(Path, self._foreign) if _is_sparks(path)]
-
-
-def _own_folders(parent: Path) -> Iterator[Path]:
-    try:
-        names = sorted(name for name in os.listdir(parent) if _NAME.fullmatch(name))  # noqa: PTH208 - names are wanted
-    except OSError:
-        return
-    yield from (path for path in (parent / name for name in names) if _is_own(path))
-
-
-def _is_sparks(path: Path) -> bool:
-    return _SPARKS_NAME.fullmatch(path.name) is not None and _is_own(path)
-
-
-def _is_own(path: Path) -> bool:
-    try:
-        state = path.lstat()
-    except OSError:
-        return False
-    return stat.S_ISDIR(state.st_mode) and state.st_uid == os.geteuid()
-
-
-def _warn_of_strangers(parent: Path) -> None:
+def _warn_where_others_may_rename(parent: Path) -> None:
     """Say where others may put a folder of theirs in the place of ours.
 
     That is no reason to stop: volumes of containers are often so, where nobody else lives, and what is written is for
@@ -284,28 +195,11 @@ def _warn_of_strangers(parent: Path) -> None:
             parent,
             stat.S_IMODE(state.st_mode),
             state.st_uid,
+            extra={"action": Action.PLACE_NOT_PRIVATE},
         )
 
 
-def _remove(folder: Path, foreign: Sequence[Path]) -> None:
-    """Remove a folder and others, its note last, so that what could not be removed is still known to be ours."""
-    for other in foreign:
-        shutil.rmtree(other, ignore_errors=True)
-    try:
-        entries = [entry for entry in folder.iterdir() if entry.name != _OWNER]
-    except OSError:
-        return
-    for entry in entries:
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry, ignore_errors=True)
-        else:
-            with contextlib.suppress(OSError):
-                entry.unlink()
-    if not any(entry.name != _OWNER for entry in folder.iterdir()) and not any(map(_is_own, foreign)):
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _give_back(environment: MutableMapping[str, str], variable: str | None, python: str | None) -> None:
+def _restore_temporary_files(environment: MutableMapping[str, str], variable: str | None, python: str | None) -> None:
     tempfile.tempdir = python
     if variable is None:
         environment.pop("TMPDIR", None)
@@ -313,7 +207,7 @@ def _give_back(environment: MutableMapping[str, str], variable: str | None, pyth
         environment["TMPDIR"] = variable
 
 
-class _told:  # noqa: N801 - reads as a clause where it is used
+class _compute_errors:  # noqa: N801 - reads as a clause where it is used
     """Turns failures of the system into `ComputeError`, saying what was being done to which place."""
 
     def __init__(self, action: str, place: Path) -> None:

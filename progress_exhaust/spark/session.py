@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import subprocess
@@ -18,10 +19,13 @@ from pyspark.sql import SparkSession
 
 from progress_exhaust.errors import SettingsError
 from progress_exhaust.jvm_end import SUBMITTED
+from progress_exhaust.log_actions import Action
 from progress_exhaust.settings.sections import Settings, SourceKind
 from progress_exhaust.spark.encryption import OPTIONS, SECRET, encryption_of
 from progress_exhaust.spark.private import UMASK, PrivateFolder
 from progress_exhaust.tables.cassandra.tables import connector_options, connector_secrets
+
+_LOG = logging.getLogger(__name__)
 
 CONNECTOR_EXTENSIONS = "com.datastax.spark.connector.CassandraSparkExtensions"
 
@@ -57,7 +61,7 @@ _IN_UTC = "-Duser.timezone=UTC"
 """Spark moves old instants by the rules of the JVM's zone; only text is shaped by that of the session."""
 _HADOOP_PLACE = "hadoop.tmp.dir"
 _LOCAL_DIRS = "SPARK_LOCAL_DIRS"
-_NAMES_OF_COLUMNS = ("functions", "Column", "PythonUtils", "SparkSession", "SparkSession$", "org")
+_JAVA_NAMES = ("functions", "Column", "PythonUtils", "SparkSession", "SparkSession$", "org")
 
 
 def start_session(
@@ -96,13 +100,24 @@ def start_session(
     _keep_hadoop_private(context, private)
     if not debug:
         context.setLogLevel("OFF")
-    _keep_names(context._jvm)
+    _cache_java_names(context._jvm)
     session = SparkSession(context)
     # Until the learners are counted, and the tasks cut by their number: Spark's own 200 are far too many to count in.
     session.conf.set("spark.sql.shuffle.partitions", str(context.defaultParallelism))
+    _log_options(context, asked=options)
     if settings.source.kind is SourceKind.CASSANDRA:
         _require_connector(session, settings)
     return session
+
+
+def _log_options(context: SparkContext, asked: dict[str, str]) -> None:
+    """Log what Spark runs with; values that somebody else has given are not shown, since they may hold a secret."""
+    _LOG.debug("Spark %s runs on %s", context.version, context.master, extra={"action": Action.SPARK_SET})
+    running = dict(context.getConf().getAll())
+    for option, value in sorted((asked | _RELIED_ON | dict.fromkeys(OPTIONS, "true")).items()):
+        if option in running:
+            shown = value if running[option] == value else "as somebody else has set it"
+            _LOG.debug("%s is %s", option, shown, extra={"action": Action.SPARK_SET})
 
 
 def start_options(settings: Settings, *, temporary: Path, debug: bool, has_collector: bool = False) -> dict[str, str]:
@@ -229,9 +244,9 @@ def _local_folders(context: SparkContext) -> list[Path]:
     return [*(Path(folder.getPath()) for folder in blocks.localDirs()), Path(context._temp_dir).parent]
 
 
-def _keep_names(jvm: Any) -> None:
+def _cache_java_names(jvm: Any) -> None:
     """Keep what PySpark asks Java for anew at each column it makes: over a thousand times a plan, 0.4 ms each."""
-    for name in _NAMES_OF_COLUMNS:
+    for name in _JAVA_NAMES:
         setattr(jvm, name, getattr(jvm, name))
 
 

@@ -18,24 +18,24 @@ from progress_exhaust.errors import ProgressExhaustError
 from progress_exhaust.stack.demo import Demo, start_demo, stop_demo
 from progress_exhaust.stack.queue_demo import start_queue, stop_queue
 
-_OF_QUEUE = {"start-queue": start_queue, "stop-queue": stop_queue}
+_QUEUE_COMMANDS = {"start-queue": start_queue, "stop-queue": stop_queue}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command, and return its exit code."""
     options = _parser().parse_args(arguments)
     try:
-        if options.command in _OF_QUEUE:
-            return _told(_OF_QUEUE[options.command](options.state))
+        if options.command in _QUEUE_COMMANDS:
+            return _print_lines(_QUEUE_COMMANDS[options.command](options.state))
         if options.command == "stop":
-            return _told(stop_demo(options.state))
-        return _told(start_demo(Demo(options.state, options.snapshot, options.catalogue), os.environ, _spark))
+            return _print_lines(stop_demo(options.state))
+        return _print_lines(start_demo(Demo(options.state, options.snapshot, options.catalogue), os.environ, _spark))
     except ProgressExhaustError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
 
 
-def _told(lines: Iterator[str]) -> int:
+def _print_lines(lines: Iterator[str]) -> int:
     for line in lines:
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()

@@ -18,7 +18,7 @@ from cassandra.cluster import Session
 from progress_exhaust.errors import OperatorError, SourceError
 from progress_exhaust.stack import processes
 from progress_exhaust.stack.driver import Login, cql_session
-from progress_exhaust.stack.node_config import java_command, settings_of_node
+from progress_exhaust.stack.node_config import java_command, node_settings
 from progress_exhaust.stack.ports import HOST, free_ports
 from progress_exhaust.stack.tls import Certificate, make_certificate
 
@@ -50,7 +50,7 @@ class CassandraNode:
         login: that of a superuser, where the node asks for passwords.
         certificate: that of the node, where it speaks TLS; made at the first start.
         log: what the node prints.
-        pid_file: who the running node is, for `processes.recall`.
+        pid_file: who the running node is, for `processes.running_process`.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class CassandraNode:
     @property
     def process(self) -> processes.Process | None:
         """The running process, or None."""
-        return processes.recall(self.pid_file)
+        return processes.running_process(self.pid_file)
 
     def start(self) -> None:
         """Start the node, and return when it answers CQL and knows its role; one that runs is left as it is.
@@ -209,7 +209,7 @@ class CassandraNode:
                 "keystore_password": self.certificate.password,
                 "require_client_auth": False,
             }
-        return settings_of_node(
+        return node_settings(
             self.port, self._storage_port, with_login=self.login is not None, client_tls=client_tls, more=self._settings
         )
 

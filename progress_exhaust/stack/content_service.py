@@ -1,11 +1,6 @@
 """A content service over a folder of hierarchy answers, on loopback only: for the demo, tests and benchmarks.
 
-It behaves as the real one where that has surprised its clients: a search gives 100 hits unless told otherwise, an
-empty list in a filter is dropped, and without a status only live nodes come back. Hits stand in lists by object type,
-with one count for all. Units of collections, with the visibility `Parent`, are hits too. Asking for other states than
-published ones also gives the twins of edited and of retired nodes, without the `.img` by which the index knows them:
-the same id twice. What it does not know of a search (operators, full-text queries) it refuses, rather than find
-something else.
+What it finds, and how far that is as the real one finds it, tells `content_index`.
 """
 
 from __future__ import annotations
@@ -15,29 +10,18 @@ import json
 import signal
 import socket
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-DEFAULT_LIMIT = 100
-MOST_PAGED = 10_000
-"""Offset plus limit after which the index refuses, as Elasticsearch does."""
+from progress_exhaust.stack.content_index import ContentIndex, search_nodes
 
 SEARCH_PATH = "/v3/search"
 HIERARCHY_PATH = "/collection/v1/hierarchy"
 
-COLLECTION = "application/vnd.ekstep.content-collection"
-
-_PUBLISHED = frozenset({"Live", "Unlisted", "Flagged"})
-_TWIN = ".img"
-_CONTENTS = "content"
-_QUESTION_SET = "QuestionSet"
 _MOST_BODY_BYTES = 2 * 1024 * 1024
-_KNOWN = frozenset({"filters", "fields", "limit", "offset", "sort_by", "facets"})
-
-Node = dict[str, Any]
 
 
 class ContentService:
@@ -59,7 +43,7 @@ class ContentService:
         edited: Collection[str] = (),
     ) -> None:
         self._server = _Server(("127.0.0.1", port), _Handler)
-        self._server.index = _Index(Path(directory), frozenset(edited))
+        self._server.index = ContentIndex(Path(directory), frozenset(edited))
         self._server.token = token
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
@@ -90,121 +74,11 @@ class ContentService:
         self._server.server_close()
 
 
-class _Index:
-    """The nodes of a folder that a search finds, without their children."""
-
-    def __init__(self, directory: Path, edited: frozenset[str]) -> None:
-        self._directory = directory
-        self._edited = edited
-        self._lock = threading.Lock()
-        self._nodes: dict[Path, tuple[tuple[int, int], list[Node]]] = {}
-
-    def nodes(self) -> Iterator[Node]:
-        """Give each node once, and its twin where it has one, reading only what has changed."""
-        with self._lock:
-            known, self._nodes = self._nodes, {}
-            for file in sorted(self._directory.glob("*.json")):
-                stat = file.stat()
-                stamp = (stat.st_mtime_ns, stat.st_size)
-                entry = known.get(file)
-                self._nodes[file] = entry if entry and entry[0] == stamp else (stamp, _nodes_in(file))
-            all_nodes = [node for _, nodes in self._nodes.values() for node in nodes]
-        seen: set[str] = set()
-        for node in all_nodes:
-            if node["identifier"] in seen:
-                continue
-            seen.add(node["identifier"])
-            yield node
-            if node["status"] == "Retired":
-                yield node | {"identifier": f"{node['identifier']}{_TWIN}"}
-            elif node["identifier"] in self._edited:
-                yield node | {"identifier": f"{node['identifier']}{_TWIN}", "status": "Draft"}
-
-    def body(self, collection_id: str) -> bytes | None:
-        """Return the stored answer for a collection."""
-        file = self._directory / f"{collection_id}.json"
-        is_inside = file.parent == self._directory and ".." not in collection_id
-        return file.read_bytes() if is_inside and file.is_file() else None
-
-
-def _nodes_in(file: Path) -> list[Node]:
-    """Return the root of a file, its units and its question sets; nothing where it holds no tree."""
-    try:
-        root = json.loads(file.read_bytes())["result"]["content"]
-        nodes = [_fields(root, {"status": "Live", "mimeType": COLLECTION})]
-        level = [root]
-        while level:
-            level = [child for node in level for child in node.get("children") or () if isinstance(child, dict)]
-            nodes += [
-                _fields(node, {"status": nodes[0]["status"], "channel": nodes[0].get("channel")})
-                for node in level
-                if isinstance(node.get("identifier"), str)
-                and (
-                    node.get("objectType") == _QUESTION_SET
-                    or (node.get("mimeType") == COLLECTION and node.get("visibility") == "Parent")
-                )
-            ]
-        return nodes
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return []
-
-
-def _fields(node: Node, usual: Node) -> Node:
-    told = {key: value for key, value in node.items() if key != "children" and value is not None}
-    return {"visibility": "Default"} | usual | told
-
-
-def found(nodes: Iterator[Node], search: dict[str, Any]) -> dict[str, Any]:
-    """Return the result of a search, by the rules of the real service.
-
-    Raises:
-        ValueError: the search asks for something that is not known here.
-    """
-    if not search.keys() <= _KNOWN:
-        raise ValueError("only filters are known")
-    filters = {field: _wanted(wanted) for field, wanted in search.get("filters", {}).items() if wanted != []}
-    statuses = filters.setdefault("status", ["Live"])
-    has_twins = not _PUBLISHED.issuperset(statuses)
-    hits = [
-        node
-        for node in nodes
-        if (has_twins or not node["identifier"].endswith(_TWIN))
-        and all(_matches(_shown(node).get(field), wanted) for field, wanted in filters.items())
-    ]
-    for field, order in reversed(search.get("sort_by", {}).items()):
-        hits.sort(key=lambda hit: str(hit.get(field, "")), reverse=order == "desc")
-    offset = search.get("offset", 0)
-    fields = search.get("fields")
-    lists: dict[str, list[Node]] = {}
-    for hit in hits[offset : offset + search.get("limit", DEFAULT_LIMIT)]:
-        shown = _shown(hit)
-        of_type = _QUESTION_SET if hit.get("objectType") == _QUESTION_SET else _CONTENTS
-        told = {field: shown[field] for field in fields if field in shown} if fields else shown
-        lists.setdefault(of_type, []).append(told)
-    return {"count": len(hits), **lists}
-
-
-def _shown(node: Node) -> Node:
-    """Return a node as an answer shows it: a twin has the id of what it is the twin of."""
-    return node | {"identifier": node["identifier"].removesuffix(_TWIN)}
-
-
-def _wanted(wanted: Any) -> list[Any]:
-    values = wanted if isinstance(wanted, list) else [wanted]
-    if any(isinstance(value, dict) for value in values):
-        raise ValueError("operators are not known")
-    return values
-
-
-def _matches(value: Any, wanted: list[Any]) -> bool:
-    return any(one in wanted for one in (value if isinstance(value, list) else [value]))
-
-
 class _Server(ThreadingHTTPServer):
     """Knows its open connections, so that idle ones end with it."""
 
     daemon_threads = False
-    index: _Index
+    index: ContentIndex
     token: str | None = None
 
     def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
@@ -248,10 +122,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._is_allowed():
             return
         try:
-            search = json.loads(body)["request"]
-            if search.get("offset", 0) + search.get("limit", DEFAULT_LIMIT) > MOST_PAGED:
-                raise ValueError("paged too far")
-            result = found(self.server.index.nodes(), search)
+            result = search_nodes(self.server.index.nodes(), json.loads(body)["request"])
         except (ValueError, LookupError, TypeError, AttributeError):
             self._answer(400, "CLIENT_ERROR", {})
             return

@@ -18,7 +18,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
-class Misfit(DataShapeError):
+class ConversionError(DataShapeError):
     """A value does not fit the type of its column; the text names both, and never the value."""
 
 
@@ -28,34 +28,34 @@ def converter(cql_type: Any) -> Converter:
     Args:
         cql_type: the driver's class for the type, as the metadata of a prepared statement has it.
     """
-    return _or_none(_of_present(cql_type))
+    return _nullable(_non_null_converter(cql_type))
 
 
-def _of_present(cql_type: Any) -> Converter:
+def _non_null_converter(cql_type: Any) -> Converter:
     name = cql_type.typename
     if issubclass(cql_type, UserType):
         parts = [(field, converter(part)) for field, part in zip(cql_type.fieldnames, cql_type.subtypes, strict=True)]
         return lambda value: tuple(part(_as(dict, value, name).get(field)) for field, part in parts)
     if name == "frozen":
-        return _of_present(cql_type.subtypes[0])
+        return _non_null_converter(cql_type.subtypes[0])
     if name == "map":
-        key, item = (_of_present(part) for part in cql_type.subtypes)
+        key, item = (_non_null_converter(part) for part in cql_type.subtypes)
         return lambda value: {key(k): item(v) for k, v in _as(dict, value, name).items() if v is not None}
     if name in {"list", "set"}:
-        member = _of_present(cql_type.subtypes[0])
+        member = _non_null_converter(cql_type.subtypes[0])
         return lambda value: [member(v) for v in _as(list, value, name) if v is not None]
     if name not in _SIMPLE:
-        raise Misfit(got=f"columns of type {name} can not be loaded")
+        raise ConversionError(got=f"columns of type {name} can not be loaded")
     return _SIMPLE[name]
 
 
-def _or_none(convert: Converter) -> Converter:
+def _nullable(convert: Converter) -> Converter:
     return lambda value: None if value is None else convert(value)
 
 
 def _as(kind: type, value: Any, name: str) -> Any:
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise Misfit(expected=name, got=Value(f"a JSON {type(value).__name__}"))
+        raise ConversionError(expected=name, got=Value(f"a JSON {type(value).__name__}"))
     return value
 
 
@@ -63,14 +63,14 @@ def _text(value: Any) -> Any:
     return _as(str, value, "text")
 
 
-def _flag(value: Any) -> Any:
+def _boolean(value: Any) -> Any:
     return _as(bool, value, "boolean")
 
 
-def _whole(bits: int) -> Converter:
+def _integer(bits: int) -> Converter:
     def convert(value: Any) -> Any:
         if not -(2 ** (bits - 1)) <= _as(int, value, f"a whole number of {bits} bits") < 2 ** (bits - 1):
-            raise Misfit(expected=f"a whole number of {bits} bits", got=Value("a bigger one"))
+            raise ConversionError(expected=f"a whole number of {bits} bits", got=Value("a bigger one"))
         return value
 
     return convert
@@ -86,7 +86,7 @@ def _decimal(value: Any) -> Decimal:
     try:
         return Decimal(str(value))
     except InvalidOperation:
-        raise Misfit(expected="decimal", got=Value(f"a JSON {type(value).__name__}")) from None
+        raise ConversionError(expected="decimal", got=Value(f"a JSON {type(value).__name__}")) from None
 
 
 def _timestamp(value: Any) -> int:
@@ -94,18 +94,18 @@ def _timestamp(value: Any) -> int:
     try:
         moment = datetime.fromisoformat(_text(value))
     except ValueError:
-        raise Misfit(expected="a timestamp in ISO 8601", got=Value("another text")) from None
+        raise ConversionError(expected="a timestamp in ISO 8601", got=Value("another text")) from None
     if moment.tzinfo is None:
-        raise Misfit(expected="a timestamp with a zone", got=Value("one without"))
+        raise ConversionError(expected="a timestamp with a zone", got=Value("one without"))
     return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
 _SIMPLE: dict[str, Converter] = {
     "text": _text,
     "varchar": _text,
-    "boolean": _flag,
-    "int": _whole(32),
-    "bigint": _whole(64),
+    "boolean": _boolean,
+    "int": _integer(32),
+    "bigint": _integer(64),
     "double": _double,
     "decimal": _decimal,
     "timestamp": _timestamp,

@@ -88,7 +88,7 @@ def start_demo(
             )
     settings_file = demo.state.absolute() / "progress_exhaust.toml"
     with locked(demo.state), ExitStack() as undo:
-        if all(processes.recall(pid_file) for pid_file in _pid_files(demo.state).values()):
+        if all(processes.running_process(pid_file) for pid_file in _pid_files(demo.state).values()):
             yield f"the stack runs already; its settings are in {settings_file}"
             return
         yield from _stop(demo.state)
@@ -97,7 +97,7 @@ def start_demo(
         cache = cache_folder(environment)
         connector = connector_jars(SparkSettings().connector_package, cache=cache, java=java, environment=environment)
         node = CassandraNode(
-            _emptied(demo.state / "cassandra"),
+            _emptied_folder(demo.state / "cassandra"),
             jars=cassandra_jars(cache=cache, java=java, environment=environment),
             java=java,
             environment=environment,
@@ -142,7 +142,7 @@ def stop_demo(state: Path) -> Iterator[str]:
 
 def _stop(state: Path) -> Iterator[str]:
     for name, pid_file in _pid_files(state).items():
-        if process := processes.recall(pid_file):
+        if process := processes.running_process(pid_file):
             process.stop(_STOP_S)
             yield f"stopped {name} (process {process.pid})"
         pid_file.unlink(missing_ok=True)
@@ -177,7 +177,7 @@ def _start_content_service(demo: Demo, environment: Mapping[str, str]) -> int:
     return int(port_file.read_text(encoding="ascii"))
 
 
-def _emptied(folder: Path) -> Path:
+def _emptied_folder(folder: Path) -> Path:
     """Return the node's folder without what an earlier demo left in it; a folder that is not a node's is kept."""
     if folder.exists():
         if not (folder / "cassandra.yaml").is_file():

@@ -50,12 +50,12 @@ def cql_session(
         },
     )
     try:
-        yield _connected(cluster, f"{host} port {port}")
+        yield _connect(cluster, f"{host} port {port}")
     finally:
         cluster.shutdown()
 
 
-def _connected(cluster: Cluster, place: str) -> Session:
+def _connect(cluster: Cluster, place: str) -> Session:
     try:
         return cluster.connect(wait_for_all_pools=True)
     except NoHostAvailable as error:

@@ -57,33 +57,33 @@ def connector_jars(coordinates: str, *, cache: Path, java: Path, environment: Ma
         SettingsError: the coordinates or the cache folder are wrong.
     """
     # Never by Maven: it would add the Scala library and others that Spark has in versions of its own.
-    return _fetched(coordinates, cache, [_spark({**environment, "JAVA_HOME": str(java)})])
+    return _fetch(coordinates, cache, [_spark({**environment, "JAVA_HOME": str(java)})])
 
 
 def cassandra_jars(*, cache: Path, java: Path, environment: Mapping[str, str]) -> Path:
     """Return the folder of jars that a Cassandra node runs from; see `connector_jars`."""
     with_java = {**environment, "JAVA_HOME": str(java)}
     maven = shutil.which("mvn", path=environment.get("PATH", ""))
-    return _fetched(CASSANDRA, cache, [*([_maven(maven, with_java)] if maven else []), _spark(with_java)])
+    return _fetch(CASSANDRA, cache, [*([_maven(maven, with_java)] if maven else []), _spark(with_java)])
 
 
 _Resolver = Callable[[str, Path], Path]
-"""Fetches coordinates into a folder under a workshop, and returns that folder."""
+"""Fetches coordinates into a folder under a working folder, and returns that folder."""
 
 
 def _maven(binary: str, environment: Mapping[str, str]) -> _Resolver:
-    def fetch(coordinates: str, workshop: Path) -> Path:
-        workshop.joinpath("pom.xml").write_text(_POM.format(*coordinates.split(":")), encoding="utf-8")
-        jars = workshop / "maven-jars"
+    def fetch(coordinates: str, work_dir: Path) -> Path:
+        work_dir.joinpath("pom.xml").write_text(_POM.format(*coordinates.split(":")), encoding="utf-8")
+        jars = work_dir / "maven-jars"
         _run(
             [
                 *(binary, "--batch-mode", "--quiet"),
                 # A repository of its own: the user's may be read-only, or hold poms without jars.
-                f"-Dmaven.repo.local={workshop / 'repository'}",
+                f"-Dmaven.repo.local={work_dir / 'repository'}",
                 "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies",
                 *("-DincludeScope=runtime", f"-DoutputDirectory={jars}"),
             ],
-            workshop,
+            work_dir,
             environment,
         )
         return jars
@@ -102,30 +102,30 @@ def _spark(environment: Mapping[str, str]) -> _Resolver:
         )
     home = Path(spark.origin).parent
 
-    def fetch(coordinates: str, workshop: Path) -> Path:
-        script = workshop / "nothing.py"
+    def fetch(coordinates: str, work_dir: Path) -> Path:
+        script = work_dir / "nothing.py"
         script.write_text("", encoding="utf-8")
         with resources.as_file(resources.files("progress_exhaust.spark") / "ivysettings.xml") as ivy_settings:
             _run(
                 [
                     *(str(home / "bin" / "spark-submit"), "--master", "local[1]"),
                     *("--packages", coordinates),
-                    *("--conf", f"spark.jars.ivy={workshop / 'ivy'}"),
+                    *("--conf", f"spark.jars.ivy={work_dir / 'ivy'}"),
                     *("--conf", f"spark.jars.ivySettings={ivy_settings.as_uri()}"),
                     str(script),
                 ],
-                workshop,
+                work_dir,
                 {**environment, "SPARK_HOME": str(home), "PYSPARK_PYTHON": sys.executable},
             )
-        return workshop / "ivy" / "jars"
+        return work_dir / "ivy" / "jars"
 
     return fetch
 
 
-def _run(command: Sequence[str], workshop: Path, environment: Mapping[str, str]) -> None:
+def _run(command: Sequence[str], work_dir: Path, environment: Mapping[str, str]) -> None:
     done = subprocess.run(
         command,
-        cwd=workshop,
+        cwd=work_dir,
         env=dict(environment),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -136,14 +136,14 @@ def _run(command: Sequence[str], workshop: Path, environment: Mapping[str, str])
         check=False,
     )
     if done.returncode:
-        raise _FetchError(_gist(done.stdout) or f"exit code {done.returncode}")
+        raise _FetchError(_last_lines(done.stdout) or f"exit code {done.returncode}")
 
 
 class _FetchError(Exception):
     """One try of one resolver failed; its text is the gist of what the resolver said."""
 
 
-def _fetched(coordinates: str, cache: Path, resolvers: Sequence[_Resolver]) -> Path:
+def _fetch(coordinates: str, cache: Path, resolvers: Sequence[_Resolver]) -> Path:
     if not re.fullmatch(r"[\w.-]+:[\w.-]+:[\w.-]+", coordinates):
         raise SettingsError(
             "fetching", object="jars", expected="coordinates group:artifact:version", got=Value(f'"{coordinates}"')
@@ -155,22 +155,22 @@ def _fetched(coordinates: str, cache: Path, resolvers: Sequence[_Resolver]) -> P
     with _locked(cache, name) as prefix:
         if folder.is_dir():
             return folder
-        # Whoever left a workshop behind is gone: the lock is ours.
+        # Whoever left a working folder behind is gone: the lock is ours.
         for left_over in cache.glob(f"{prefix}*"):
             shutil.rmtree(left_over, ignore_errors=True)
-        with tempfile.TemporaryDirectory(prefix=prefix, dir=cache) as workshop:
-            jars = _first_success(coordinates, Path(workshop), resolvers)
+        with tempfile.TemporaryDirectory(prefix=prefix, dir=cache) as work_dir:
+            jars = _first_success(coordinates, Path(work_dir), resolvers)
             # The folder appears whole or not at all, so a killed fetch is simply done again.
             jars.rename(folder)
     return folder
 
 
-def _first_success(coordinates: str, workshop: Path, resolvers: Sequence[_Resolver]) -> Path:
+def _first_success(coordinates: str, work_dir: Path, resolvers: Sequence[_Resolver]) -> Path:
     artifact, version = coordinates.split(":")[1:]
     faults: list[str] = []
     for fetch in [*resolvers, resolvers[-1]]:
         try:
-            jars = fetch(coordinates, workshop)
+            jars = fetch(coordinates, work_dir)
         except (_FetchError, OSError, subprocess.TimeoutExpired) as error:
             faults.append(str(error))
             continue
@@ -187,7 +187,7 @@ def _first_success(coordinates: str, workshop: Path, resolvers: Sequence[_Resolv
 
 @contextmanager
 def _locked(cache: Path, name: str) -> Iterator[str]:
-    """Hold the lock of one artifact, and give the name prefix of its workshops."""
+    """Hold the lock of one artifact, and give the name prefix of its working folders."""
     try:
         cache.mkdir(parents=True, exist_ok=True)
         lock = cache.joinpath(f"{name}.lock").open("w")
@@ -203,7 +203,7 @@ def _locked(cache: Path, name: str) -> Iterator[str]:
         yield f".{name}@"
 
 
-def _gist(output: str) -> str:
+def _last_lines(output: str) -> str:
     telling = [
         line.strip()
         for line in output.splitlines()

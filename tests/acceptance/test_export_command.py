@@ -127,6 +127,7 @@ def test_document_is_all_of_stdout_and_tells_all(named: tuple[Ended, Path]) -> N
     manifest = document.pop("manifest")
     assert (output / manifest).is_file()
     assert document == {
+        "schema_version": 1,
         "output": str(output),
         "files": [
             {

@@ -97,7 +97,7 @@ def test_server_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     assert starter.stdout and starter.stdin
     try:
         assert starter.stdout.readline().strip().isdigit()
-        running = processes.recall(tmp_path / "server.pid")
+        running = processes.running_process(tmp_path / "server.pid")
         assert running
         starter.kill()
         starter.wait()

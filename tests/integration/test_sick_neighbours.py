@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from progress_exhaust.stack.content_service import _Index, found
+from progress_exhaust.stack.content_index import ContentIndex, search_nodes
 from progress_exhaust.stack.postgres import PostgresServer
 from tests.reference.report import expected_reports
 from tests.support.builders import batches_world
@@ -54,8 +54,8 @@ class Rig:
             if "name" in search["filters"] and "search" in self.replies:
                 self.replies["search"](handler)
                 return
-            nodes = _Index(self.world / "catalogue", frozenset()).nodes()
-            says(200, {"responseCode": "OK", "result": found(nodes, search)})(handler)
+            nodes = ContentIndex(self.world / "catalogue", frozenset()).nodes()
+            says(200, {"responseCode": "OK", "result": search_nodes(nodes, search)})(handler)
             return
         collection_id = handler.path.rpartition("/")[2]
         if collection_id == SICK and "tree" in self.replies:

@@ -86,7 +86,10 @@ def test_stack_serves_a_world_until_it_is_stopped(state: Path, tmp_path: Path, j
 
     again = _stack("start", state, *places)
     assert (again.returncode, "runs already" in again.stdout) == (0, True)
-    running = [processes.recall(state / "cassandra" / "node.pid"), processes.recall(state / "content_service.pid")]
+    running = [
+        processes.running_process(state / "cassandra" / "node.pid"),
+        processes.running_process(state / "content_service.pid"),
+    ]
     assert None not in running
     stopped = _stack("stop", state)
     assert (stopped.returncode, stopped.stdout.count("stopped")) == (0, 2)
@@ -103,7 +106,7 @@ def test_start_with_a_damaged_snapshot_leaves_nothing_running(state: Path, tmp_p
     assert failed.returncode == 1
     assert "part.jsonl: column id: expected text, got a JSON int" in failed.stderr
     assert "Traceback" not in failed.stderr
-    assert processes.recall(state / "cassandra" / "node.pid") is None
+    assert processes.running_process(state / "cassandra" / "node.pid") is None
 
 
 def test_folder_that_is_missing_is_told(state: Path, tmp_path: Path) -> None:

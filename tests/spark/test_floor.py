@@ -12,7 +12,8 @@ from pyspark.sql import SparkSession
 from benchmarks.floor import differences, make_reports
 from benchmarks.floor_tables import TABLES
 from progress_exhaust.paths import ROOT
-from progress_exhaust.sample.write import WorldSize, write_snapshot
+from progress_exhaust.sample.world import FileFormat, WorldSize
+from progress_exhaust.sample.write import write_snapshot
 from tests.reference.report import expected_reports
 from tests.support.whole_runs import DAY, DAY_IN_NAME, run_export, settings_for, write_world
 from tests.worlds import World, WorldSettings, merge, random_world
@@ -24,7 +25,7 @@ def test_floor_makes_the_same_bytes_over_a_world_of_odd_rows(spark: SparkSession
     size = WorldSize(
         seed=5, learners=40, batches=6, collections=3, leaves=9, nested=3, depth=3, assessments=3, odd_share=0.4
     )
-    write_snapshot(spark, size, str(tmp_path / "snapshot"), tmp_path / "catalogue", "parquet")
+    write_snapshot(spark, size, str(tmp_path / "snapshot"), tmp_path / "catalogue", FileFormat.PARQUET)
     exported = run_export(spark, settings_for(World({}, {}), tmp_path))
 
     make_reports(tmp_path / "snapshot", tmp_path / "catalogue", tmp_path / "floor", day=DAY)

@@ -16,7 +16,8 @@ from progress_exhaust.catalogue.tree import TreeRules, layout_of
 from progress_exhaust.errors import SettingsError
 from progress_exhaust.sample.batch import BATCH_ID, COLLECTION_ID
 from progress_exhaust.sample.ids import node_id
-from progress_exhaust.sample.write import WorldSize, write_snapshot
+from progress_exhaust.sample.world import FileFormat, WorldSize
+from progress_exhaust.sample.write import write_snapshot
 
 SMALL = WorldSize(
     seed=7, learners=12, batches=5, collections=3, leaves=11, nested=4, depth=3, assessments=3, attempts=2
@@ -33,7 +34,7 @@ Rows = dict[str, list[dict[str, Any]]]
 
 def made(spark: SparkSession, size: WorldSize, folder: Path) -> tuple[Rows, dict[str, int], dict[str, Layout]]:
     """Write a world as JSON lines and read it back without Spark."""
-    counted = write_snapshot(spark, size, str(folder / "snapshot"), folder / "catalogue", "jsonl")
+    counted = write_snapshot(spark, size, str(folder / "snapshot"), folder / "catalogue", FileFormat.JSON_LINES)
     rows = {
         name: [
             json.loads(line)
@@ -93,7 +94,7 @@ def test_same_seed_gives_the_same_world_in_both_formats(spark: SparkSession, sma
     again, _, _ = made(spark, SMALL, tmp_path / "again")
     assert in_any_order(again) == in_any_order(rows)
     snapshot = tmp_path / "parquet"
-    assert write_snapshot(spark, SMALL, str(snapshot), tmp_path / "catalogue", "parquet") == counted
+    assert write_snapshot(spark, SMALL, str(snapshot), tmp_path / "catalogue", FileFormat.PARQUET) == counted
     columns = F.to_json(F.struct("userid", "contentstatus", F.date_format("enrolled_date", "yyyy-MM-dd").alias("day")))
     spark.read.parquet(str(snapshot / ENROLMENTS)).select(columns).coalesce(1).write.text(str(tmp_path / "text"))
     (text,) = (tmp_path / "text").glob("*.txt")

@@ -17,7 +17,7 @@ from pathlib import Path
 from progress_exhaust.job_requests.model import Claim, Closing, Delivered, Status
 from progress_exhaust.job_requests.postgres.queue import PostgresQueue
 from progress_exhaust.settings.sections import QueueSettings, RequestSettings
-from progress_exhaust.stack.processes import Process, recall
+from progress_exhaust.stack.processes import Process, running_process
 
 _WORK_S = (0.02, 0.12)
 _DYING_S = 10.0
@@ -68,7 +68,7 @@ def begin_alone(note: Path, complaints: Path) -> None:
         owner: Process | None
         deadline = time.monotonic() + _DYING_S
         # The system closes a killed process' connections a moment before the process is gone.
-        while owner := recall(note):
+        while owner := running_process(note):
             if time.monotonic() > deadline:
                 break
             time.sleep(0.005)

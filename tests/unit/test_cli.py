@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import resource
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
+from typing import Annotated
 
 import pytest
+import typer
 
 from progress_exhaust import __version__
-from progress_exhaust.cli.options import overrides_of, spread_ids
+from progress_exhaust.cli import app, queue
+from progress_exhaust.cli.options import PlaceOptions, SharedOptions, overrides_of
+from progress_exhaust.cli.parsing import spread_ids, takes_groups
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "help"
 COMMANDS = ("", "export", "plan", "doctor", "sample-data", "run", "submit", "status", "cancel")
@@ -197,3 +203,33 @@ def test_options_set_what_they_say() -> None:
         "catalogue": {"kind": "files", "directory": "c"},
     }
     assert overrides_of() == {}
+
+
+def test_group_stands_for_its_options_and_is_made_of_their_values() -> None:
+    @takes_groups
+    def command(*, request: Annotated[str | None, typer.Option()] = None, places: PlaceOptions) -> int:
+        seen.append((request, places))
+        return 3
+
+    seen: list[tuple[str | None, PlaceOptions]] = []
+    assert list(inspect.signature(command).parameters) == ["request", "output", "snapshot", "catalogue"]
+    assert command(request="R1", output="o", snapshot=None, catalogue="c") == 3
+    assert seen == [("R1", PlaceOptions(output="o", catalogue="c"))]
+
+
+def test_each_option_that_commands_share_is_declared_once() -> None:
+    """Nothing in a command's own signature says again what a group has."""
+    shared = {field.name for group in (SharedOptions, PlaceOptions) for field in fields(group)}
+    for module in (app, queue):
+        for function in vars(module).values():
+            own = set(inspect.signature(function.__wrapped__).parameters) if hasattr(function, "__wrapped__") else set()
+            # The folders of `sample-data` are written to, and mean something else.
+            assert own & shared <= {"catalogue", "snapshot"}, function
+
+
+def test_start_up_imports_nothing_heavy() -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "progress_exhaust", "--help"]
+    asked = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in asked.stderr.splitlines()}
+    assert "progress_exhaust" in imported
+    assert not imported & {"pyspark", "py4j", "psycopg2", "requests", "rich"}

@@ -6,19 +6,22 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from progress_exhaust.commands.documents import output_root
 from progress_exhaust.console import logs
+from progress_exhaust.console.console import Console
+from progress_exhaust.console.document import document_of
+from progress_exhaust.console.drawing import draw_table, size
 from progress_exhaust.console.logs import LogFormat
-from progress_exhaust.console.screen import Console, Summary, Table, size
+from progress_exhaust.console.result import Result, Summary, Table
 from progress_exhaust.errors import Reason, SkippedReport
 from progress_exhaust.text import pluralize
 
 SUMMARY = Summary(
-    document={"name": "Śrī \x1b[2J", "rows": 2},
     tables=[Table(("file", "rows"), [("a.csv", "12"), ("Ś\x1b[2J\nforged", "3")], frozenset({1}))],
     notes=["manifest: m.json"],
     refusals=[("b", "bad_id", 'batch "b" is not made')],
@@ -34,14 +37,29 @@ def _logging_as_it_was() -> Iterator[None]:
     ours.handlers, ours.propagate, ours.level, root.handlers = before
 
 
-def show(summary: Summary, capsys: pytest.CaptureFixture[str], *, as_json: bool = False, lines: str = "text") -> str:
-    logs.set_up(LogFormat(lines), debug=True)
-    Console(as_json=as_json, log_format=LogFormat(lines), debug=False).show(summary)
+@dataclass(frozen=True, kw_only=True)
+class Shown(Result):
+    """A result of no command."""
+
+    shown: Summary = SUMMARY
+    duration_s: float = 1.00049
+    error: str = ""
+
+    def summary(self) -> Summary:
+        return self.shown
+
+    def content(self) -> dict[str, object]:
+        return {"name": "Śrī \x1b[2J", "rows": 2}
+
+
+def render(result: Result, capsys: pytest.CaptureFixture[str], *, as_json: bool = False) -> str:
+    logs.set_up(LogFormat.TEXT, debug=True)
+    Console(as_json=as_json, log_format=LogFormat.TEXT, debug=False).render(result)
     return capsys.readouterr().out
 
 
 def test_plain_summary_is_lines_in_columns(capsys: pytest.CaptureFixture[str]) -> None:
-    assert show(SUMMARY, capsys).splitlines() == [
+    assert render(Shown(), capsys).splitlines() == [
         "file              rows",
         "a.csv               12",
         "Ś\\x1b[2J\\nforged     3",
@@ -52,21 +70,31 @@ def test_plain_summary_is_lines_in_columns(capsys: pytest.CaptureFixture[str]) -
 
 def test_long_table_is_cut_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [(f"{number}.csv",) for number in range(1200)]
-    lines = show(Summary({}, "done", [Table(("file",), rows)]), capsys).splitlines()
+    lines = render(Shown(shown=Summary("done", [Table(("file",), rows)])), capsys).splitlines()
     assert lines[-3:] == ["19.csv", "… and 1,180 more", "done"]
     assert len(lines) == 23
 
 
 def test_document_is_all_that_stdout_gets(capsys: pytest.CaptureFixture[str]) -> None:
-    text = show(SUMMARY, capsys, as_json=True)
+    text = render(Shown(), capsys, as_json=True)
     assert text.isascii()
-    assert json.loads(text) == SUMMARY.document
+    assert list(json.loads(text).items()) == [
+        ("schema_version", 1),
+        ("name", "Śrī \x1b[2J"),
+        ("rows", 2),
+        ("error", None),
+        ("duration_s", 1.0),
+    ]
+
+
+def test_document_tells_what_stopped_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert json.loads(render(Shown(error="stopped"), capsys, as_json=True))["error"] == "stopped"
 
 
 @pytest.mark.rule("E13")
 def test_refusals_and_errors_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     logs.set_up(LogFormat.TEXT, debug=True)
-    Console(as_json=False, log_format=LogFormat.TEXT, debug=False).show(SUMMARY)
+    Console(as_json=False, log_format=LogFormat.TEXT, debug=False).render(Shown())
     logs.error("one\ntwo\x1b[2J")
     assert capsys.readouterr().err.splitlines() == ['batch "b" is not made', "error: one", "error: two\\x1b[2J"]
 
@@ -83,9 +111,7 @@ def test_json_lines_have_fields(capsys: pytest.CaptureFixture[str]) -> None:
 def test_text_that_the_terminal_can_not_show_is_escaped() -> None:
     out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     table = Table(("name",), [("Śrī",)])
-    from progress_exhaust.console import screen as screens  # noqa: PLC0415 - its private function is what is looked at
-
-    screens._show_table(table, out)
+    draw_table(table, out)
     out.flush()
     assert out.buffer.getvalue() == b"name\n\\u015ar\\u012b\n"  # type: ignore[attr-defined]
 
@@ -135,11 +161,12 @@ def test_not_made_is_as_in_the_manifest() -> None:
     context = CommandContext({}, None, overrides, as_json=True, log_format=LogFormat.TEXT, debug=False)
     export = Export(context, ReportQuery(everything=True))
     export.outcome.not_made.append(SkippedReport(Reason.BAD_ID, "x", "id x is refused"))
-    summary = export.result("stopped")
-    assert summary.closing.startswith("0 made, 1 not made, 0 rows dropped, ")
-    document = dict(summary.document)
+    result = export.result("stopped")
+    assert result.summary().closing.startswith("0 made, 1 not made, 0 rows dropped, ")
+    document = document_of(result)
     assert isinstance(document.pop("duration_s"), float)
     assert document == {
+        "schema_version": 1,
         "output": "/out",
         "manifest": None,
         "files": [],

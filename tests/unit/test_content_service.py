@@ -18,7 +18,8 @@ import requests
 from progress_exhaust.catalogue.http.catalogue import HttpCatalogue
 from progress_exhaust.catalogue.port import CollectionState
 from progress_exhaust.settings.sections import CatalogueSettings
-from progress_exhaust.stack.content_service import COLLECTION, ContentService
+from progress_exhaust.stack.content_index import COLLECTION
+from progress_exhaust.stack.content_service import ContentService
 
 ALL_STATUSES = ["Live", "Unlisted", "Flagged", "Retired"]
 

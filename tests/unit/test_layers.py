@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2] / PACKAGE
 GROUND = frozenset(
     {
         *("errors", "log_actions", "identifiers", "text", "strict_json", "paths", "local_files", "file_systems"),
-        *("proc", "jvm_end", "java", "deadlines"),
+        *("proc", "jvm_end", "owner", "java", "deadlines"),
     }
 )
 """What everyone may use."""
@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "job_requests": BASE,
     "output": BASE,
     "report": BASE | {"catalogue", "tables"},
-    "spark": BASE | {"tables", "output"},
+    "spark": BASE | {"tables"},
     "export": BASE | {"report", "output", "tables", "catalogue", "spark"},
     "worker": BASE | {"export", "job_requests", "report", "output", "tables", "catalogue"},
     "sample": BASE | {"tables", "catalogue"},
@@ -48,7 +48,6 @@ ONLY_FROM_THESE = {
     ("report", "catalogue"): {"progress_exhaust.catalogue.layout"},
     ("report", "tables"): {"progress_exhaust.tables.schemas", "progress_exhaust.tables.json_text"},
     ("stack", "tables"): {"progress_exhaust.tables.schemas"},
-    ("spark", "output"): {"progress_exhaust.output.staging"},
     ("spark", "tables"): {"progress_exhaust.tables.cassandra.tables"},
     ("console", "export"): {"progress_exhaust.export.run"},
     ("cli", "worker"): {"progress_exhaust.worker.worker"},

@@ -19,8 +19,9 @@ from uuid import uuid4
 import pytest
 
 from progress_exhaust.errors import ComputeError
-from progress_exhaust.output.staging import this_process
-from progress_exhaust.spark.private import PREFIX, PrivateFolder, remove_left_over
+from progress_exhaust.owner import this_process
+from progress_exhaust.spark.left_over import PREFIX, remove_left_over
+from progress_exhaust.spark.private import PrivateFolder
 
 ROOT = Path(__file__).parents[2]
 NAME = f"{PREFIX}{'0' * 32}"
@@ -35,7 +36,7 @@ sys.stdin.read()
 """
 MADE_AND_LEFT = """
 import os, sys, tempfile
-from progress_exhaust import private
+from progress_exhaust.spark import private
 folder = private.of_this_process()
 folder.take_temporary_files(os.environ)
 assert tempfile.mkdtemp().startswith(str(folder.temporary)), tempfile.gettempdir()
@@ -300,7 +301,8 @@ def test_note_that_names_what_is_not_sparks_takes_nothing_of_it(tmp_path: Path) 
     for folder in (sparks, others):
         folder.mkdir()
     link.symlink_to(others)
-    left_folder(tmp_path, note_of("1", sparks, link, others, tmp_path / "none"))
+    no_path = tmp_path / "\0" / sparks.name
+    left_folder(tmp_path, note_of("1", no_path, sparks, link, others, tmp_path / "none"))
     remove_left_over(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([link.name, "home"])
 

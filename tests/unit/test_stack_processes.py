@@ -29,10 +29,10 @@ def _start(folder: Path, code: str = "import time; time.sleep(60)", *, die_with_
 
 def test_started_process_is_recalled_and_stopped(tmp_path: Path) -> None:
     process = _start(tmp_path)
-    assert processes.recall(tmp_path / "pid") == process
+    assert processes.running_process(tmp_path / "pid") == process
     process.stop(grace_s=10)
     assert not process.is_running()
-    assert processes.recall(tmp_path / "pid") is None
+    assert processes.running_process(tmp_path / "pid") is None
     assert not Path(f"/proc/{process.pid}").exists(), "not even as a zombie"
 
 
@@ -47,7 +47,7 @@ def test_process_that_ignores_the_request_is_killed(tmp_path: Path) -> None:
 def test_namesake_is_left_alone(tmp_path: Path) -> None:
     process = _start(tmp_path)
     (tmp_path / "pid").write_text(json.dumps({"pid": process.pid, "start_ticks": process.start_ticks - 1}))
-    assert processes.recall(tmp_path / "pid") is None
+    assert processes.running_process(tmp_path / "pid") is None
     Process(process.pid, process.start_ticks - 1).kill()
     assert process.is_running()
     process.kill()
@@ -56,8 +56,8 @@ def test_namesake_is_left_alone(tmp_path: Path) -> None:
 def test_unreadable_pid_file_names_nobody(tmp_path: Path) -> None:
     for text in ("", "17", "[]", "{}", '{"pid": 1}', '{"pid": 1, "start_ticks": 1, "x": 1}'):
         (tmp_path / "pid").write_text(text)
-        assert processes.recall(tmp_path / "pid") is None
-    assert processes.recall(tmp_path / "none") is None
+        assert processes.running_process(tmp_path / "pid") is None
+    assert processes.running_process(tmp_path / "none") is None
 
 
 def test_process_dies_with_its_parent_or_outlives_it(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_process_dies_with_its_parent_or_outlives_it(tmp_path: Path) -> None:
         with parent:
             assert parent.stdout
             assert parent.stdout.readline() == b"started\n"
-            child = processes.recall(folder / "pid")
+            child = processes.running_process(folder / "pid")
             assert child
             while not (folder / "log").read_bytes():
                 time.sleep(0.02)

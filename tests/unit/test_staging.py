@@ -20,8 +20,9 @@ from progress_exhaust.commands.base import new_run_id
 from progress_exhaust.errors import OutputError
 from progress_exhaust.identifiers import is_run_id
 from progress_exhaust.output import staging
-from progress_exhaust.output.staging import STAGING, Staging, is_gone, this_process
+from progress_exhaust.output.staging import STAGING, Staging, this_process
 from progress_exhaust.output.stores.local import LocalStore
+from progress_exhaust.owner import start_of
 from tests.support.staging_places import RUN
 
 
@@ -132,20 +133,20 @@ def wait_until(condition: object) -> None:
 
 
 def test_own_process_is_not_gone() -> None:
-    assert not is_gone(this_process())
+    assert not this_process().is_gone()
 
 
 @pytest.mark.parametrize("is_reaped", [True, False])
 def test_killed_process_is_gone_even_before_its_parent_has_looked(is_reaped: bool) -> None:
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as process:
-        owner = replace(this_process(), process_id=process.pid, started=staging._started(process.pid))
-        assert not is_gone(owner)
+        owner = replace(this_process(), process_id=process.pid, started=start_of(process.pid))
+        assert not owner.is_gone()
         process.send_signal(signal.SIGKILL)
         if is_reaped:
             process.wait()
         else:
-            wait_until(lambda: is_gone(owner))
-        assert is_gone(owner)
+            wait_until(owner.is_gone)
+        assert owner.is_gone()
 
 
 @pytest.mark.parametrize(
@@ -160,7 +161,7 @@ def test_killed_process_is_gone_even_before_its_parent_has_looked(is_reaped: boo
     ],
 )
 def test_process_is_gone_only_where_that_is_certain(change: dict[str, str], gone: bool) -> None:
-    assert is_gone(replace(this_process(), **change)) is gone
+    assert replace(this_process(), **change).is_gone() is gone
 
 
 def test_run_has_a_name_that_the_janitor_knows() -> None:

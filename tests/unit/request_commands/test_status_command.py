@@ -105,6 +105,7 @@ def test_status_as_a_document(output: Path, capsys: pytest.CaptureFixture[str]) 
     document = json.loads(capsys.readouterr().out)
     assert document.pop("duration_s") >= 0
     assert document == {
+        "schema_version": 1,
         "requests": [
             {
                 "request_id": "R1",

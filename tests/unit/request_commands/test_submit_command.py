@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from progress_exhaust.cli.options import require_readable
-from progress_exhaust.commands.submission import Submission, new_request, unsafe_ids, wanted_of
+from progress_exhaust.commands.submission import Submission, new_request, requested_reports, unsafe_ids
 from progress_exhaust.commands.submit import Submit
 from progress_exhaust.errors import RequestError, SettingsError
 from progress_exhaust.job_requests.model import NewRequest, RequestKey
@@ -41,6 +41,7 @@ def test_submit_as_a_document(output: Path, capsys: pytest.CaptureFixture[str]) 
     document = json.loads(printed.out)
     assert document.pop("duration_s") >= 0
     assert document == {
+        "schema_version": 1,
         "request_id": "R1",
         "tag": "t",
         "channel": "c",
@@ -79,14 +80,14 @@ def test_request_that_is_there_already_is_told_and_not_said_to_be_in(
 def test_what_the_options_ask_for(
     batches: list[str] | None, search: str | None, wanted: RequestedBatches | RequestedSearch
 ) -> None:
-    assert wanted_of(batches, search, 1000) == wanted
+    assert requested_reports(batches, search, 1000) == wanted
 
 
 @pytest.mark.rule("E4")
 def test_search_may_stand_in_a_file(tmp_path: Path) -> None:
     file = tmp_path / "search.json"
     file.write_text(json.dumps(SEARCH, indent=2))
-    assert wanted_of(None, str(file), 1000) == RequestedSearch(SEARCH)
+    assert requested_reports(None, str(file), 1000) == RequestedSearch(SEARCH)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,7 @@ def test_file_that_holds_no_search_is_wrong_usage(tmp_path: Path, content: bytes
     file = tmp_path / "search.json"
     file.write_bytes(content)
     with pytest.raises(SettingsError, match=sentence):
-        wanted_of(None, str(file), 1000)
+        requested_reports(None, str(file), 1000)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +128,7 @@ def test_file_that_holds_no_search_is_wrong_usage(tmp_path: Path, content: bytes
 )
 def test_what_is_no_request_is_wrong_usage(batches: list[str] | None, search: str | None) -> None:
     with pytest.raises(SettingsError):
-        wanted_of(batches, search, 1000)
+        requested_reports(batches, search, 1000)
 
 
 def test_faults_of_a_new_request_are_told_all_at_once() -> None:

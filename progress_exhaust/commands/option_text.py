@@ -1,4 +1,4 @@
-"""Whether a text of the command line can be used."""
+"""Whether the text of an option can be used."""
 
 from __future__ import annotations
 
