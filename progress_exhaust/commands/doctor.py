@@ -12,6 +12,7 @@ from progress_exhaust.commands.queue import open_queue
 from progress_exhaust.commands.with_spark import SparkCommand
 from progress_exhaust.console.screen import Summary
 from progress_exhaust.export.run import Event
+from progress_exhaust.log_actions import Action
 from progress_exhaust.text import pluralize
 
 
@@ -24,7 +25,7 @@ class Doctor(SparkCommand):
 
     def work_with_resources(self) -> None:
         """Look at everything."""
-        self.report(Event("check", "starting Spark, and looking at everything"))
+        self.report(Event(Action.CHECK, "starting Spark, and looking at everything"))
         openers = Openers(
             java=self.resources.java,
             session=self.resources.session,

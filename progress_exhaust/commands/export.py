@@ -12,6 +12,7 @@ from progress_exhaust.errors import UNFINISHED
 from progress_exhaust.export.export import export
 from progress_exhaust.export.run import Event, Outcome, Run
 from progress_exhaust.export.selection import ReportQuery
+from progress_exhaust.log_actions import Action
 from progress_exhaust.text import pluralize
 
 
@@ -88,6 +89,6 @@ class Export(SparkCommand):
         )
 
     def _tell(self, event: Event) -> None:
-        if event.action == "made":
+        if event.action is Action.MADE:
             self._made_after_s[event.batch_id] = self.elapsed_s()
         self.report(event)

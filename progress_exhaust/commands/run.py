@@ -19,6 +19,7 @@ from progress_exhaust.errors import UNFINISHED, ComputeError, OperatorError, Que
 from progress_exhaust.export.run import Event, Ports, Run
 from progress_exhaust.job_requests.port import Queue
 from progress_exhaust.job_requests.quotas import RetryPause
+from progress_exhaust.log_actions import Action
 from progress_exhaust.settings.sections import Settings
 from progress_exhaust.text import pluralize
 from progress_exhaust.worker.metrics import Totals, write_metrics
@@ -97,14 +98,14 @@ class RunQueue(SparkCommand):
                 f"{one.rows:,}",
                 one.err_message,
             )
-            for one in last.settled
+            for one in last.results
         ]
         done, failed = totals.requests["SUCCESS"], totals.requests["FAILED"] + totals.requests["GAVE_UP"]
         phase_s = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in totals.seconds.items())
         return Summary(
             document={
                 "output": output,
-                "requests": [asdict(one) for one in last.settled],
+                "requests": [asdict(one) for one in last.results],
                 "files": [file_in(file) for file in last.made],
                 "not_made": not_made_in(last.not_made),
                 "due": totals.due,
@@ -154,7 +155,7 @@ class RunQueue(SparkCommand):
 
     def _open_ports(self) -> Ports:
         if not self.resources.is_open:
-            self.report(Event("start", "starting Spark"))
+            self.report(Event(Action.START, "starting Spark"))
         return self.resources.ports()
 
     def _wait(self, seconds: float) -> None:

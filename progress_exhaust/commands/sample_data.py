@@ -9,6 +9,7 @@ from progress_exhaust.commands.documents import ending
 from progress_exhaust.commands.with_spark import SparkCommand
 from progress_exhaust.console.screen import Summary, Table
 from progress_exhaust.export.run import Event
+from progress_exhaust.log_actions import Action
 from progress_exhaust.sample.write import FileFormat, WorldSize, write_cassandra, write_snapshot
 from progress_exhaust.tables.schemas import table_names
 from progress_exhaust.text import pluralize
@@ -40,7 +41,7 @@ class SampleData(SparkCommand):
         self.report_start()
         spark = self.resources.session()
         place = f"the snapshot {self._snapshot}" if self._snapshot else "Cassandra"
-        self.report(Event("write", f"writing {self._size.enrolments} enrolments to {place}"))
+        self.report(Event(Action.WRITE, f"writing {self._size.enrolments} enrolments to {place}"))
         if self._snapshot:
             written = write_snapshot(spark, self._size, self._snapshot, self._catalogue, self._file_format)
         else:

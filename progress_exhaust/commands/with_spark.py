@@ -10,6 +10,7 @@ from progress_exhaust.console import logs
 from progress_exhaust.errors import OutputError
 from progress_exhaust.export.run import Event
 from progress_exhaust.jvm_end import JvmWatch
+from progress_exhaust.log_actions import Action
 from progress_exhaust.output.stores.local import LocalStore
 from progress_exhaust.paths import STAGING, local_folder
 from progress_exhaust.settings.sections import Settings
@@ -41,7 +42,7 @@ class SparkCommand(Command):
 
     def report_start(self) -> None:
         """Say that Spark starts, which takes seconds."""
-        self.report(Event("start", "starting Spark"))
+        self.report(Event(Action.START, "starting Spark"))
 
 
 def remove_staging(settings: Settings, run_id: str) -> None:

@@ -14,8 +14,8 @@ from progress_exhaust.errors import OutputError, Reason, SkippedReport
 from progress_exhaust.export.report_plan import fixed_texts
 from progress_exhaust.output.digest import Digest, digest_of
 from progress_exhaust.output.lines import CONTROL_NOTE, DOUBLED_NOTE, GUARDED_NOTE, NOTES
-from progress_exhaust.output.manifest import Column, MadeFile
 from progress_exhaust.output.stores.port import Store
+from progress_exhaust.published_file import Column, PublishedFile
 from progress_exhaust.report.enrolments import (
     DATE_UNREADABLE,
     INACTIVE,
@@ -105,7 +105,7 @@ class CheckedReport:
     guarded_cells: int
     control_characters: int
 
-    def publish(self, store: Store, path: str, *, staged: str = "") -> MadeFile:
+    def publish(self, store: Store, path: str, *, staged: str = "") -> PublishedFile:
         """Move the file, or a staged copy of it, to its place.
 
         Raises:
@@ -119,7 +119,7 @@ class CheckedReport:
                 Reason.NOT_PUBLISHED, batch.batch_id, f'batch "{batch.batch_id}" is not made: {error}'
             ) from None
         counts = self.counts
-        return MadeFile(
+        return PublishedFile(
             path=path,
             batch_id=batch.batch_id,
             collection_id=layout.collection_id,

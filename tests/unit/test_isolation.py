@@ -353,7 +353,7 @@ def test_search_may_take_its_channel_over_the_limit_once_a_run_and_has_a_limit_o
     assert rig.row("r-c").status == Status.SUCCESS
 
 
-# --- settled once -----------------------------------------------------------------------------------------------------
+# --- finished once ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -413,7 +413,7 @@ def test_request_that_is_cancelled_taken_over_or_put_in_anew_meanwhile_has_one_o
     rig.make_queue = lambda table, settings: Interrupted(table, settings.requests, now=lambda: PUT_IN_AT)
     outcome = rig.run()
 
-    states = [one.state for one in outcome.settled if one.key.request_id == "r-1"]
+    states = [one.state for one in outcome.results if one.key.request_id == "r-1"]
     assert len(states) == 1
     assert rig.row("r-2").status == Status.SUCCESS
     row = rig.row("r-1")

@@ -11,7 +11,10 @@ import pytest
 PACKAGE = "progress_exhaust"
 ROOT = Path(__file__).parents[2] / PACKAGE
 
-GROUND = frozenset({"errors", "identifiers", "paths", "local_files", "file_systems", "proc", "jvm_end", "java", "text"})
+GROUND = frozenset(
+    {"errors", "identifiers", "paths", "local_files", "file_systems", "proc", "jvm_end", "java", "text", "log_actions"}
+    | {"published_file"}
+)
 """What everyone may use."""
 BASE = GROUND | {"settings"}
 

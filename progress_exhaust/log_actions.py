@@ -1,0 +1,50 @@
+"""What log lines tell of: the words of the field `action`, by which machines find them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    """What a log line tells of.
+
+    Those of a run's own steps are its phases, `export.run.Phase`.
+    """
+
+    # of the command line
+    LOG = "log"
+    """Nothing in particular: whoever logged it has named no action."""
+    ERROR = "error"
+    DONE = "done"
+    START = "start"
+    CHECK = "check"
+    WRITE = "write"
+    NOT_MADE = "not_made"
+    # of what a command opens and leaves
+    SETTINGS_READ = "settings_read"
+    OPENED = "opened"
+    RETRY = "retry"
+    SPARK_SET = "spark_set"
+    LEFTOVER_REMOVED = "leftover_removed"
+    LEFTOVER_KEPT = "leftover_kept"
+    PLACE_NOT_PRIVATE = "place_not_private"
+    # of processes
+    PROCESS_STARTED = "process_started"
+    PROCESS_ENDED = "process_ended"
+    # of reports and requests, while a run is at work
+    MADE = "made"
+    SUCCESS = "SUCCESS"
+    FAILED = "FAILED"
+    GIVEN_BACK = "given_back"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+    ABANDONED = "gave_up"
+    LEFT = "left"
+    LOCKED = "locked"
+    WAITING = "waiting"
+    NOT_DUE = "not_due"
+    RECLAIMED = "reclaimed"
+    DEFERRED = "deferred"
+    USED_AGAIN = "used_again"
+    MADE_ANEW = "made_anew"
+    CHARGED = "charged"
