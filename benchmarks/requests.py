@@ -96,7 +96,7 @@ def work_off(
         took_s = time.monotonic() - begin
     finally:
         queue.close_connections()
-    made = sum(one.files for one in outcome.settled if one.state == "SUCCESS")
+    made = sum(one.files for one in outcome.results if one.state == "SUCCESS")
     if made != REQUESTED.batches:
         raise SystemExit(f"{name}: {made} files, expected {REQUESTED.batches}")
     return round(took_s, 3)

@@ -8,7 +8,7 @@ from enum import StrEnum
 class Action(StrEnum):
     """What a log line tells of.
 
-    Those of a run's own steps are phases and outcomes of requests, which stand where these are made.
+    Those of a run's own steps are its phases, `export.run.Phase`.
     """
 
     # of the command line
@@ -33,6 +33,23 @@ class Action(StrEnum):
     # of processes
     PROCESS_STARTED = "process_started"
     PROCESS_ENDED = "process_ended"
+    # of reports and requests, while a run is at work
+    MADE = "made"
+    SUCCESS = "SUCCESS"
+    FAILED = "FAILED"
+    GIVEN_BACK = "given_back"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+    ABANDONED = "gave_up"
+    LEFT = "left"
+    LOCKED = "locked"
+    WAITING = "waiting"
+    NOT_DUE = "not_due"
+    RECLAIMED = "reclaimed"
+    DEFERRED = "deferred"
+    USED_AGAIN = "used_again"
+    MADE_ANEW = "made_anew"
+    CHARGED = "charged"
     # of services: what is mended without anybody's doing, or not
     GIVE_UP = "give_up"
     """Something that has failed is not tried again."""

@@ -10,7 +10,7 @@ from progress_exhaust.errors import SkippedReport
 from progress_exhaust.paths import local_folder
 
 if TYPE_CHECKING:
-    from progress_exhaust.output.manifest import MadeFile
+    from progress_exhaust.published_file import PublishedFile
 
 
 def output_root(url: str) -> str:
@@ -29,7 +29,7 @@ def refusals_of(not_made: Sequence[SkippedReport]) -> list[Refusal]:
     return [(refusal.subject, refusal.reason.value, str(refusal)) for refusal in not_made]
 
 
-def file_content(file: MadeFile) -> dict[str, object]:
+def file_content(file: PublishedFile) -> dict[str, object]:
     """Return a file as documents have it."""
     return {
         "path": file.path,

@@ -22,7 +22,8 @@ from progress_exhaust.errors import UNFINISHED, SkippedReport
 from progress_exhaust.export.export import export
 from progress_exhaust.export.run import Event, Outcome, Run
 from progress_exhaust.export.selection import ReportQuery
-from progress_exhaust.output.manifest import MadeFile
+from progress_exhaust.log_actions import Action
+from progress_exhaust.published_file import PublishedFile
 from progress_exhaust.text import pluralize
 
 
@@ -42,7 +43,7 @@ class ExportResult(Result):
 
     output: str
     manifest: str
-    made: Sequence[MadeFile]
+    made: Sequence[PublishedFile]
     made_after_s: Mapping[str, float]
     not_made: Sequence[SkippedReport]
     rows_dropped: int
@@ -135,6 +136,6 @@ class Export(SparkCommand):
         )
 
     def _report(self, event: Event) -> None:
-        if event.action == "made":
+        if event.action is Action.MADE:
             self._made_after_s[event.batch_id] = self.elapsed_s()
         self.report(event)

@@ -29,11 +29,11 @@ from progress_exhaust.export.run import Event, Ports, Run
 from progress_exhaust.job_requests.port import Queue
 from progress_exhaust.job_requests.quotas import RetryPause
 from progress_exhaust.log_actions import Action
-from progress_exhaust.output.manifest import MadeFile
+from progress_exhaust.published_file import PublishedFile
 from progress_exhaust.settings.sections import Settings
 from progress_exhaust.text import pluralize
 from progress_exhaust.worker.metrics import Totals, write_metrics
-from progress_exhaust.worker.outcome import RequestsOutcome, Settled
+from progress_exhaust.worker.outcome import JobResult, RequestsOutcome
 from progress_exhaust.worker.worker import RequestFilter, Worker
 
 _LOG = logging.getLogger(__name__)
@@ -62,8 +62,8 @@ class RunResult(Result):
     """
 
     output: str
-    requests: Sequence[Settled]
-    made: Sequence[MadeFile]
+    requests: Sequence[JobResult]
+    made: Sequence[PublishedFile]
     not_made: Sequence[SkippedReport]
     are_refusals_shown: bool
     succeeded: int
@@ -171,7 +171,7 @@ class RunQueue(SparkCommand):
             duration_s=self.elapsed_s(),
             error=error,
             output=output_root(self.settings.output.url),
-            requests=tuple(last.settled),
+            requests=tuple(last.results),
             made=tuple(last.made),
             not_made=tuple(last.not_made),
             are_refusals_shown=self._are_refusals_shown,

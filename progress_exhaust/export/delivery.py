@@ -8,6 +8,7 @@ from typing import Protocol
 from progress_exhaust.errors import SkippedReport
 from progress_exhaust.export.publishing import CheckedReport, file_name
 from progress_exhaust.export.run import Outcome, Run
+from progress_exhaust.log_actions import Action
 from progress_exhaust.output.stores.port import Store
 from progress_exhaust.paths import ROOT
 from progress_exhaust.report.model import Report
@@ -72,9 +73,9 @@ class PlainDelivery:
 def emit_published(run: Run, outcome: Outcome, path: str, batch_id: str, rows: int, request_id: str = "") -> None:
     """Tell of a published file, and of the request it is for."""
     sentence = f"{path}: {pluralize(rows, 'learner')}"
-    run.tell(outcome.event("made", sentence, batch_id=batch_id, rows=rows, request_id=request_id))
+    run.tell(outcome.event(Action.MADE, sentence, batch_id=batch_id, rows=rows, request_id=request_id))
 
 
 def emit_skipped(run: Run, outcome: Outcome, report: Report, refusal: SkippedReport) -> None:
     """Tell of a report that is not made."""
-    run.tell(outcome.event("not_made", str(refusal), batch_id=report.batch.batch_id))
+    run.tell(outcome.event(Action.NOT_MADE, str(refusal), batch_id=report.batch.batch_id))

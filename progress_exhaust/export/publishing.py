@@ -13,9 +13,9 @@ from progress_exhaust.errors import OutputError, Reason, SkippedReport
 from progress_exhaust.export.fixed_texts import fixed_texts
 from progress_exhaust.export.refusals import not_made
 from progress_exhaust.output.digest import Digest, digest_of
-from progress_exhaust.output.manifest import Column, MadeFile
 from progress_exhaust.output.parts import PartName, is_part_file, read_notes
 from progress_exhaust.output.stores.port import Store
+from progress_exhaust.published_file import Column, PublishedFile
 from progress_exhaust.report.enrolments import (
     DATE_UNREADABLE,
     INACTIVE,
@@ -103,7 +103,7 @@ class CheckedReport:
     guarded_cells: int
     control_characters: int
 
-    def publish(self, store: Store, path: str, *, staged: str = "") -> MadeFile:
+    def publish(self, store: Store, path: str, *, staged: str = "") -> PublishedFile:
         """Move the file, or a staged copy of it, to its place.
 
         Raises:
@@ -117,7 +117,7 @@ class CheckedReport:
                 Reason.NOT_PUBLISHED, batch.batch_id, got=error.fault.finding, remedy=error.fault.remedy
             ) from None
         counts = self.counts
-        return MadeFile(
+        return PublishedFile(
             path=path,
             batch_id=batch.batch_id,
             collection_id=layout.collection_id,

@@ -14,8 +14,9 @@ from pyspark.sql import SparkSession
 from progress_exhaust.catalogue.port import Catalogue
 from progress_exhaust.errors import SkippedReport
 from progress_exhaust.jvm_end import JvmEnd
-from progress_exhaust.output.manifest import MadeFile
+from progress_exhaust.log_actions import Action
 from progress_exhaust.output.stores.port import Store
+from progress_exhaust.published_file import PublishedFile
 from progress_exhaust.tables.port import Tables
 
 
@@ -34,7 +35,7 @@ class Event:
     """Something a run has to tell while it works.
 
     Attributes:
-        action: a `Phase`, `made`, `not_made`, or what became of a request.
+        action: the phase the run is in, or what it has to tell of a report or a request.
         sentence: the same for people; holds no learner's data.
         finished: reports made or refused so far.
         wanted: reports of the run, 0 while that is not known.
@@ -43,7 +44,7 @@ class Event:
         request_id: the request it is about, if any.
     """
 
-    action: str
+    action: Phase | Action
     sentence: str
     finished: int = 0
     wanted: int = 0
@@ -95,7 +96,7 @@ class Outcome:
         has_computed: whether Spark has computed any report, so that the tables can be read.
     """
 
-    made: list[MadeFile] = field(default_factory=list)
+    made: list[PublishedFile] = field(default_factory=list)
     not_made: list[SkippedReport] = field(default_factory=list)
     wanted: int = 0
     phase_s: dict[Phase, float] = field(default_factory=dict)
@@ -108,7 +109,9 @@ class Outcome:
         """Reports made or refused so far."""
         return len(self.made) + len(self.not_made)
 
-    def event(self, action: str, sentence: str, *, batch_id: str = "", rows: int = 0, request_id: str = "") -> Event:
+    def event(
+        self, action: Phase | Action, sentence: str, *, batch_id: str = "", rows: int = 0, request_id: str = ""
+    ) -> Event:
         """Return an event that says how far the run is now."""
         return Event(action, sentence, self.finished, self.wanted, batch_id, rows, request_id)
 

@@ -240,7 +240,7 @@ class WaveRunner:
     def _parallelism(self) -> int:
         return self._ports.spark.sparkContext.defaultParallelism
 
-    def _tell(self, action: str, sentence: str) -> None:
+    def _tell(self, action: Phase, sentence: str) -> None:
         self._run.tell(self._outcome.event(action, sentence))
 
     def _fault_of_rows(self, error: Exception) -> SourceError | None:

@@ -9,143 +9,106 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
 
 from progress_exhaust.identifiers import is_safe_id
-from progress_exhaust.job_requests.stored_json import is_count, json_of
+from progress_exhaust.job_requests.stored_json import Count, Stored, json_of
 from progress_exhaust.paths import ROOT
+from progress_exhaust.published_file import PublishedFile
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,254}")
 _TAG_HASH = re.compile(r"[0-9a-f]{8}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One finished file.
-
-    Attributes:
-        channel: of the requester.
-        batch_id: its batch.
-        file_path: its place under the output root, `progress-exhaust/<folder>/<name>`.
-        file_size: its bytes.
-        sha256: of the file, in hex.
-        rows: learners; the header is not counted.
-        submitted_at: of the submission it was made for, as `submission_of` writes it.
-        request_sha256: of the request_data it was made for.
-        audience: the root organisation whose learners are in it; None for everyone.
-        day: the date in its name, as YYYY-MM-DD.
-        collection_id: its collection; empty where it is not told.
-    """
-
-    channel: str
-    batch_id: str
-    file_path: str
-    file_size: int
-    sha256: str
-    rows: int
-    submitted_at: str
-    request_sha256: str
-    audience: str | None
-    day: str
-    collection_id: str = ""
-
 
 MOST_KILLS_NOTED = 1000
 """More than that nobody has noted."""
 
 
 @dataclass(frozen=True, slots=True)
-class JvmKills:
-    """How often a submission was given back because the JVM of its driver had been killed.
+class Submission:
+    """Which submission of a request it is: one that is put in anew, or asks for something else, is another.
 
     Attributes:
-        number: how often.
-        submitted_at: which submission, as `submission_of` writes it.
-        request_sha256: of its request data.
+        submitted_at: when it was put in, as `submission_of` writes it.
+        request_sha256: of its request_data.
     """
 
-    number: int
     submitted_at: str
     request_sha256: str
 
 
-def to_text(entries: Iterable[Entry], kills: JvmKills | None = None) -> str:
-    """Return the text for processed_batches: one line, in ASCII; kills are noted where there were any."""
-    noted = (
-        [{"jvmKills": kills.number, "submittedAt": kills.submitted_at, "requestSha256": kills.request_sha256}]
-        if kills and kills.number
-        else []
-    )
-    return json.dumps(
-        [
-            {
-                "channel": entry.channel,
-                "batchId": entry.batch_id,
-                "filePath": entry.file_path,
-                "fileSize": entry.file_size,
-                "sha256": entry.sha256,
-                "rows": entry.rows,
-                "submittedAt": entry.submitted_at,
-                "requestSha256": entry.request_sha256,
-                "audience": entry.audience,
-                "day": entry.day,
-                "collectionId": entry.collection_id,
-            }
-            for entry in entries
-        ]
-        + noted,
-        separators=(",", ":"),
-    )
+@dataclass(frozen=True, slots=True)
+class FinishedFile:
+    """A file that a request has, and what it was made for.
+
+    Attributes:
+        file: the file; read from a text, it has what `PublishedFile` says.
+        submission: it was made for.
+        channel: of the requester.
+        day: the date in its name, as YYYY-MM-DD.
+    """
+
+    file: PublishedFile
+    submission: Submission
+    channel: str
+    day: str
 
 
-def jvm_kills_in(text: str | None, *, submitted_at: str, request_sha256: str) -> int:
-    """Return how often a text says that this submission was given back for a killed JVM; 0 where it says nothing."""
-    most = 0
-    for one in _objects_in(text):
-        is_same = one.get("submittedAt") == submitted_at and one.get("requestSha256") == request_sha256
-        kills = one.get("jvmKills")
-        if is_same and is_count(kills) and kills < MOST_KILLS_NOTED:
-            most = max(most, kills)
-    return most
+def checkpoint_text(files: Iterable[FinishedFile], submission: Submission | None = None, jvm_kills: int = 0) -> str:
+    """Return the text for processed_batches: one line, in ASCII.
+
+    Args:
+        files: the request's.
+        submission: the one at work; needed where kills are to be noted.
+        jvm_kills: how often it was given back because the JVM of its driver had been killed.
+    """
+    objects = [_stored(one).model_dump(by_alias=True) for one in files]
+    if submission and jvm_kills:
+        noted = _StoredKills.model_construct(
+            jvm_kills=jvm_kills, submitted_at=submission.submitted_at, request_sha256=submission.request_sha256
+        )
+        objects.append(noted.model_dump(by_alias=True))
+    return json.dumps(objects, separators=(",", ":"))
 
 
-def entries_of(text: str | None) -> list[Entry]:
-    """Return the entries of ours in a text, whatever it is; anything else in it is left out.
+def read_checkpoint(text: str | None) -> list[FinishedFile]:
+    """Return the files of ours in a text, whatever it is; anything else in it is left out."""
+    return finished_files_in(json_of(text))
+
+
+def finished_files_in(content: object) -> list[FinishedFile]:
+    """Return the files of ours in JSON content, whatever it is; anything else in it is left out.
 
     Where two are about the same batch and audience, the later one counts, at the place of the first.
     """
-    entries: dict[tuple[str, str | None], Entry] = {}
-    for one in _objects_in(text):
-        entry = _entry_of(one)
-        if entry is not None:
-            entries[entry.batch_id, entry.audience] = entry
-    return list(entries.values())
+    found = [_finished(one) for one in _objects_in(content, _StoredFile)]
+    return list({(one.file.batch_id, one.file.audience): one for one in found}.values())
 
 
-def reusable(
-    entries: Iterable[Entry], *, submitted_at: str, request_sha256: str, folders: Collection[str]
-) -> list[Entry]:
-    """Return the entries made for this very submission, with this request data, in this request's own folder.
+def jvm_kills_in(content: object, submission: Submission) -> int:
+    """Return how often JSON content says that this submission was given back for a killed JVM; 0 for nothing said."""
+    noted = (one for one in _objects_in(content, _StoredKills) if one.is_of(submission))
+    return max((one.jvm_kills for one in noted), default=0)
 
-    Whether the file is still whole, and its audience still the right one, is for the caller to see.
+
+def reusable(files: Iterable[FinishedFile], submission: Submission, folders: Collection[str]) -> list[FinishedFile]:
+    """Return the files made for this very submission, with this request data, in this request's own folder.
+
+    Whether a file is still whole, and its audience still the right one, is for the caller to see.
 
     Args:
-        entries: as the row has them.
-        submitted_at: of the submission, as `submission_of` writes it.
-        request_sha256: of the request data.
+        files: as the row has them.
+        submission: the one at work.
         folders: the request's under the output root, of now and of earlier versions; a file elsewhere is somebody
             else's.
     """
-    return [
-        entry
-        for entry in entries
-        if entry.submitted_at == submitted_at
-        and entry.request_sha256 == request_sha256
-        and entry.file_path.rpartition("/")[0] in folders
-    ]
+    return [one for one in files if one.submission == submission and one.file.path.rpartition("/")[0] in folders]
 
 
 def request_sha256(text: str) -> str:
@@ -154,7 +117,7 @@ def request_sha256(text: str) -> str:
 
 
 def submission_of(submitted_at: datetime | None) -> str:
-    """Return how an entry writes the instant of a submission; empty where the row does not tell it.
+    """Return how a list of files writes the instant of a submission; empty where the row does not tell it.
 
     >>> submission_of(datetime(2026, 11, 23, 8, 30, tzinfo=UTC))
     '2026-11-23T08:30:00.000000+00:00'
@@ -162,48 +125,110 @@ def submission_of(submitted_at: datetime | None) -> str:
     return submitted_at.astimezone(UTC).isoformat(timespec="microseconds") if submitted_at else ""
 
 
-def _objects_in(text: str | None) -> list[dict[str, object]]:
-    """Return the objects of a list in JSON text; nothing where it is anything else."""
-    content = json_of(text)
-    return [one for one in content if isinstance(one, dict)] if isinstance(content, list) else []
+# --- how it is stored -------------------------------------------------------------------------------------------------
 
 
-def _entry_of(content: Mapping[str, object]) -> Entry | None:
-    texts = _texts(
-        content, ("channel", "batchId", "filePath", "sha256", "submittedAt", "requestSha256", "day"), absent=None
-    )
-    further = _texts(content, ("collectionId",), absent="")
-    size, rows = content.get("fileSize"), content.get("rows")
-    audience = content.get("audience")
-    if texts is None or further is None or not is_count(size) or not is_count(rows):
-        return None
-    channel, batch_id, path, sha256, submitted_at, of_request, day = texts
-    is_ours = is_safe_id(batch_id) and _is_inside(path) and _is_day(day)
-    is_hashed = _SHA256.fullmatch(sha256) and _SHA256.fullmatch(of_request)
-    if not is_ours or not is_hashed or not isinstance(audience, str | None):
-        return None
-    return Entry(channel, batch_id, path, size, sha256, rows, submitted_at, of_request, audience, day, *further)
+def _safe_id(text: str) -> str:
+    if not is_safe_id(text):
+        raise ValueError("no id that may be part of a path")
+    return text
 
 
-def _texts(content: Mapping[str, object], keys: Sequence[str], *, absent: str | None) -> list[str] | None:
-    """Return the texts under these keys; None where one of them is something else."""
-    values = [content.get(key, absent) for key in keys]
-    texts = [value for value in values if isinstance(value, str)]
-    return texts if len(texts) == len(keys) else None
-
-
-def _is_inside(path: str) -> bool:
-    parts = path.split("/")
-    if len(parts) != 3 or parts[0] != ROOT or ".." in path:
-        return False
+def _path_of_ours(text: str) -> str:
+    parts = text.split("/")
+    if len(parts) != 3 or parts[0] != ROOT or ".." in text:
+        raise ValueError("no path of a file in a request's folder")
     request_id, mark, tag_hash = parts[1].partition("~")
-    if mark and not _TAG_HASH.fullmatch(tag_hash):
-        return False
-    return is_safe_id(request_id) and _FILE_NAME.fullmatch(parts[2]) is not None
+    is_folder = is_safe_id(request_id) and (not mark or _TAG_HASH.fullmatch(tag_hash))
+    if not is_folder or not _FILE_NAME.fullmatch(parts[2]):
+        raise ValueError("no path of a file in a request's folder")
+    return text
 
 
-def _is_day(text: str) -> bool:
-    try:
-        return date.fromisoformat(text).isoformat() == text
-    except ValueError:
-        return False
+def _sha256(text: str) -> str:
+    if not _SHA256.fullmatch(text):
+        raise ValueError("no SHA-256 in hex")
+    return text
+
+
+def _day(text: str) -> str:
+    if date.fromisoformat(text).isoformat() != text:
+        raise ValueError("no date as YYYY-MM-DD")
+    return text
+
+
+_Sha256 = Annotated[str, AfterValidator(_sha256)]
+
+
+class _InTheList(Stored):
+    """An object of the list; its keys are those of Sunbird, in the order written."""
+
+    model_config = ConfigDict(alias_generator=to_camel)
+
+
+class _StoredFile(_InTheList):
+    channel: str
+    batch_id: Annotated[str, AfterValidator(_safe_id)]
+    file_path: Annotated[str, AfterValidator(_path_of_ours)]
+    file_size: Count
+    sha256: _Sha256
+    rows: Count
+    submitted_at: str
+    request_sha256: _Sha256
+    audience: str | None = None
+    day: Annotated[str, AfterValidator(_day)]
+    collection_id: str = ""
+
+
+class _StoredKills(_InTheList):
+    jvm_kills: Annotated[int, Field(ge=0, lt=MOST_KILLS_NOTED)]
+    submitted_at: str
+    request_sha256: str
+
+    def is_of(self, submission: Submission) -> bool:
+        """Whether this submission was given back."""
+        return Submission(self.submitted_at, self.request_sha256) == submission
+
+
+_Object = TypeVar("_Object", bound=_InTheList)
+
+
+def _objects_in(content: object, model: type[_Object]) -> Iterator[_Object]:
+    """Give the objects of a list that are such ones; nothing where the content is no list."""
+    for one in content if isinstance(content, list) else ():
+        if isinstance(one, dict):
+            try:
+                yield model.model_validate(one)
+            except ValidationError:
+                continue
+
+
+def _stored(one: FinishedFile) -> _StoredFile:
+    # As it is: what is listed was published, whatever a reader makes of it.
+    return _StoredFile.model_construct(
+        channel=one.channel,
+        batch_id=one.file.batch_id,
+        file_path=one.file.path,
+        file_size=one.file.size_bytes,
+        sha256=one.file.sha256,
+        rows=one.file.rows,
+        submitted_at=one.submission.submitted_at,
+        request_sha256=one.submission.request_sha256,
+        audience=one.file.audience,
+        day=one.day,
+        collection_id=one.file.collection_id,
+    )
+
+
+def _finished(stored: _StoredFile) -> FinishedFile:
+    file = PublishedFile(
+        path=stored.file_path,
+        batch_id=stored.batch_id,
+        collection_id=stored.collection_id,
+        collection_name="",
+        audience=stored.audience,
+        rows=stored.rows,
+        size_bytes=stored.file_size,
+        sha256=stored.sha256,
+    )
+    return FinishedFile(file, Submission(stored.submitted_at, stored.request_sha256), stored.channel, stored.day)

@@ -82,7 +82,7 @@ class MemoryQueue:
                 row.status = Status.SUCCESS if row.urls else Status.FAILED
                 row.iteration, row.completed_at = failed_tries, self._now()
                 row.err_message = GIVEN_UP.format(self._requests.tries)
-                return NotClaimed.GAVE_UP
+                return NotClaimed.ABANDONED
             has_ended = not was_orphan and row.completed_at is not None
             is_new = has_ended or (not was_orphan and row.iteration is None and row.processed is None)
             row.iteration = 0 if has_ended else failed_tries

@@ -64,7 +64,7 @@ class NotClaimed(StrEnum):
     OWNED = "owned"  # a driver that is alive has it
     LOCKED = "locked"  # it is due, but someone else is about to change it: look again later
     NOT_DUE = "not_due"  # it has ended, or is gone
-    GAVE_UP = "gave_up"  # too many tries have failed, the last by its driver's death: it has ended now
+    ABANDONED = "gave_up"  # too many tries have failed, the last by its driver's death: it has ended now
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import Field, PlainValidator, ValidationError
 
 from progress_exhaust.job_requests.model import RequestKey
-from progress_exhaust.job_requests.stored_json import MOST, is_count, json_of
+from progress_exhaust.job_requests.stored_json import MOST, Count, Stored, json_of
 
 PROGRESS_FOLDER = "progress"
 """Folder of these files in a driver's staging place."""
@@ -64,50 +66,45 @@ def progress_text(progress: Progress) -> str:
 
 def progress_of(text: str | None) -> Progress | None:
     """Return the progress in a text; None where there is none that can be read."""
-    content = json_of(text)
     try:
-        return _progress_of(content) if isinstance(content, dict) else None
-    except (ValueError, TypeError, LookupError, OverflowError):
+        stored = _StoredProgress.model_validate(json_of(text))
+    except ValidationError:
         return None
-
-
-def _progress_of(content: Mapping[str, object]) -> Progress:
-    left = content["seconds_left"]
     return Progress(
-        RequestKey(_text(content["tag"]), _text(content["request_id"])),
-        _text(content["phase"]),
-        _count(content["files"]),
-        _count(content["files_total"]),
-        _count(content["rows"]),
-        _instant(content["started_at"]),
-        _instant(content["updated_at"]),
-        None if left is None else _seconds(left),
+        key=RequestKey(stored.tag, stored.request_id),
+        phase=stored.phase,
+        files=stored.files,
+        files_total=stored.files_total,
+        rows=stored.rows,
+        started_at=stored.started_at,
+        updated_at=stored.updated_at,
+        seconds_left=None if stored.seconds_left is None else float(stored.seconds_left),
     )
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError("no text")
-    return value
-
-
-def _count(value: object) -> int:
-    if not is_count(value):
-        raise ValueError("no count")
-    return value
-
-
-def _seconds(value: object) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        raise TypeError("no number")
-    # What is not a number is neither above nor below.
-    if not 0 <= value <= MOST:
-        raise ValueError("no duration")
-    return float(value)
-
-
 def _instant(value: object) -> datetime:
-    moment = datetime.fromisoformat(_text(value))
+    if not isinstance(value, str):
+        raise ValueError("no text")
+    moment = datetime.fromisoformat(value)
     if moment.tzinfo is None:
         raise ValueError("no zone")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("before the first year, or after the last") from None
+
+
+_Instant = Annotated[datetime, PlainValidator(_instant)]
+_Seconds = Annotated[float, Field(ge=0, lt=float(MOST), allow_inf_nan=False)]
+
+
+class _StoredProgress(Stored):
+    tag: str
+    request_id: str
+    phase: str
+    files: Count
+    files_total: Count
+    rows: Count
+    started_at: _Instant
+    updated_at: _Instant
+    seconds_left: Count | _Seconds | None

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeGuard
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 from progress_exhaust.strict_json import StrictJsonError, parse_json
 
 MOST = 2**63 - 1
 """The biggest number that is one: what a bigint holds."""
+
+Count = Annotated[int, Field(ge=0, le=MOST)]
+"""How many of something; in a `Stored` model true, 7.0 and "7" are none."""
+
+
+class Stored(BaseModel):
+    """What is stored as an object: nothing in it is taken for another type, and keys that nobody knows are left out."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
 
 def json_of(text: str | None) -> Any:
@@ -22,10 +34,13 @@ def json_of(text: str | None) -> Any:
         return None
 
 
-def is_count(value: object) -> TypeGuard[int]:
-    """Whether a value is an integer from 0 to 2^63 - 1.
+def or_else(make_default: Callable[[], object]) -> WrapValidator:
+    """Return what has a field that is not as it should be count as if it were not there; the others stay."""
 
-    >>> is_count(7), is_count(2**63), is_count(True), is_count(7.0)
-    (True, False, False, False)
-    """
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST
+    def validate(value: object, read: ValidatorFunctionWrapHandler) -> object:
+        try:
+            return read(value)
+        except ValidationError:
+            return make_default()
+
+    return WrapValidator(validate)

@@ -4,56 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from progress_exhaust.errors import SkippedReport
+from progress_exhaust.published_file import PublishedFile
 
 SCHEMA_VERSION = 1
 """Of the manifest's form; one more wherever a key goes, or changes what it means. A new key is no change."""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column of a file, as the manifest tells it."""
-
-    header: str
-    kind: str
-    name: str
-    level: str
-
-
-@dataclass(frozen=True, slots=True)
-class MadeFile:
-    """One published file.
-
-    Attributes:
-        path: its place under the output root.
-        batch_id: its batch.
-        collection_id: its collection.
-        collection_name: the collection's human name.
-        audience: the root organisation whose learners it shows; None for everyone.
-        rows: learners, the header not counted.
-        size_bytes: its length.
-        sha256: its SHA-256, in hex.
-        columns: its columns, in order.
-        rows_dropped: enrolments that did not become a row, by reason.
-        warnings: what was left out or blanked, by reason.
-        guarded_cells: cells made inert, the header's included.
-    """
-
-    path: str
-    batch_id: str
-    collection_id: str
-    collection_name: str
-    audience: str | None
-    rows: int
-    size_bytes: int
-    sha256: str
-    columns: Sequence[Column]
-    rows_dropped: Mapping[str, int] = field(default_factory=dict)
-    warnings: Mapping[str, int] = field(default_factory=dict)
-    guarded_cells: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +34,7 @@ class Manifest:
     started_at: str
     finished_at: str
     settings: Mapping[str, Any]
-    files: Sequence[MadeFile]
+    files: Sequence[PublishedFile]
     not_made: Sequence[SkippedReport]
     request: Mapping[str, object] | None = None
 

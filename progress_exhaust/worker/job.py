@@ -1,334 +1,300 @@
-"""One claimed request at work: what it wants, what it has, what went wrong, and how it ends, once, whoever asks."""
+"""One claimed request at work: its states, and its only legal moves.
+
+                     prepare, leave_lists              a file is on its way
+          CLAIMED ─────────────────────────▶ PREPARED ◀────────────────────▶ PUBLISHING
+           ▲   │                              │    │     none is any more        │
+           └───│──────── start_over ──────────┘    │                             │
+               │                                   │ finishing, giving_back      │
+               │ giving_back                       ▼                             │ giving_back
+               └─────────────────────▶ DONE · GIVEN_BACK · CANCELLED · LOST ◀────┘
+
+`finishing` is for a request of which nothing is pending any more, `giving_back` for any. One of which `lose` has told
+that it is not ours any more ends CANCELLED or LOST, every other one DONE or GIVEN_BACK.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from datetime import date, datetime
 from enum import StrEnum
-from functools import cached_property
+from typing import Any
 
 from progress_exhaust.errors import SkippedReport
-from progress_exhaust.job_requests.checkpoint import (
-    Entry,
-    JvmKills,
-    entries_of,
-    request_sha256,
-    submission_of,
-    to_text,
-)
-from progress_exhaust.job_requests.messages import failed_try_message, given_up_message, outcome_message
-from progress_exhaust.job_requests.model import Claim, Closing, Delivered, Status
-from progress_exhaust.output.manifest import MadeFile
-from progress_exhaust.paths import ROOT
-
-_NOT_IN_AN_ID = "~"
-"""Joins a request id and a hash of its tag; an id that ends like a hash is another name then."""
+from progress_exhaust.job_requests.model import Claim
+from progress_exhaust.job_requests.request_data import RequestedReports
+from progress_exhaust.published_file import PublishedFile
+from progress_exhaust.worker.ending import Ending
+from progress_exhaust.worker.record import FoundCollections, JobRecord
 
 
-class WorkState(StrEnum):
-    """How far a claimed request is."""
+class JobState(StrEnum):
+    """How far a job is."""
 
     CLAIMED = "claimed"  # what it wants and has is not known yet
-    PREPARED = "prepared"  # its reports are made and published
-    ENDING = "ending"  # one thread is about to end it
-    ENDED = "ended"  # its row is closed, given back, or somebody else's
+    PREPARED = "prepared"  # that is known, or can not be; nothing is on its way
+    PUBLISHING = "publishing"  # files of it are on their way to their places
+    DONE = "done"  # its row is closed
+    GIVEN_BACK = "given back"  # its row is due again
+    CANCELLED = "cancelled"  # the requester has taken it back
+    LOST = "lost"  # it was put in anew, or taken over
 
 
-_OPEN = (WorkState.CLAIMED, WorkState.PREPARED)
+_AT_WORK = (JobState.CLAIMED, JobState.PREPARED, JobState.PUBLISHING)
+_ENDS_OF_OURS = (JobState.DONE, JobState.GIVEN_BACK)
+_ENDS_OF_LOST = (JobState.CANCELLED, JobState.LOST)
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How a request is to end.
-
-    Attributes:
-        status: SUCCESS, FAILED, or SUBMITTED to give it back.
-        message: for its row; empty for none.
-        is_failed_try: whether its try has failed by a fault of its own, and counts.
-    """
-
-    status: Status
-    message: str
-    is_failed_try: bool
+class IllegalMove(AssertionError):
+    """A move that a job's state does not allow: a defect of whoever makes it."""
 
 
-@dataclass(eq=False)
-class RequestWork:
-    """A request that is ours; shared by the threads that publish, who change it through its methods.
+class Job:
+    """A request that is ours, shared by the threads that publish.
 
-    Attributes:
+    What two threads may want at once is asked for and answered: `publication`, `finishing` and `giving_back` give
+    whether the caller may. Every other move, made in a state that does not allow it, raises `IllegalMove`.
+
+    Args:
         claim: the claim.
         claimed_at: when.
-        day: the date in its files' names: that of the first claim of this submission.
-        wanted: its batches in the order asked for, by id.
-        found: the live and the retired collections that its search has found; None without a search.
-        files: published files by batch id, those of earlier drivers among them.
-        last_file_at: when the last of them was published; None where no driver of now has published one.
-        refusals: what is not made and will not be, and why.
-        faults: what is not made for a fault that may pass, and why.
-        trouble: what has failed for the request as a whole and may pass, in a sentence; empty where nothing has.
-        verdict: how it is to end whatever else; None where that follows from what came of it.
-        pending: batch ids whose reports are still to come, by report_no.
-        deferred: batch ids left to a later run, for a limit.
-        jvm_kills: how often this submission was given back because the JVM of its driver had been killed.
-        is_lost: whether it is not ours any more.
-        state: how far it is.
+        day: the date in its files' names, unless an earlier driver has named some.
     """
 
-    claim: Claim
-    claimed_at: datetime
-    day: date
-    wanted: list[str] = field(default_factory=list)
-    found: tuple[Sequence[str], Sequence[str]] | None = None
-    files: dict[str, MadeFile] = field(default_factory=dict)
-    last_file_at: datetime | None = None
-    refusals: list[SkippedReport] = field(default_factory=list)
-    faults: list[SkippedReport] = field(default_factory=list)
-    trouble: str = ""
-    verdict: Ending | None = None
-    pending: dict[int, str] = field(default_factory=dict)
-    deferred: list[str] = field(default_factory=list)
-    jvm_kills: int = 0
-    is_lost: bool = False
-    state: WorkState = WorkState.CLAIMED
-    _is_prepared: bool = False
-    _in_flight: int = 0
-    _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+    def __init__(self, claim: Claim, claimed_at: datetime, day: date) -> None:
+        self._lock = threading.RLock()
+        self._record = JobRecord.of(claim, claimed_at, day)
+        self._state = JobState.CLAIMED
+        self._pending: dict[int, str] = {}
+        self._on_their_way: set[int] = set()
+        self._is_lost = False
+        self._ender: int | None = None
 
     @property
-    def folder(self) -> str:
-        """Its folder under the output root; told apart by the tag where another request has the same id."""
-        return request_folder(self.claim)
+    def claim(self) -> Claim:
+        """The claim."""
+        return self._record.claim
 
     @property
-    def submission(self) -> str:
-        """When it was put in, as its entries keep it."""
-        return submission_of(self.claim.submitted_at)
-
-    @cached_property
-    def data_sha256(self) -> str:
-        """Of its request data, which may be long, and stands in each entry."""
-        return request_sha256(self.claim.request_data)
+    def record(self) -> JobRecord:
+        """What is known of it now."""
+        return self._record
 
     @property
-    def rows(self) -> int:
-        """Learners in its files."""
-        with self._lock:
-            return sum(file.rows for file in self.files.values())
-
-    @property
-    def has_files(self) -> bool:
-        """Whether anything of it is out, as far as is known."""
-        return bool(self.files or (not self._is_prepared and entries_of(self.claim.processed)))
+    def state(self) -> JobState:
+        """How far it is."""
+        return self._state
 
     @property
     def is_open(self) -> bool:
-        """Whether nobody has begun to end it."""
-        return self.state in _OPEN
+        """Whether nobody has ended it, or is about to."""
+        return self._state in _AT_WORK and self._ender is None
 
-    def in_order(self) -> list[MadeFile]:
-        """Return its files in the order asked for."""
+    @property
+    def is_lost(self) -> bool:
+        """Whether it is not ours any more, as far as is known."""
+        return self._is_lost
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether it is to be made by itself: a try of it has failed, or a driver has died at work on it."""
+        return self.claim.was_orphan or self.claim.iteration > 0
+
+    @property
+    def pending(self) -> frozenset[int]:
+        """The numbers of the reports that are still to come."""
         with self._lock:
-            return [self.files[batch_id] for batch_id in self.wanted if batch_id in self.files]
-
-    def delivered(self) -> Delivered:
-        """Return what it has so far, as its row tells it; before that is known, the row's lists stay as they are."""
-        if not self._is_prepared:
-            return Delivered(None, to_text(entries_of(self.claim.processed), self._kills) if self.jvm_kills else None)
-        files = self.in_order()
-        return Delivered(tuple(file.path for file in files), self.entries_text())
-
-    def entries_text(self) -> str:
-        """Return its list of finished files, as rows and manifests keep it."""
-        return to_text([self._entry(file) for file in self.in_order()], self._kills)
-
-    # --- while it is at work -----------------------------------------------------------------------------------------
-
-    def begin(self) -> None:
-        """Take note that what it wants, and what of it is there, is known; from now on it may be ended."""
-        with self._lock:
-            self._is_prepared = True
-            if self.state is WorkState.CLAIMED:
-                self.state = WorkState.PREPARED
-
-    def leave_as_it_is(self) -> None:
-        """Take note that it can not be prepared now: its row keeps the lists it has."""
-        with self._lock:
-            if self.state is WorkState.CLAIMED:
-                self.state = WorkState.PREPARED
-
-    def decide(self, ending: Ending) -> None:
-        """Take note of how it is to end, before anything is made for it."""
-        with self._lock:
-            self.verdict = ending
-            self.pending.clear()
-            self.leave_as_it_is()
+            return frozenset(self._pending)
 
     def waits_for(self, report_no: int) -> bool:
         """Whether a report is still to be published for it."""
         with self._lock:
-            return self.state is WorkState.PREPARED and not self.is_lost and report_no in self.pending
+            is_ready = self.is_open and self._state is not JobState.CLAIMED
+            return is_ready and not self._is_lost and report_no in self._pending
+
+    # --- from claimed to prepared ------------------------------------------------------------------------------------
+
+    def ask(self, asked: RequestedReports) -> None:
+        """Take note of what it asks for."""
+        self._note(JobState.CLAIMED, asked=asked)
+
+    def recall(self, found: FoundCollections | None, *, jvm_kills: int = 0) -> None:
+        """Take note of what its search has found, and of what earlier drivers left; what is known already stays."""
+        with self._lock:
+            most = max(self._record.jvm_kills, jvm_kills)
+            self._note(JobState.CLAIMED, jvm_kills=most, found=self._record.found or found)
+
+    def want(self, batch_ids: Iterable[str]) -> None:
+        """Take note of its batches, in the order asked for."""
+        self._note(JobState.CLAIMED, wanted=tuple(batch_ids))
+
+    def prepare(
+        self,
+        pending: Mapping[int, str],
+        *,
+        is_deferred: bool = False,
+        used_again: Iterable[PublishedFile] = (),
+        day: date | None = None,
+    ) -> None:
+        """Take note that what it wants, and what of it is there, is known; from now on it may be finished.
+
+        Args:
+            pending: batch ids of the reports to come, by report_no.
+            is_deferred: whether more are left for later.
+            used_again: files of earlier drivers.
+            day: in their names; None where nobody has named any.
+        """
+        with self._lock:
+            files = {file.batch_id: file for file in used_again} | dict(self._record.file_by_batch)
+            self._note(
+                JobState.CLAIMED,
+                file_by_batch=files,
+                knows_files=True,
+                is_deferred=is_deferred,
+                day=day or self._record.day,
+            )
+            self._pending = dict(pending)
+            self._state = JobState.PREPARED
+
+    def leave_lists(self) -> None:
+        """Take note that it can not be prepared now: its row keeps the lists it has."""
+        with self._lock:
+            self._require(JobState.CLAIMED)
+            self._state = JobState.PREPARED
+
+    def decide(self, verdict: Ending) -> None:
+        """Take note of how it is to end whatever else, before anything is made for it."""
+        with self._lock:
+            self._require(JobState.CLAIMED, JobState.PREPARED, is_legal=self._record.verdict is None)
+            self._note(self._state, verdict=verdict)
+            self._pending.clear()
+            self._state = JobState.PREPARED
+
+    # --- while its reports are made ----------------------------------------------------------------------------------
 
     @contextmanager
     def publication(self, report_no: int) -> Iterator[bool]:
-        """Give whether a report may be published for it; it is not ended while that is on its way.
+        """Give whether a report may be published for it; it is not finished while that is on its way.
 
         Else a file that is moved after the last look at the row would be out, and in no list.
         """
         with self._lock:
-            is_wanted = self.waits_for(report_no)
-            self._in_flight += is_wanted
+            is_wanted = self.waits_for(report_no) and report_no not in self._on_their_way
+            if is_wanted:
+                self._on_their_way.add(report_no)
+                self._state = JobState.PUBLISHING
         try:
             yield is_wanted
         finally:
-            with self._lock:
-                self._in_flight -= is_wanted
+            if is_wanted:
+                with self._lock:
+                    self._on_their_way.remove(report_no)
+                    if self._state is JobState.PUBLISHING and not self._on_their_way:
+                        self._state = JobState.PREPARED
 
-    def add_file(self, file: MadeFile, at: datetime) -> None:
-        """Take note of a published file."""
+    def add_file(self, report_no: int, file: PublishedFile, at: datetime) -> None:
+        """Take note that a report is out, whatever has become of the job; only while its `publication` lasts."""
         with self._lock:
-            self.files[file.batch_id] = file
-            self.last_file_at = at
+            if report_no not in self._on_their_way:
+                raise self._illegal()
+            files = {**self._record.file_by_batch, file.batch_id: file}
+            self._record = replace(self._record, file_by_batch=files, last_file_at=at)
+            self._pending.pop(report_no, None)
 
-    def end_report(self, report_no: int, *, deferred: bool = False) -> None:
-        """Take note that a report is not to come any more, or not in this run."""
+    def drop(self, report_no: int) -> None:
+        """Take note that a report is not to come any more."""
         with self._lock:
-            batch_id = self.pending.pop(report_no, None)
-            if deferred and batch_id is not None:
-                self.deferred.append(batch_id)
+            self._require(*_AT_WORK)
+            self._pending.pop(report_no, None)
+
+    def defer(self, report_nos: Iterable[int]) -> None:
+        """Leave reports to a later run; those that are not pending any more are none."""
+        with self._lock:
+            left = self._pending.keys() & set(report_nos)
+            self._note(*_AT_WORK, is_deferred=self._record.is_deferred or bool(left))
+            self._pending = {number: batch_id for number, batch_id in self._pending.items() if number not in left}
 
     def refuse(self, refusal: SkippedReport) -> None:
         """Take note of a report that can not be made."""
         with self._lock:
-            self.refusals.append(refusal)
+            self._note(*_AT_WORK, refusals=(*self._record.refusals, refusal))
 
     def blame(self, fault: SkippedReport | str) -> None:
         """Take note of a fault of its own that may pass: of one of its reports, or of the request as a whole."""
         with self._lock:
             if isinstance(fault, SkippedReport):
-                self.faults.append(fault)
+                self._note(*_AT_WORK, faults=(*self._record.faults, fault))
             else:
-                self.trouble = self.trouble or fault
-
-    def defer_all(self) -> None:
-        """Leave all that is pending to a later run."""
-        with self._lock:
-            self.deferred += self.pending.values()
-            self.pending.clear()
+                self._note(*_AT_WORK, trouble=self._record.trouble or fault)
 
     def lose(self) -> None:
-        """Take note that it is not ours any more."""
+        """Take note that it is not ours any more; nothing is published for it from now on."""
         with self._lock:
-            self.is_lost = True
-            self.pending.clear()
+            self._require(*_AT_WORK)
+            self._is_lost = True
+            self._pending.clear()
+
+    def start_over(self) -> None:
+        """Begin anew, to be tried by itself; what is out, and what its search has found, is kept."""
+        with self._lock:
+            self._require(JobState.CLAIMED, JobState.PREPARED, is_legal=self._ender is None)
+            self._note(self._state, refusals=(), faults=(), trouble="", verdict=None, is_deferred=False)
+            self._pending.clear()
+            self._is_lost = False
+            self._state = JobState.CLAIMED
 
     # --- its end -----------------------------------------------------------------------------------------------------
 
-    def begin_end(self) -> bool:
-        """Whether the caller is to end it now: true for one caller, once nothing is pending or on its way."""
+    def finishing(self) -> AbstractContextManager[bool]:
+        """Give whether the caller is to end it now: true for one at a time, once nothing is pending or on its way."""
+        return self._right_to_end(lambda: self._state is JobState.PREPARED and not self._pending)
+
+    def giving_back(self) -> AbstractContextManager[bool]:
+        """Give whether the caller is to give it back now, whatever is pending: true for one at a time."""
+        return self._right_to_end(lambda: True)
+
+    def note_jvm_kill(self) -> None:
+        """Take note that the JVM was killed under it; for who gives it back."""
         with self._lock:
-            if self.state is not WorkState.PREPARED or self.pending or self._in_flight:
-                return False
-            self.state = WorkState.ENDING
-            return True
+            self._require(*_AT_WORK, is_legal=self._ender == threading.get_ident())
+            self._note(self._state, jvm_kills=self._record.jvm_kills + 1)
 
-    def begin_to_give_back(self) -> bool:
-        """Whether the caller is to give it back now, whatever is pending: true for one caller."""
+    def end(self, state: JobState) -> None:
+        """Take note that it has ended so; for who finishes it or gives it back."""
         with self._lock:
-            if not self.is_open:
-                return False
-            self.state = WorkState.ENDING
-            return True
+            is_end = state in (_ENDS_OF_LOST if self._is_lost else _ENDS_OF_OURS)
+            self._require(*_AT_WORK, is_legal=is_end and self._ender == threading.get_ident())
+            self._state = state
+            self._pending.clear()
 
-    def end(self, *, is_done: bool) -> None:
-        """Take note that the caller has ended it; or could not, so that another may."""
+    @contextmanager
+    def _right_to_end(self, is_due: Callable[[], bool]) -> Iterator[bool]:
         with self._lock:
-            self.state = WorkState.ENDED if is_done else WorkState.PREPARED
+            is_mine = self.is_open and is_due()
+            self._ender = threading.get_ident() if is_mine else self._ender
+        try:
+            yield is_mine
+        finally:
+            if is_mine:
+                with self._lock:
+                    self._ender = None
+                    if self._state is JobState.CLAIMED:
+                        # It is not made any more; whoever tries to end it next tells what it was charged with.
+                        self._state = JobState.PREPARED
 
-    def ending(self, tries: int) -> Ending:
-        """Return how it is to end.
+    # --- what is legal -----------------------------------------------------------------------------------------------
 
-        With a fault of its own it goes back with the try counted; after the last try it ends with what is out. While a
-        limit keeps reports for a later run, it never ends.
-
-        Args:
-            tries: how many tries may fail.
-        """
+    def _note(self, *states: JobState, **changes: Any) -> None:
         with self._lock:
-            if self.verdict:
-                return self.verdict
-            fault = self.trouble or (str(self.faults[0]) if self.faults else "")
-            number = self.claim.iteration + 1
-            if fault and number < tries:
-                return Ending(Status.SUBMITTED, failed_try_message(number, tries, fault), is_failed_try=True)
-            if self.deferred:
-                return Ending(Status.SUBMITTED, "", is_failed_try=False)
-            not_made = [*self.refusals, *self.faults]
-            status = Status.SUCCESS if self.has_files else Status.FAILED
-            if fault and not (self.files and not_made):
-                return Ending(status, given_up_message(number, fault), is_failed_try=True)
-            return Ending(status, outcome_message(not_made, len(self.files)), is_failed_try=bool(fault))
+            self._require(*states)
+            self._record = replace(self._record, **changes)
 
-    def closing(self, ending: Ending, now: datetime) -> Closing:
-        """Return its end as the queue takes it."""
-        return Closing(
-            status=ending.status,
-            delivered=self.delivered(),
-            file_created_at=(self.last_file_at or now) if self.has_files else None,
-            completed_at=now,
-            execution_ms=max(0, round((now - self.claimed_at).total_seconds() * 1000)),
-            err_message=ending.message,
-            is_failed_try=ending.is_failed_try,
-        )
+    def _require(self, *states: JobState, is_legal: bool = True) -> None:
+        if self._state not in states or not is_legal:
+            raise self._illegal()
 
-    def alone(self) -> RequestWork:
-        """Return the same request, to be tried again by itself; what is out and what its search found are kept."""
-        return RequestWork(
-            self.claim,
-            self.claimed_at,
-            self.day,
-            found=self.found,
-            files=dict(self.files),
-            last_file_at=self.last_file_at,
-            jvm_kills=self.jvm_kills,
-        )
-
-    @property
-    def _kills(self) -> JvmKills:
-        return JvmKills(self.jvm_kills, self.submission, self.data_sha256)
-
-    def _entry(self, file: MadeFile) -> Entry:
-        return Entry(
-            channel=self.claim.channel,
-            batch_id=file.batch_id,
-            file_path=file.path,
-            file_size=file.size_bytes,
-            sha256=file.sha256,
-            rows=file.rows,
-            submitted_at=self.submission,
-            request_sha256=self.data_sha256,
-            audience=file.audience,
-            day=self.day.isoformat(),
-            collection_id=file.collection_id,
-        )
-
-
-def request_folder(claim: Claim) -> str:
-    """Return the folder of a request's files under the output root, which no other request has."""
-    return _folder(claim, joined_by=_NOT_IN_AN_ID)
-
-
-def earlier_folder(claim: Claim) -> str:
-    """Return where earlier versions put a request's files: a folder that may also be that of another request."""
-    return _folder(claim, joined_by=".")
-
-
-def _folder(claim: Claim, *, joined_by: str) -> str:
-    plain = f"{ROOT}/{claim.key.request_id}"
-    if not claim.shares_request_id:
-        return plain
-    return f"{plain}{joined_by}{hashlib.sha256(claim.key.tag.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+    def _illegal(self) -> IllegalMove:
+        lost = ", and not ours any more" if self._is_lost else ""
+        return IllegalMove(f"request {self.claim.key.request_id} is {self._state}{lost}: that is no move of it now")

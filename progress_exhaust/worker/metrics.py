@@ -45,7 +45,7 @@ class Totals:
     def add(self, outcome: RequestsOutcome) -> None:
         """Add a run that has ended, in whatever way."""
         self.runs += 1
-        self.requests.update(one.state for one in outcome.settled)
+        self.requests.update(one.state.value for one in outcome.results)
         self.reports_not_made.update(refusal.reason.value for refusal in outcome.not_made)
         self.files += len(outcome.made)
         self.learners += sum(file.rows for file in outcome.made)

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from progress_exhaust.export.run import Outcome
 from progress_exhaust.job_requests.model import RequestKey, Status
 
-CANCELLED = "CANCELLED"
-"""The state of a request that was cancelled while it was ours."""
-LOST = "LOST"
-"""The state of a request that was put in anew or taken over while it was ours."""
-GAVE_UP = "GAVE_UP"
-"""The state of a request that is FAILED now, because too many drivers have died on it."""
+
+class JobEnd(StrEnum):
+    """What became of a request; the words stand in results and metrics, and most of them are those of its row."""
+
+    SUCCESS = Status.SUCCESS.value
+    FAILED = Status.FAILED.value
+    SUBMITTED = Status.SUBMITTED.value  # given back
+    CANCELLED = "CANCELLED"  # taken back by the requester while it was ours
+    LOST = "LOST"  # put in anew or taken over while it was ours
+    ABANDONED = "GAVE_UP"  # FAILED now, because too many drivers have died on it
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class JobResult:
     """What became of one request.
 
     Attributes:
         key: which row.
-        state: a status word, `CANCELLED`, `LOST` or `GAVE_UP`; SUBMITTED says that it was given back.
+        state: what.
         files: files it has.
         wanted: batches it asks for.
         rows: learners in its files.
@@ -29,7 +34,7 @@ class Settled:
     """
 
     key: RequestKey
-    state: str
+    state: JobEnd
     files: int
     wanted: int
     rows: int
@@ -41,13 +46,13 @@ class RequestsOutcome(Outcome):
     """What working the queue off has come to; a report delivered to two requests counts as two made.
 
     Attributes:
-        settled: what became of each request, in the order they came to an end.
+        results: what became of each request, in the order they came to an end.
         due: requests that were due when the run looked.
         left: due requests that were not claimed: for a limit, or because somebody else has their rows locked.
         unforeseen: what failed for one request alone, and did not end the run.
     """
 
-    settled: list[Settled] = field(default_factory=list)
+    results: list[JobResult] = field(default_factory=list)
     due: int = 0
     left: int = 0
     unforeseen: list[BaseException] = field(default_factory=list)
@@ -55,4 +60,4 @@ class RequestsOutcome(Outcome):
     @property
     def unfinished(self) -> int:
         """Requests left to a later run."""
-        return self.left + sum(one.state in (Status.SUBMITTED, LOST) for one in self.settled)
+        return self.left + sum(one.state in (JobEnd.SUBMITTED, JobEnd.LOST) for one in self.results)

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from progress_exhaust.errors import RequestError
 from progress_exhaust.export.engine import Engine, SparkEngine
 from progress_exhaust.export.run import Outcome, Ports, Run
 from progress_exhaust.job_requests.fairness import round_robin
-from progress_exhaust.job_requests.messages import too_many_message
-from progress_exhaust.job_requests.model import Claim, DueRequest, NotClaimed
+from progress_exhaust.job_requests.model import Claim, DueRequest, NotClaimed, RequestKey
 from progress_exhaust.job_requests.port import Queue
 from progress_exhaust.job_requests.quotas import ChannelQuota, RetryPause
-from progress_exhaust.job_requests.request_data import RequestedBatches, RequestedReports, TooManyBatches
+from progress_exhaust.log_actions import Action
 from progress_exhaust.output.staging import Staging, remove_left_over
 from progress_exhaust.settings.sections import Settings
 from progress_exhaust.tables.schemas import INPUT_TABLES
-from progress_exhaust.worker.delivery import RequestDelivery
-from progress_exhaust.worker.job import RequestWork
-from progress_exhaust.worker.outcome import GAVE_UP, RequestsOutcome, Settled
-from progress_exhaust.worker.resume import RequestNotes
-from progress_exhaust.worker.round import Claimed, RequestRound
+from progress_exhaust.worker.artifacts import JobArtifacts
+from progress_exhaust.worker.delivery import Delivery
+from progress_exhaust.worker.finisher import Finisher
+from progress_exhaust.worker.job import Job
+from progress_exhaust.worker.membership import Room, room_for, rounds_of
+from progress_exhaust.worker.moves import Step, caught_at
+from progress_exhaust.worker.outcome import JobEnd, JobResult, RequestsOutcome
+from progress_exhaust.worker.round import Round
 from progress_exhaust.worker.selection import wanted_of
 
-_GIVEN_UP = "its driver has died each time it was tried"
+_LOG = logging.getLogger(__name__)
+_ABANDONED = "its driver has died each time it was tried"
 _LOCK_PATIENCE_S = 10.0
 """For how long rows that somebody else has locked are tried again at the end of a run."""
 _LOCK_LOOK_S = 0.5
@@ -82,7 +85,7 @@ class Worker:
         self._pause = pause or RetryPause(0.0, time.monotonic)
         self._make_engine = make_engine
         self._sleep = sleep
-        self._tally = ChannelQuota(settings.requests.reports_per_channel, settings.requests.bytes_per_channel)
+        self._quota = ChannelQuota(settings.requests.reports_per_channel, settings.requests.bytes_per_channel)
         self._locked: list[DueRequest] = []
         self._begin = time.monotonic()
         self._claims = 0
@@ -97,58 +100,72 @@ class Worker:
         try:
             due = round_robin(self._queue.due(tag=only.tag, request_id=only.request_id))
             self._outcome.due = len(due)
-            due = [one for one in due if self._pause.is_over(one.key, one.submitted_at)]
-            if due:
-                self._work_off(due, only)
+            paused = [one for one in due if not self._pause.is_over(one.key, one.submitted_at)]
+            for one in paused:
+                self._log(one.key, Action.DEFERRED, "is left alone for a while: its try has failed just now")
+            if len(paused) < len(due):
+                self._work_off([one for one in due if one not in paused], only)
             elif only.request_id is not None and not self._outcome.due:
-                self._tell("not_due", only.request_id, "is not due: it has ended, or there is none")
+                self._tell(Action.NOT_DUE, only.request_id, "is not due: it has ended, or there is none")
         finally:
             self._outcome.duration_s = time.monotonic() - self._begin
 
     def _work_off(self, due: Sequence[DueRequest], only: RequestFilter) -> None:
         ports = self._open_ports()
         self._check(ports)
-        fresh = deque(one for one in due if not one.is_suspect)
-        suspects = deque(one for one in due if one.is_suspect)
+        waiting = [deque(together) for together in rounds_of(due)]
         with Staging(ports.store, self._run.run_id) as staging:
-            notes = RequestNotes(ports.store, staging, self._settings, self._run)
-            delivery = RequestDelivery(
-                store=ports.store,
-                staging=staging,
-                queue=self._queue,
-                tally=self._tally,
-                pause=self._pause,
-                notes=notes,
-                settings=self._settings,
-                run=self._run,
-                outcome=self._outcome,
-                is_over_time=self._is_over_time,
-            )
-            rounds = RequestRound(
-                ports,
-                self._make_engine(ports, self._settings, self._run, staging, self._outcome),
-                delivery,
-                notes,
-                self._queue,
-                self._tally,
-                self._settings,
-                self._run,
-                self._outcome,
-            )
+            finisher, rounds = self._parts(ports, staging)
             try:
-                while fresh and self._may_go_on(only):
-                    self._make_round(fresh, rounds, delivery, only)
-                while suspects and self._may_go_on(only):
-                    self._make_round(deque([suspects.popleft()]), rounds, delivery, only)
+                for candidates in waiting:
+                    while candidates and self._may_go_on(only):
+                        self._make_round(candidates, rounds, finisher, only)
                 if self._locked and self._may_go_on(only):
-                    self._make_round(deque(), rounds, delivery, only)
-                self._settle_late(delivery)
+                    self._make_round(deque(), rounds, finisher, only)
+                self._finish_late(finisher)
             finally:
                 # Whatever has happened: what is claimed and has not ended is somebody else's to make.
-                delivery.give_back(delivery.unfinished())
+                finisher.give_back(finisher.unfinished())
         self._outcome.left += len(self._locked)
         if self._is_over_time():
-            self._outcome.left += len(fresh) + len(suspects)
+            self._outcome.left += sum(map(len, waiting))
+
+    def _parts(self, ports: Ports, staging: Staging) -> tuple[Finisher, Round]:
+        """Wire what makes rounds, and what ends their requests."""
+        artifacts = JobArtifacts(ports.store, staging, self._settings, self._run)
+        finisher = Finisher(
+            store=ports.store,
+            queue=self._queue,
+            pause=self._pause,
+            artifacts=artifacts,
+            settings=self._settings,
+            run=self._run,
+            outcome=self._outcome,
+        )
+        delivery = Delivery(
+            store=ports.store,
+            staging=staging,
+            queue=self._queue,
+            quota=self._quota,
+            finisher=finisher,
+            artifacts=artifacts,
+            settings=self._settings.output,
+            run=self._run,
+            outcome=self._outcome,
+            is_over_time=self._is_over_time,
+        )
+        return finisher, Round(
+            ports=ports,
+            engine=self._make_engine(ports, self._settings, self._run, staging, self._outcome),
+            delivery=delivery,
+            finisher=finisher,
+            artifacts=artifacts,
+            queue=self._queue,
+            quota=self._quota,
+            settings=self._settings,
+            run=self._run,
+            outcome=self._outcome,
+        )
 
     def _check(self, ports: Ports) -> None:
         """Find faults that are nobody's request's before anything is claimed, and remove what dead drivers left."""
@@ -160,79 +177,69 @@ class Worker:
         ports.catalogue.check()
 
     def _make_round(
-        self, candidates: deque[DueRequest], rounds: RequestRound, delivery: RequestDelivery, only: RequestFilter
+        self, candidates: deque[DueRequest], rounds: Round, finisher: Finisher, only: RequestFilter
     ) -> None:
         """Claim what fits one wave, and make it; rows that were locked are looked at again."""
         candidates.extend(self._locked)
         self._locked = []
-        for together in self._claim_together(candidates, delivery, only):
+        for together in rounds_of(self._claim_together(candidates, finisher, only)):
             rounds.make(together)
-        for work in delivery.unfinished():
-            delivery.settle(work)
+        for job in finisher.unfinished():
+            finisher.finish(job)
 
-    def _claim_together(
-        self, candidates: deque[DueRequest], delivery: RequestDelivery, only: RequestFilter
-    ) -> list[list[Claimed]]:
-        """Claim what fits one wave, and leave the rest to other drivers; suspects come apart, each by itself."""
-        fresh: list[Claimed] = []
-        alone: list[list[Claimed]] = []
-        reports = 0
-        while candidates and reports < self._settings.requests.reports_per_wave and self._may_go_on(only):
-            candidate = candidates.popleft()
-            if not self._tally.allows(candidate.channel):
+    def _claim_together(self, candidates: deque[DueRequest], finisher: Finisher, only: RequestFilter) -> list[Job]:
+        """Claim what fits one wave, and leave the rest to other drivers."""
+        jobs: list[Job] = []
+        while candidates and self._may_go_on(only):
+            candidate = candidates[0]
+            room = room_for(candidate, [job.record for job in jobs], self._quota, self._settings.requests)
+            if room is Room.FOR_NOBODY:
+                break
+            candidates.popleft()
+            if room is Room.NOT_FOR_ITS_CHANNEL:
                 self._outcome.left += 1
+                self._log(candidate.key, Action.DEFERRED, "is left to a later run: its channel has had its part")
                 continue
             claim = self._queue.claim(candidate.key)
             if isinstance(claim, NotClaimed):
                 self._note_not_claimed(candidate, claim)
                 continue
             self._claims += 1
-            claimed = self._read(claim, delivery)
-            if claimed is None:
-                continue
-            if claim.was_orphan or claim.iteration:
-                alone.append([claimed])
-            else:
-                fresh.append(claimed)
-            reports += self._most_reports(claimed.wanted)
-        return [fresh, *alone] if fresh else alone
+            job = self._read(claim, finisher)
+            if job is not None:
+                jobs.append(job)
+        return jobs
 
-    def _read(self, claim: Claim, delivery: RequestDelivery) -> Claimed | None:
+    def _read(self, claim: Claim, finisher: Finisher) -> Job | None:
         """Read what a request wants; one that wants nothing we understand ends here, before any work is done."""
-        work = RequestWork(claim, self._run.now(), self._run.day)
-        delivery.take_in([work])
+        if claim.was_orphan:
+            self._log(claim.key, Action.RECLAIMED, f"is taken up again, with {claim.iteration} tries: its driver died")
+        job = Job(claim, self._run.now(), self._run.day)
+        finisher.take_in([job])
         try:
-            return Claimed(work, wanted_of(claim, self._settings))
-        except TooManyBatches:
-            message = too_many_message(self._settings.requests.reports_per_request)
-        except RequestError as error:
-            message = str(error)
-        delivery.fail(work, message)
-        return None
+            job.ask(wanted_of(claim, self._settings))
+        except caught_at(Step.READ_REQUEST) as error:
+            finisher.own_fault(job, Step.READ_REQUEST, error)
+            return None
+        return job
 
-    def _settle_late(self, delivery: RequestDelivery) -> None:
+    def _finish_late(self, finisher: Finisher) -> None:
         """End what could not be ended before, because somebody else has locked its row, if they let go of it soon."""
         until = time.monotonic() + _LOCK_PATIENCE_S
-        while (unfinished := delivery.unfinished()) and time.monotonic() < until:
+        while (unfinished := finisher.unfinished()) and time.monotonic() < until:
             self._sleep(_LOCK_LOOK_S)
-            for work in unfinished:
-                delivery.settle(work)
-            for work in delivery.unfinished():
-                self._tell("waiting", work.claim.key.request_id, "has ended, but somebody else has locked its row")
+            for job in unfinished:
+                finisher.finish(job)
+            for job in finisher.unfinished():
+                self._tell(Action.WAITING, job.claim.key.request_id, "has ended, but somebody else has locked its row")
 
     def _note_not_claimed(self, candidate: DueRequest, why: NotClaimed) -> None:
-        if why is NotClaimed.GAVE_UP:
-            self._outcome.settled.append(Settled(candidate.key, GAVE_UP, 0, 0, 0, _GIVEN_UP))
-            self._tell("gave_up", candidate.key.request_id, f"is given up: {_GIVEN_UP}")
+        if why is NotClaimed.ABANDONED:
+            self._outcome.results.append(JobResult(candidate.key, JobEnd.ABANDONED, 0, 0, 0, _ABANDONED))
+            self._tell(Action.ABANDONED, candidate.key.request_id, f"is given up: {_ABANDONED}")
         elif why is NotClaimed.LOCKED:
             self._locked.append(candidate)
-            self._tell("locked", candidate.key.request_id, "is passed over: somebody else has locked its row")
-
-    def _most_reports(self, wanted: RequestedReports) -> int:
-        limits = self._settings.requests
-        if isinstance(wanted, RequestedBatches):
-            return min(limits.reports_per_request, len(wanted.batch_ids))
-        return limits.reports_per_search
+            self._tell(Action.LOCKED, candidate.key.request_id, "is passed over: somebody else has locked its row")
 
     def _may_go_on(self, only: RequestFilter) -> bool:
         return not self._is_over_time() and (only.most is None or self._claims < only.most)
@@ -241,5 +248,8 @@ class Worker:
         wall_time_s = self._settings.requests.wall_time_s
         return bool(wall_time_s) and time.monotonic() - self._begin > wall_time_s
 
-    def _tell(self, action: str, request_id: str, sentence: str) -> None:
+    def _log(self, key: RequestKey, action: Action, sentence: str) -> None:
+        _LOG.debug("request %s %s", key.request_id, sentence, extra={"action": action, "request_id": key.request_id})
+
+    def _tell(self, action: Action, request_id: str, sentence: str) -> None:
         self._run.tell(self._outcome.event(action, f"request {request_id} {sentence}", request_id=request_id))

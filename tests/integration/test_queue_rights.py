@@ -71,7 +71,7 @@ def test_select_and_update_of_named_columns_are_enough_to_run(queue_database: Qu
         assert queue.is_ours(claim), "also on a session that was made anew"
         assert queue.requeue(claim, FILES)
         assert queue.complete(claimed(queue), success())
-        assert queue.claim(RequestKey("t", "r-2")) is NotClaimed.GAVE_UP
+        assert queue.claim(RequestKey("t", "r-2")) is NotClaimed.ABANDONED
 
 
 def test_insert_is_enough_to_submit_and_select_to_look(queue_database: QueueDatabase, role: Role) -> None:

@@ -167,7 +167,7 @@ class QueueMachine(RuleBasedStateMachine):
         elif row is None or row.status not in ("SUBMITTED", "PROCESSING"):
             assert found is NotClaimed.NOT_DUE
         elif row.status == "PROCESSING" and (row.iteration or 0) + 1 >= TRIES:
-            assert found is NotClaimed.GAVE_UP
+            assert found is NotClaimed.ABANDONED
             row.status = "SUCCESS" if row.urls else "FAILED"
             row.iteration, row.has_ended = (row.iteration or 0) + 1, True
             row.err_message = "Given up after 3 tries: its driver died"

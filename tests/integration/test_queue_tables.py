@@ -63,7 +63,7 @@ def test_narrow_column_takes_what_it_can(postgres: PostgresServer, width: int) -
         database.insert()
         database.insert("r-2", status="PROCESSING")
         assert queue.complete(claimed(queue), failure("Number of batches in request exceeded. It should be within 20"))
-        assert queue.claim(RequestKey("t", "r-2")) is NotClaimed.GAVE_UP
+        assert queue.claim(RequestKey("t", "r-2")) is NotClaimed.ABANDONED
         rows = database.rows()
     expected = {1: "N", 3: "Num", 5: "Nu...", 40: "Number of batches in request..."}
     assert rows[0]["err_message"] == expected[width]

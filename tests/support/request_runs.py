@@ -73,7 +73,7 @@ class WorkedOff:
 
     def states(self) -> dict[str, str]:
         """What became of each request, by request id."""
-        return {one.key.request_id: one.state for one in self.outcome.settled}
+        return {one.key.request_id: one.state for one in self.outcome.results}
 
     def file(self, request_id: str, batch_id: str) -> bytes:
         return self.path(request_id, batch_id).read_bytes()

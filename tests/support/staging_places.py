@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from progress_exhaust.output.staging import STAGING, Owner, remove_left_over
+from progress_exhaust.output.staging import STAGING, remove_left_over
 from progress_exhaust.output.stores.local import LocalStore
+from progress_exhaust.owner import Owner
 
 ROOT = Path(__file__).parents[2]
 HOUR_S = 3600.0

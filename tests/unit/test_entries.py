@@ -12,30 +12,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from progress_exhaust.job_requests.checkpoint import (
-    Entry,
-    entries_of,
+    FinishedFile,
+    Submission,
+    checkpoint_text,
+    read_checkpoint,
     request_sha256,
     reusable,
     submission_of,
-    to_text,
 )
+from progress_exhaust.published_file import PublishedFile
 
 HASH = "a" * 64
 OTHER_HASH = "b" * 64
 SUBMITTED = "2026-11-23T08:30:00.000000+00:00"
-ENTRY = Entry(
-    channel="ch-1",
+SUBMISSION = Submission(SUBMITTED, OTHER_HASH)
+LATER = Submission("2026-11-23T08:30:00.000001+00:00", OTHER_HASH)
+FILE = PublishedFile(
+    path="progress-exhaust/R1/b-1_progress_23_11_2026.csv",
     batch_id="b-1",
-    file_path="progress-exhaust/R1/b-1_progress_23_11_2026.csv",
-    file_size=744,
-    sha256=HASH,
-    rows=2,
-    submitted_at=SUBMITTED,
-    request_sha256=OTHER_HASH,
-    audience="org-1",
-    day="2026-11-23",
     collection_id="do_1",
+    collection_name="",
+    audience="org-1",
+    rows=2,
+    size_bytes=744,
+    sha256=HASH,
 )
+ENTRY = FinishedFile(FILE, SUBMISSION, channel="ch-1", day="2026-11-23")
 JSON_OF_ENTRY: dict[str, Any] = {
     "channel": "ch-1",
     "batchId": "b-1",
@@ -51,29 +53,38 @@ JSON_OF_ENTRY: dict[str, Any] = {
 }
 
 
-def with_path(path: str) -> Entry:
-    return replace(ENTRY, file_path=path)
+def entry(**change: Any) -> FinishedFile:
+    """The entry with a change of its file."""
+    return replace(ENTRY, file=replace(FILE, **change))
+
+
+def with_path(path: str) -> FinishedFile:
+    return entry(path=path)
+
+
+def of_submission(submission: Submission) -> FinishedFile:
+    return replace(ENTRY, submission=submission)
 
 
 @pytest.mark.rule("Q29")
 def test_text_has_the_keys_others_read_and_our_own() -> None:
-    text = to_text([ENTRY])
+    text = checkpoint_text([ENTRY])
     assert json.loads(text) == [JSON_OF_ENTRY]
     assert text.isascii()
     assert "\n" not in text
-    assert to_text([]) == "[]"
+    assert checkpoint_text([]) == "[]"
 
 
 def test_entries_come_back_as_they_were_in_their_order() -> None:
-    entries = [replace(ENTRY, batch_id=f"b-{number}", audience=None) for number in (3, 1, 2)]
-    assert entries_of(to_text(entries)) == entries
+    entries = [entry(batch_id=f"b-{number}", audience=None) for number in (3, 1, 2)]
+    assert read_checkpoint(checkpoint_text(entries)) == entries
 
 
 def test_of_two_about_one_report_the_later_counts() -> None:
-    other = replace(ENTRY, batch_id="b-2")
-    everyone = replace(ENTRY, audience=None)
-    later = replace(ENTRY, rows=9)
-    assert entries_of(to_text([ENTRY, other, everyone, later])) == [later, other, everyone]
+    other = entry(batch_id="b-2")
+    everyone = entry(audience=None)
+    later = entry(rows=9)
+    assert read_checkpoint(checkpoint_text([ENTRY, other, everyone, later])) == [later, other, everyone]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +109,7 @@ def test_of_two_about_one_report_the_later_counts() -> None:
     ids=lambda text: repr(text)[:40],
 )
 def test_text_without_entries_has_none(text: str | None) -> None:
-    assert entries_of(text) == []
+    assert read_checkpoint(text) == []
 
 
 @pytest.mark.rule("Q30")
@@ -163,29 +174,29 @@ def test_text_without_entries_has_none(text: str | None) -> None:
 )
 def test_what_is_not_an_entry_of_ours_is_left_out_and_the_others_kept(change: dict[str, Any]) -> None:
     good = {**JSON_OF_ENTRY, "batchId": "b-2"}
-    entries = entries_of(json.dumps([{**JSON_OF_ENTRY, **change}, good]))
-    assert entries == [replace(ENTRY, batch_id="b-2")]
+    entries = read_checkpoint(json.dumps([{**JSON_OF_ENTRY, **change}, good]))
+    assert entries == [entry(batch_id="b-2")]
 
 
 @pytest.mark.parametrize("key", ["channel", "batchId", "filePath", "fileSize", "sha256", "rows", "day"])
 def test_entry_that_lacks_a_key_is_left_out(key: str) -> None:
-    assert entries_of(json.dumps([{name: value for name, value in JSON_OF_ENTRY.items() if name != key}])) == []
+    assert read_checkpoint(json.dumps([{name: value for name, value in JSON_OF_ENTRY.items() if name != key}])) == []
 
 
 def test_folder_that_is_told_apart_by_a_tag_is_one_of_ours() -> None:
-    entry = with_path("progress-exhaust/R1~0a1b2c3d/b.csv")
-    assert entries_of(to_text([entry])) == [entry]
+    apart = with_path("progress-exhaust/R1~0a1b2c3d/b.csv")
+    assert read_checkpoint(checkpoint_text([apart])) == [apart]
 
 
 def test_entries_of_the_production_job_are_not_ours() -> None:
     theirs = [{"channel": "ch-1", "batchId": "b-1", "filePath": "progress-exhaust/R1/b-1.zip", "fileSize": 7}]
-    assert entries_of(json.dumps(theirs)) == []
+    assert read_checkpoint(json.dumps(theirs)) == []
 
 
 def test_further_keys_are_ignored_and_ours_that_may_lack_are_empty() -> None:
     content = {**JSON_OF_ENTRY, "new": [1]}
     del content["collectionId"], content["audience"]
-    assert entries_of(json.dumps([content])) == [replace(ENTRY, collection_id="", audience=None)]
+    assert read_checkpoint(json.dumps([content])) == [entry(collection_id="", audience=None)]
 
 
 @pytest.mark.parametrize(
@@ -195,39 +206,45 @@ def test_further_keys_are_ignored_and_ours_that_may_lack_are_empty() -> None:
 def test_number_that_none_can_hold_costs_its_own_entry_at_most(key: str, number: str) -> None:
     odd = json.dumps({**JSON_OF_ENTRY, key: "NUMBER"}).replace('"NUMBER"', number)
     good = json.dumps({**JSON_OF_ENTRY, "batchId": "b-2"})
-    entries = entries_of(f"[{odd}, {good}]")
-    assert entries[-1] == replace(ENTRY, batch_id="b-2")
-    assert all(entry.file_size == 744 and entry.rows == 2 for entry in entries)
+    entries = read_checkpoint(f"[{odd}, {good}]")
+    assert entries[-1] == entry(batch_id="b-2")
+    assert all(one.file.size_bytes == 744 and one.file.rows == 2 for one in entries)
 
 
 def test_biggest_count_of_the_table_is_one() -> None:
-    biggest = replace(ENTRY, file_size=2**63 - 1, rows=2**63 - 1)
-    assert entries_of(to_text([biggest])) == [biggest]
+    biggest = entry(size_bytes=2**63 - 1, rows=2**63 - 1)
+    assert read_checkpoint(checkpoint_text([biggest])) == [biggest]
 
 
 def test_10000_entries_are_read() -> None:
-    entries = [replace(ENTRY, batch_id=f"b-{number}") for number in range(10_000)]
-    assert len(entries_of(to_text(entries))) == 10_000
+    entries = [entry(batch_id=f"b-{number}") for number in range(10_000)]
+    assert len(read_checkpoint(checkpoint_text(entries))) == 10_000
 
 
 @pytest.mark.rule("Q30")
 @pytest.mark.parametrize(
-    ("entry", "is_reusable"),
+    ("listed", "is_reusable"),
     [
         pytest.param(ENTRY, True, id="same"),
-        pytest.param(replace(ENTRY, submitted_at="2026-11-23T08:30:00.000001+00:00"), False, id="other submission"),
-        pytest.param(replace(ENTRY, submitted_at=""), False, id="submission not told"),
-        pytest.param(replace(ENTRY, request_sha256=HASH), False, id="other request data"),
+        pytest.param(
+            of_submission(LATER),
+            False,
+            id="other submission",
+        ),
+        pytest.param(of_submission(replace(SUBMISSION, submitted_at="")), False, id="submission not told"),
+        pytest.param(of_submission(replace(SUBMISSION, request_sha256=HASH)), False, id="other request data"),
         pytest.param(with_path("progress-exhaust/R2/b-1_progress_23_11_2026.csv"), False, id="another's folder"),
         pytest.param(with_path("progress-exhaust/R1x/b.csv"), False, id="folder that starts alike"),
         pytest.param(with_path("progress-exhaust/R1.0a1b2c3d/b.csv"), True, id="folder of an earlier version"),
         pytest.param(with_path("progress-exhaust/R1~0a1b2c3d/b.csv"), False, id="folder of another tag"),
     ],
 )
-def test_only_files_of_the_same_submission_data_and_folder_are_used_again(entry: Entry, is_reusable: bool) -> None:
+def test_only_files_of_the_same_submission_data_and_folder_are_used_again(
+    listed: FinishedFile, is_reusable: bool
+) -> None:
     folders = {"progress-exhaust/R1", "progress-exhaust/R1.0a1b2c3d"}
-    again = reusable([entry], submitted_at=SUBMITTED, request_sha256=OTHER_HASH, folders=folders)
-    assert again == ([entry] if is_reusable else [])
+    again = reusable([listed], SUBMISSION, folders)
+    assert again == ([listed] if is_reusable else [])
 
 
 def test_request_data_is_known_by_its_bytes() -> None:
@@ -256,11 +273,11 @@ JSON = st.recursive(
 
 @given(JSON.map(json.dumps) | st.text())
 def test_any_text_gives_entries_inside_the_output_or_none(text: str) -> None:
-    for entry in entries_of(text):
-        assert entry.file_path.startswith("progress-exhaust/")
-        assert ".." not in entry.file_path
-        assert 0 <= entry.file_size < 2**63
-        assert 0 <= entry.rows < 2**63
+    for one in read_checkpoint(text):
+        assert one.file.path.startswith("progress-exhaust/")
+        assert ".." not in one.file.path
+        assert 0 <= one.file.size_bytes < 2**63
+        assert 0 <= one.file.rows < 2**63
 
 
 HUGE = (
@@ -273,10 +290,15 @@ HUGE = (
 @given(st.sampled_from(["fileSize", "rows"]), HUGE)
 def test_count_that_no_column_can_hold_is_none(key: str, number: int | str) -> None:
     odd = json.dumps({**JSON_OF_ENTRY, key: "NUMBER"}).replace('"NUMBER"', str(number))
-    assert entries_of(f"[{odd}]") == []
+    assert read_checkpoint(f"[{odd}]") == []
 
 
-@given(st.lists(st.builds(replace, st.just(ENTRY), channel=st.text(), audience=st.none() | st.text()), max_size=5))
-def test_any_channel_and_audience_survive_the_way_through_the_text(entries: list[Entry]) -> None:
-    by_report = {(entry.batch_id, entry.audience): entry for entry in entries}
-    assert entries_of(to_text(entries)) == list(by_report.values())
+@given(
+    st.lists(
+        st.builds(replace, st.builds(entry, audience=st.none() | st.text()), channel=st.text()),
+        max_size=5,
+    )
+)
+def test_any_channel_and_audience_survive_the_way_through_the_text(entries: list[FinishedFile]) -> None:
+    by_report = {(one.file.batch_id, one.file.audience): one for one in entries}
+    assert read_checkpoint(checkpoint_text(entries)) == list(by_report.values())

@@ -122,7 +122,7 @@ def test_request_that_is_cancelled_taken_over_or_put_in_anew_meanwhile_has_one_o
     rig.make_queue = lambda table, settings: Interrupted(table, settings.requests, now=lambda: PUT_IN_AT)
     outcome = rig.run()
 
-    states = [one.state for one in outcome.settled if one.key.request_id == "r-1"]
+    states = [one.state for one in outcome.results if one.key.request_id == "r-1"]
     assert len(states) == 1
     assert rig.row("r-2").status == Status.SUCCESS
     row = rig.row("r-1")

@@ -10,10 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from progress_exhaust.console.signals import Interrupted
-from progress_exhaust.errors import CatalogueError, ComputeError, DataShapeError, OutputError
 from progress_exhaust.jvm_end import JvmEnd, JvmWatch, count_oom_kills, meaning_of
-from progress_exhaust.worker.moves import Move, move_for
 
 
 @pytest.mark.parametrize(
@@ -125,29 +122,3 @@ def test_oom_kills_are_counted_in_either_kind_of_control_group(tmp_path: Path) -
     groups.write_text("0::/not/seen/from/here\n", encoding="utf-8")
     assert count_oom_kills(groups, mount) == 1
     assert count_oom_kills(tmp_path / "none", mount) == 0
-
-
-STOP = Interrupted(signal.SIGTERM)
-
-
-@pytest.mark.parametrize(
-    ("error", "requests", "jvm", "move"),
-    [
-        pytest.param(CatalogueError("down"), 3, JvmEnd.ALIVE, Move.GIVE_BACK, id="service"),
-        pytest.param(OutputError("full"), 1, JvmEnd.ALIVE, Move.GIVE_BACK, id="place"),
-        pytest.param(DataShapeError("altered"), 1, JvmEnd.ALIVE, Move.GIVE_BACK, id="shape of an input"),
-        pytest.param(STOP, 3, JvmEnd.ALIVE, Move.GIVE_BACK, id="signal"),
-        pytest.param(STOP, 3, JvmEnd.KILLED, Move.SPARE, id="time-out"),
-        pytest.param(STOP, 3, JvmEnd.LOST, Move.CHARGE_AND_END, id="crash told by a signal"),
-        pytest.param(STOP, 3, JvmEnd.STOPPED, Move.GIVE_BACK, id="JVM stopped"),
-        pytest.param(ConnectionError(), 1, JvmEnd.KILLED, Move.SPARE, id="time-out met first"),
-        pytest.param(ConnectionError(), 2, JvmEnd.LOST, Move.CHARGE_AND_END, id="crash"),
-        pytest.param(ConnectionError(), 2, JvmEnd.STOPPED, Move.GIVE_BACK, id="JVM stopped met first"),
-        pytest.param(ComputeError("memory"), 2, JvmEnd.ALIVE, Move.ISOLATE, id="Spark, several"),
-        pytest.param(ComputeError("memory"), 1, JvmEnd.ALIVE, Move.CHARGE, id="Spark, one"),
-        pytest.param(KeyError("defect"), 2, JvmEnd.ALIVE, Move.ISOLATE, id="defect, several"),
-        pytest.param(KeyError("defect"), 1, JvmEnd.ALIVE, Move.CHARGE, id="defect, one"),
-    ],
-)
-def test_move_for_each_failure(error: BaseException, requests: int, jvm: JvmEnd, move: Move) -> None:
-    assert move_for(error, requests=requests, jvm=jvm) is move

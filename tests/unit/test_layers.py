@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2] / PACKAGE
 GROUND = frozenset(
     {
         *("errors", "log_actions", "identifiers", "text", "strict_json", "paths", "local_files", "file_systems"),
-        *("proc", "jvm_end", "owner", "java", "deadlines"),
+        *("proc", "jvm_end", "owner", "java", "deadlines", "published_file"),
     }
 )
 """What everyone may use."""

@@ -12,20 +12,20 @@ import pytest
 from progress_exhaust.errors import OutputError, Reason, SkippedReport
 from progress_exhaust.export.run import Phase
 from progress_exhaust.job_requests.model import RequestKey
-from progress_exhaust.output.manifest import MadeFile
+from progress_exhaust.published_file import PublishedFile
 from progress_exhaust.worker.metrics import Totals, metric_lines, write_metrics
-from progress_exhaust.worker.outcome import LOST, RequestsOutcome, Settled
+from progress_exhaust.worker.outcome import JobEnd, JobResult, RequestsOutcome
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "metrics.prom"
 NOW = datetime(2026, 1, 2, 3, 4, 5, 600_000, tzinfo=UTC)
 
 
-def settled(state: str) -> Settled:
-    return Settled(RequestKey("t", f"r-{state}"), state, files=1, wanted=1, rows=4, err_message="")
+def result(state: str) -> JobResult:
+    return JobResult(RequestKey("t", f"r-{state}"), JobEnd(state), files=1, wanted=1, rows=4, err_message="")
 
 
-def made(size_bytes: int) -> MadeFile:
-    return MadeFile("p", "b", "do_1", "Course", None, rows=4, size_bytes=size_bytes, sha256="0" * 64, columns=())
+def made(size_bytes: int) -> PublishedFile:
+    return PublishedFile("p", "b", "do_1", "Course", None, rows=4, size_bytes=size_bytes, sha256="0" * 64, columns=())
 
 
 def two_looks() -> Totals:
@@ -36,13 +36,13 @@ def two_looks() -> Totals:
             made=[made(500), made(700)],
             not_made=[SkippedReport(Reason.TASK_FAILED, "b-9", "batch is not made")],
             phase_s={Phase.READ: 0.5, Phase.COMPUTE: 1.25},
-            settled=[settled("SUCCESS"), settled("FAILED"), settled("SUCCESS")],
+            results=[result("SUCCESS"), result("FAILED"), result("SUCCESS")],
             due=5,
             left=2,
         )
     )
     totals.add(
-        RequestsOutcome(made=[made(300)], phase_s={Phase.COMPUTE: 0.5}, settled=[settled("SUBMITTED")], due=1, left=1)
+        RequestsOutcome(made=[made(300)], phase_s={Phase.COMPUTE: 0.5}, results=[result("SUBMITTED")], due=1, left=1)
     )
     return totals
 
@@ -53,8 +53,8 @@ def test_looks_are_added_up_and_shown_as_prometheus_reads_them() -> None:
 
 def test_request_that_is_not_ours_any_more_is_left_too() -> None:
     totals = Totals()
-    totals.add(RequestsOutcome(settled=[settled(LOST), settled("SUCCESS")]))
-    assert (totals.left, totals.requests[LOST]) == (1, 1)
+    totals.add(RequestsOutcome(results=[result("LOST"), result("SUCCESS")]))
+    assert (totals.left, totals.requests["LOST"]) == (1, 1)
 
 
 def test_process_that_has_done_nothing_yet_has_all_families_and_no_made_up_sample() -> None:

@@ -20,9 +20,9 @@ from progress_exhaust.commands.base import new_run_id
 from progress_exhaust.errors import OutputError
 from progress_exhaust.identifiers import is_run_id
 from progress_exhaust.output import staging
-from progress_exhaust.output.staging import STAGING, Staging, this_process
+from progress_exhaust.output.staging import STAGING, Staging
 from progress_exhaust.output.stores.local import LocalStore
-from progress_exhaust.owner import start_of
+from progress_exhaust.owner import start_of, this_process
 from tests.support.staging_places import RUN
 
 

@@ -173,7 +173,7 @@ def test_ten_thousand_foreign_names_cost_one_listing_and_one_warning(
     assert store.asked == {"list_names": 1, "read_text": 1}
     [warning] = caplog.records
     assert len(warning.getMessage()) < 300
-    assert vars(warning)["action"] == "left_alone"
+    assert vars(warning)["action"] == "leftover_kept"
 
 
 class StoreThatKeepsOne(LocalStore):
@@ -203,7 +203,7 @@ def test_what_is_removed_and_what_is_left_alone_is_told_with_its_action(
     remove_left_over(StoreThatKeepsOne(tmp_path), 0, time.time)
 
     told = {(record.levelname, vars(record)["action"]) for record in caplog.records}
-    assert told == {("WARNING", "left_alone"), ("INFO", "left_over_removed")}
+    assert told == {("WARNING", "leftover_kept"), ("INFO", "leftover_removed")}
 
 
 JANITOR = """

@@ -88,7 +88,7 @@ class OpenClaims:
         status, data, channel, submitted_at, submitted, digest, has_key, *history, processed, shares = rows[0]
         if status != Status.PROCESSING:
             self._unlock(bound, key)
-            return NotClaimed.GAVE_UP
+            return NotClaimed.ABANDONED
         iteration, was_orphan, is_new = history
         claim = Claim(
             key=key,

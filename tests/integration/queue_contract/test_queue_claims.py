@@ -118,7 +118,7 @@ def test_request_that_kills_its_drivers_is_given_up(bench: Bench) -> None:
         driver.checkpoint({KEY: FILES})
         crash(driver)
     last = bench.queue()
-    assert last.claim(KEY) is NotClaimed.GAVE_UP
+    assert last.claim(KEY) is NotClaimed.ABANDONED
     row = bench.row()
     assert (row.status, row.iteration, row.completed_at) == ("SUCCESS", 3, NOON)
     assert row.err_message == "Given up after 3 tries: its driver died"
@@ -131,7 +131,7 @@ def test_request_that_kills_its_drivers_is_given_up(bench: Bench) -> None:
 def test_request_that_is_given_up_without_a_file_fails(bench: Bench) -> None:
     bench.put(status="PROCESSING", iteration=2)
     queue = bench.queue()
-    assert queue.claim(KEY) is NotClaimed.GAVE_UP
+    assert queue.claim(KEY) is NotClaimed.ABANDONED
     row = bench.row()
     assert (row.status, row.err_message) == ("FAILED", "Given up after 3 tries: its driver died")
     assert (row.urls or None, row.iteration, row.completed_at) == (None, 3, NOON)
@@ -139,7 +139,7 @@ def test_request_that_is_given_up_without_a_file_fails(bench: Bench) -> None:
 
 def test_one_try_means_that_no_orphan_is_taken_over(bench: Bench) -> None:
     bench.put(status="PROCESSING", iteration=None)
-    assert bench.queue(RequestSettings(tries=1)).claim(KEY) is NotClaimed.GAVE_UP
+    assert bench.queue(RequestSettings(tries=1)).claim(KEY) is NotClaimed.ABANDONED
     assert bench.row().iteration == 1
 
 
