@@ -89,13 +89,13 @@ def needs_escape(text: Column) -> Column:
 
     >>> texts = spark.sql("VALUES ('=1+1'), ('a=b'), (null) AS texts(text)")
     >>> texts.select("text", needs_escape(F.col("text")).alias("needs_escape")).show()
-    +----+-----------+
+    +----+------------+
     |text|needs_escape|
-    +----+-----------+
-    |=1+1|       true|
-    | a=b|      false|
-    |NULL|      false|
-    +----+-----------+
+    +----+------------+
+    |=1+1|        true|
+    | a=b|       false|
+    |NULL|       false|
+    +----+------------+
     <BLANKLINE>
     """
     return F.coalesce(text.rlike(_FORMULA_LINE), F.lit(False))

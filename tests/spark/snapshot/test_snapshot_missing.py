@@ -121,7 +121,8 @@ def test_hidden_names_beside_the_rows_do_not_matter(
     assert [row.id for row in read(tables.frame(schemas.LOCATION))] == ["s-1"]
     [told] = caplog.records
     assert (told.levelname, vars(told)["action"]) == ("DEBUG", "snapshot_files_skipped")
-    assert told.getMessage().endswith(": 5 hidden files are not read")
+    # Hadoop's own local file system does not list the side file of a checksum.
+    assert told.getMessage().endswith(": 4 hidden files are not read")
 
 
 @pytest.mark.parametrize(
