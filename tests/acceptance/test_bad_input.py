@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,9 +25,8 @@ from tests.support.command_line import DAY_IN_NAME, CommandLine, export_argument
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
-    with CommandLine() as line:
-        yield Runs(line, tmp_path_factory.mktemp("bad-input"))
+def runs(line: CommandLine, line_of_anyone: CommandLine, tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    return Runs(line, line_of_anyone, tmp_path_factory.mktemp("bad-input"))
 
 
 def test_every_row_of_the_contract_has_a_case_and_every_case_a_row() -> None:

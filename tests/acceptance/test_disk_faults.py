@@ -22,13 +22,13 @@ from tests.reference import expected_reports
 from tests.support.builders import batches_world
 from tests.support.command_line import (
     DAY_IN_NAME,
+    CommandLine,
     Ended,
     ended,
     export_arguments,
     manifest_below,
     reports_below,
     started,
-    without_privileges,
 )
 from tests.worlds import write_catalogue, write_snapshot
 
@@ -47,6 +47,9 @@ class Written:
 
     def export(self, output: Path, prefix: tuple[str, ...] = (), **variables: str) -> subprocess.Popen[str]:
         return started(export_arguments(self.folder, "--all", output=output), prefix, **variables)
+
+    def export_on(self, line: CommandLine, output: Path) -> Ended:
+        return line.run(export_arguments(self.folder, "--all", output=output))
 
     def report_bytes(self) -> int:
         return sum(map(len, self.expected.values()))
@@ -124,7 +127,7 @@ def see_everything_made(run: Ended, output: Path, world: Written) -> None:
 
 @pytest.mark.parametrize("full", ["spill", "staging", pytest.param("join", marks=pytest.mark.long)])
 def test_full_disk_is_one_sentence_and_the_next_run_goes_well(
-    full: str, world: Written, small_disk: SmallDisk, tmp_path: Path
+    full: str, world: Written, small_disk: SmallDisk, line: CommandLine, tmp_path: Path
 ) -> None:
     size = world.report_bytes()
     small_disk.shrink({"spill": size // 8, "staging": size // 2, "join": size * 5 // 4}[full], largest_file=size // 8)
@@ -143,7 +146,8 @@ def test_full_disk_is_one_sentence_and_the_next_run_goes_well(
         assert run.errors()[0].startswith("joining " if full == "join" else "writing to ")
 
     small_disk.grow()
-    see_everything_made(ended(world.export(output, small_disk.prefix, **variables)), output, world)
+    again = world.export_on(line, output) if full == "staging" else ended(world.export(output, **variables))
+    see_everything_made(again, output, world)
 
 
 @pytest.fixture
@@ -157,11 +161,13 @@ def guarded_folder() -> Iterator[Path]:
                 path.chmod(0o700)
 
 
-def test_output_that_can_not_be_written_is_one_sentence(world: Written, guarded_folder: Path) -> None:
+def test_output_that_can_not_be_written_is_one_sentence(
+    world: Written, guarded_folder: Path, line_of_anyone: CommandLine
+) -> None:
     output = guarded_folder / "reports"
     place_old_files(output)
     output.chmod(0o500)
-    run = ended(world.export(output, without_privileges()))
+    run = world.export_on(line_of_anyone, output)
     see_one_sentence(run)
     sentence = (
         f"writing {re.escape(str(output))}/.probe.*: Permission denied; check output.url, its space and its rights"
@@ -170,12 +176,14 @@ def test_output_that_can_not_be_written_is_one_sentence(world: Written, guarded_
     assert see_only_whole_files(output, world) == {}
 
 
-def test_files_that_can_not_be_moved_to_their_place_leave_the_old_ones(world: Written, guarded_folder: Path) -> None:
+def test_files_that_can_not_be_moved_to_their_place_leave_the_old_ones(
+    world: Written, guarded_folder: Path, line_of_anyone: CommandLine
+) -> None:
     output = guarded_folder / "reports"
     place_old_files(output)
     (output / "progress-exhaust" / ".staging").mkdir()
     (output / "progress-exhaust").chmod(0o500)
-    run = ended(world.export(output, without_privileges()))
+    run = world.export_on(line_of_anyone, output)
     see_one_sentence(run)
     assert "manifest_" in run.errors()[0]
     assert "Permission denied" in run.errors()[0]
@@ -184,7 +192,7 @@ def test_files_that_can_not_be_moved_to_their_place_leave_the_old_ones(world: Wr
 
 
 @pytest.mark.rule("S4")
-def test_what_a_killed_run_left_is_removed_by_the_next(world: Written, tmp_path: Path) -> None:
+def test_what_a_killed_run_left_is_removed_by_the_next(world: Written, line: CommandLine, tmp_path: Path) -> None:
     output = tmp_path / "reports"
     place_old_files(output)
     process = world.export(output)
@@ -195,7 +203,7 @@ def test_what_a_killed_run_left_is_removed_by_the_next(world: Written, tmp_path:
     paths = [path for path in (output / "progress-exhaust").iterdir() if path.name != ".staging"]
     assert {path.read_bytes() for path in paths} == {OLD}
 
-    see_everything_made(ended(world.export(output)), output, world)
+    see_everything_made(world.export_on(line, output), output, world)
 
     assert not staged.exists()
     assert {file["batch_id"] for file in manifest_below(output)["files"]} == set(world.expected)

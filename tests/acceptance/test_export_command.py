@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import signal
 import stat
-import subprocess
-import sys
 import time
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +16,7 @@ from typing import Any
 import pytest
 
 from progress_exhaust import __version__
+from tests.support.command_line import CommandLine, Ended, run, started
 from tests.support.contract_rules import table_below
 from tests.support.sample_world import BATCH_ID, COLLECTION_ID, spec_sample_world
 from tests.worlds import World, write_catalogue, write_snapshot
@@ -29,23 +26,6 @@ FILE = f"progress-exhaust/{BATCH_ID}_progress_28_08_2020.csv"
 RETIRED = "do_retired"
 RETIRED_BATCH = "b-retired"
 CLOSING = re.compile(r"\d+ made, \d+ not made, \d+ rows? dropped, \d+\.\d s")
-RUN_S = 300.0
-
-
-@dataclass(frozen=True)
-class Ended:
-    """A command that has ended."""
-
-    code: int
-    out: str
-    err: str
-
-    def document(self) -> dict[str, Any]:
-        content: dict[str, Any] = json.loads(self.out)
-        return content
-
-    def log_lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.err.splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -66,32 +46,18 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def started(world: Path, output: Path, *arguments: str) -> subprocess.Popen[str]:
-    ours = {name: value for name, value in os.environ.items() if not name.upper().startswith("PROGRESS_EXHAUST__")}
-    settings = {
-        "PROGRESS_EXHAUST__SPARK__MASTER": "local[2,4]",
-        "PROGRESS_EXHAUST__SPARK__DRIVER_MEMORY": "1g",
+def settings(world: Path, output: Path) -> dict[str, str]:
+    return {
         "PROGRESS_EXHAUST__SOURCE__KIND": "snapshot",
         "PROGRESS_EXHAUST__SOURCE__SNAPSHOT_DIR": str(world / "snapshot"),
         "PROGRESS_EXHAUST__CATALOGUE__KIND": "files",
         "PROGRESS_EXHAUST__CATALOGUE__DIRECTORY": str(world / "catalogue"),
         "PROGRESS_EXHAUST__OUTPUT__URL": str(output),
-        # What killed processes have left in the machine's own is told when it is removed.
-        "TMPDIR": str(world),
     }
-    return subprocess.Popen(
-        [sys.executable, "-m", "progress_exhaust", *arguments],
-        env=ours | settings,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
-def run(world: Path, output: Path, *arguments: str) -> Ended:
-    process = started(world, output, *arguments)
-    out, err = process.communicate(timeout=RUN_S)
-    return Ended(process.returncode, out, err)
+def log_lines(ended: Ended) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in ended.err.splitlines()]
 
 
 def paths_below(folder: Path) -> list[str]:
@@ -103,11 +69,11 @@ def mode(path: Path) -> int:
 
 
 @pytest.fixture(scope="module")
-def named(world: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Ended, Path]:
+def named(line: CommandLine, world: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Ended, Path]:
     """An export of batches by name, one of them unknown, for machines."""
     output = tmp_path_factory.mktemp("named")
     arguments = ["export", "--batch", BATCH_ID, "b-unknown", "--date", "2020-08-28", "--json", "--log-format", "json"]
-    return run(world, output, *arguments), output
+    return line.run(arguments, **settings(world, output)), output
 
 
 @pytest.mark.rule("E10")
@@ -186,7 +152,7 @@ def test_manifest_says_the_same_as_the_document(named: tuple[Ended, Path]) -> No
 
 
 def test_log_lines_are_json_with_their_fields(named: tuple[Ended, Path]) -> None:
-    lines = named[0].log_lines()
+    lines = log_lines(named[0])
     actions = [line["action"] for line in lines]
     assert actions == ["start", "catalogue", "read", "compute", "made", "not_made", "done"]
     [made] = [line for line in lines if line["action"] == "made"]
@@ -209,8 +175,8 @@ def test_no_learner_is_named_on_the_screen(named: tuple[Ended, Path]) -> None:
 
 
 @pytest.mark.rule("E9")
-def test_all_leaves_0_and_lists_what_can_not_be_made(world: Path, tmp_path: Path) -> None:
-    ended = run(world, tmp_path, "export", "--all", "--date", "2020-08-28")
+def test_all_leaves_0_and_lists_what_can_not_be_made(line: CommandLine, world: Path, tmp_path: Path) -> None:
+    ended = line.run(["export", "--all", "--date", "2020-08-28"], **settings(world, tmp_path))
     lines = ended.out.splitlines()
     assert ended.code == 0
     assert lines[0].split() == ["file", "learners", "columns", "size", "ready", "after", "s"]
@@ -225,9 +191,11 @@ def test_all_leaves_0_and_lists_what_can_not_be_made(world: Path, tmp_path: Path
 
 
 @pytest.mark.rule("E2")
-def test_plan_tells_and_writes_nothing(world: Path, tmp_path: Path) -> None:
+def test_plan_tells_and_writes_nothing(line: CommandLine, world: Path, tmp_path: Path) -> None:
     output = tmp_path / "output"
-    ended = run(world, output, "plan", "--collection", COLLECTION_ID, "--date", "2020-08-28", "--json")
+    ended = line.run(
+        ["plan", "--collection", COLLECTION_ID, "--date", "2020-08-28", "--json"], **settings(world, output)
+    )
     document = ended.document()
     assert (ended.code, output.exists()) == (0, False)
     assert document["batches"] == [
@@ -248,12 +216,12 @@ def test_plan_tells_and_writes_nothing(world: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.rule("E7")
-def test_doctor_looks_at_everything_though_one_thing_fails(world: Path, tmp_path: Path) -> None:
+def test_doctor_looks_at_everything_though_one_thing_fails(line: CommandLine, world: Path, tmp_path: Path) -> None:
     lame = tmp_path / "lame"
     shutil.copytree(world, lame)
     shutil.rmtree(lame / "snapshot" / "sunbird.user")
     shutil.rmtree(lame / "catalogue")
-    ended = run(lame, tmp_path / "output", "doctor")
+    ended = line.run(["doctor"], **settings(lame, tmp_path / "output"))
     lines = ended.out.splitlines()
     assert ended.code == 1
     assert [line for line in lines if line.startswith("FAIL")] == [
@@ -273,11 +241,11 @@ def test_doctor_looks_at_everything_though_one_thing_fails(world: Path, tmp_path
 
 
 @pytest.mark.rule("E10")
-def test_missing_table_is_one_sentence_and_code_1(world: Path, tmp_path: Path) -> None:
+def test_missing_table_is_one_sentence_and_code_1(line: CommandLine, world: Path, tmp_path: Path) -> None:
     lame = tmp_path / "lame"
     shutil.copytree(world, lame)
     shutil.rmtree(lame / "snapshot" / "sunbird_courses.course_batch")
-    ended = run(lame, tmp_path / "output", "export", "--all")
+    ended = line.run(["export", "--all"], **settings(lame, tmp_path / "output"))
     assert ended.code == 1
     assert ended.err.splitlines()[-1].startswith("error: reading table sunbird_courses.course_batch: ")
     assert ended.out.splitlines()[-1].startswith("0 made, 0 not made, 0 rows dropped, ")
@@ -289,13 +257,13 @@ def test_spark_starts_with_a_garbage_collector_of_ones_own(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-XX:+UseSerialGC")
-    ended = run(world, tmp_path, "plan", "--batch", BATCH_ID)
+    ended = run(["plan", "--batch", BATCH_ID], **settings(world, tmp_path))
     assert ended.code == 0, ended.err
 
 
 @pytest.mark.rule("E12")
 def test_sigterm_stops_cleanly_within_its_time(world: Path, tmp_path: Path) -> None:
-    with started(world, tmp_path, "export", "--all") as process:
+    with started(["export", "--all"], **settings(world, tmp_path)) as process:
         assert process.stderr is not None
         assert any("computing " in line for line in process.stderr)
         [staging] = (tmp_path / "progress-exhaust" / ".staging").iterdir()

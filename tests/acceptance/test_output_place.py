@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from tests.reference import expected_reports
 from tests.support.builders import batches_world
 from tests.support.command_line import (
     DAY_IN_NAME,
+    CommandLine,
     Ended,
     ended,
     export_arguments,
@@ -36,11 +36,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def export_to(url: str, world: Path, **variables: str) -> subprocess.Popen[str]:
-    """Start an export to an output root by its very text."""
+def export_to(url: str, world: Path) -> list[str]:
+    """Arguments of an export to an output root by its very text."""
     arguments = export_arguments(world, "--all")
     arguments[arguments.index("--output") + 1] = url
-    return started([*arguments, "--log-format", "text"], **variables)
+    return [*arguments, "--log-format", "text"]
 
 
 def see_made(run: Ended, root: Path) -> None:
@@ -59,18 +59,20 @@ def see_made(run: Ended, root: Path) -> None:
         pytest.param("{}", "out[1] {a,b} *é", id="pattern", marks=pytest.mark.long),
     ],
 )
-def test_output_root_is_taken_by_its_very_name(world: Path, tmp_path: Path, form: str, name: str) -> None:
-    see_made(ended(export_to(form.format(tmp_path / name), world)), tmp_path / name)
+def test_output_root_is_taken_by_its_very_name(
+    world: Path, line: CommandLine, tmp_path: Path, form: str, name: str
+) -> None:
+    see_made(line.run(export_to(form.format(tmp_path / name), world)), tmp_path / name)
 
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-def test_several_waves_are_read_again_from_an_output_root_by_its_very_name(tmp_path: Path) -> None:
+def test_several_waves_are_read_again_from_an_output_root_by_its_very_name(line: CommandLine, tmp_path: Path) -> None:
     made = batches_world(3, collections=1, learners=2)
     write_snapshot(made, tmp_path / "snapshot")
     write_catalogue(made, tmp_path / "catalogue")
     root = tmp_path / "reports" / ODD
-    run = ended(export_to(str(root), tmp_path, PROGRESS_EXHAUST__SPARK__LEARNERS_PER_WAVE="2"))
+    run = line.run(export_to(str(root), tmp_path), PROGRESS_EXHAUST__SPARK__LEARNERS_PER_WAVE="2")
 
     assert (run.code, run.errors()) == (0, [])
     assert reports_below(root) == {batch_id: report.content for batch_id, report in expected_reports(made).items()}
@@ -80,7 +82,7 @@ def test_several_waves_are_read_again_from_an_output_root_by_its_very_name(tmp_p
 @pytest.mark.rule("E12")
 def test_sigterm_leaves_nothing_unfinished_at_an_output_root_of_any_name(world: Path, tmp_path: Path) -> None:
     staging = tmp_path / ODD / "progress-exhaust" / ".staging"
-    with export_to(f"file:{tmp_path / ODD}", world) as process:
+    with started(export_to(f"file:{tmp_path / ODD}", world)) as process:
         assert process.stderr is not None
         assert any("computing " in line for line in process.stderr)
         assert len(list(staging.iterdir())) == 1

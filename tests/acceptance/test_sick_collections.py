@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,12 +14,6 @@ from tests.support.sick_service import WAYS, SickService, says
 from tests.worlds import World, merge, write_catalogue, write_snapshot
 
 IN_EACH_RUN = 1
-
-
-@pytest.fixture(scope="module")
-def line() -> Iterator[CommandLine]:
-    with CommandLine() as line:
-        yield line
 
 
 def write(world: World, folder: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,12 +24,6 @@ do_1130934466492252161819,Test Course,0130934495109529602,Batch1,f703de4e-d47a-4
 do_1130934466492252161819,Test Course,0130934495109529602,Batch1,587204af-41db-4313-b3ab-cf022d3055c6,Krishna Jampana,\
 "Andhra Pradesh","Vizag",2020-08-25 02:15:58:691+0000,"",57,"",6,50,"1.1",60,"1.2",6
 """
-
-
-@pytest.fixture(scope="module")
-def line() -> Iterator[CommandLine]:
-    with CommandLine() as line:
-        yield line
 
 
 def cells(text: str) -> list[list[str]]:

@@ -29,12 +29,10 @@ from tests.support.command_line import (
     DAY,
     DAY_IN_NAME,
     Ended,
-    ended,
     export_arguments,
     manifest_below,
     reports_below,
-    started,
-    without_privileges,
+    run,
 )
 from tests.support.sample_world import BATCH_ID
 from tests.support.scripted_server import says
@@ -161,7 +159,7 @@ def see_unreadable_trees(rule: Rule, runs: Runs) -> None:
     directory.mkdir()
     os.mkfifo(pipe)
     links.symlink_to(links)
-    run = ended(started(export_arguments(folder, "--all"), without_privileges()))
+    run = runs.line_of_anyone.run(export_arguments(folder, "--all"))
     see_trees_unavailable(rule, folder, run, sick)
 
 
@@ -208,7 +206,7 @@ def see_encryption_without_secret(rule: Rule, runs: Runs) -> None:
     folder = runs.folder / rule.case
     sample_on_files(folder)
     cluster = {"PROGRESS_EXHAUST__SPARK__MASTER": "spark://127.0.0.1:1", "PROGRESS_EXHAUST__SPARK__ENCRYPTION": "on"}
-    see_refused(rule, folder, **cluster)
+    see_refused(rule, folder, run(export_arguments(folder, "--all"), **cluster))
 
 
 OTHER_CASES = {

@@ -18,12 +18,10 @@ from tests.support.bad_input_table import Rule, rules
 from tests.support.command_line import (
     CommandLine,
     Ended,
-    ended,
     export_arguments,
     files_below,
     manifest_below,
     reports_below,
-    started,
 )
 from tests.support.sample_world import spec_sample_world
 from tests.worlds import World, merge, write_catalogue, write_snapshot
@@ -75,6 +73,7 @@ class Runs:
     """Runs the command over worlds, and holds each of them to what is true of any run."""
 
     line: CommandLine
+    line_of_anyone: CommandLine
     folder: Path
     _made: dict[str, SharedRun] = field(default_factory=dict)
 
@@ -130,9 +129,8 @@ def sample_on_files(folder: Path) -> None:
     write_catalogue(world, folder / "catalogue")
 
 
-def see_refused(rule: Rule, folder: Path, prefix: tuple[str, ...] = (), **variables: str) -> None:
-    """See a run refused in a process and a JVM of its own."""
-    run = ended(started(export_arguments(folder, "--all"), prefix, **variables))
+def see_refused(rule: Rule, folder: Path, run: Ended) -> None:
+    """See a run refused in one sentence, with nothing made."""
     assert run.code == rule.code
     assert len(run.errors()) == 1, run.err
     assert re.fullmatch(rule.sentence, run.errors()[0]), run.errors()

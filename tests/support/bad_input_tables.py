@@ -15,7 +15,7 @@ import duckdb
 from tests.support.bad_input_runs import Runs, sample_on_files, see_refused
 from tests.support.bad_input_table import Rule
 from tests.support.bad_runs import ENROLMENTS, OPTIONAL_TABLES, table
-from tests.support.command_line import without_privileges
+from tests.support.command_line import export_arguments
 from tests.support.sample_world import spec_sample_world
 from tests.worlds import World, write_catalogue, write_snapshot
 
@@ -149,4 +149,4 @@ def see_unreadable_table(rule: Rule, runs: Runs) -> None:
     folder = runs.folder / rule.case
     sample_on_files(folder)
     (table(folder, ENROLMENTS) / "part-00001.jsonl").chmod(0)
-    see_refused(rule, folder, without_privileges())
+    see_refused(rule, folder, runs.line_of_anyone.run(export_arguments(folder, "--all")))

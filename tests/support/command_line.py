@@ -98,15 +98,17 @@ class CommandLine:
     """Runs commands in one process, one after another.
 
     Args:
+        prefix: the command that starts it.
         variables: environment variables that its JVM starts with.
     """
 
-    def __init__(self, **variables: str) -> None:
+    def __init__(self, prefix: tuple[str, ...] = (), **variables: str) -> None:
+        self._prefix = prefix
         self._variables = variables
 
     def __enter__(self) -> Self:
         self._worker = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.many_commands"],
+            [*self._prefix, sys.executable, "-m", "tests.support.many_commands"],
             cwd=ROOT,
             env=environment(**self._variables),
             stdin=subprocess.PIPE,
