@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import unquote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -29,8 +28,6 @@ _QUEUE_TABLE = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_]*\.)?[A-Za-z_][A-Za-z0-9_]*"
 _FILE_NAME = re.compile(r"[A-Za-z0-9_.{}-]+")
 _MANIFEST = "manifest.json"
 _NO_PATH = re.compile(r"[\x00-\x1f\x7f]")
-_DSN_PAIR = re.compile(r"\s*([A-Za-z_]+)\s*=\s*('(?:[^'\\]|\\.)*'|(?!')(?:[^\s\\]|\\.)*)(?=\s|$)")
-_ESCAPED = re.compile(r"\\(.)")
 _DSN_SECRETS = frozenset({"password", "sslpassword", "scram_client_key", "scram_server_key", "oauth_client_secret"})
 
 
@@ -40,25 +37,16 @@ def variable_of(section: str, key: str) -> str:
 
 
 def _dsn_values(dsn: str) -> dict[str, str]:
-    """Return what a libpq connection string sets, in either of its forms; its text never gets into the error."""
-    if dsn.startswith(("postgresql://", "postgres://")):
-        authority, _, query = dsn.partition("://")[2].partition("?")
-        login, at, _ = authority.rpartition("@")
-        user, colon, password = login.partition(":")
-        values = {"user": unquote(user)} if user else {}
-        if at and colon:
-            values["password"] = password
-        pairs = (pair.partition("=") for pair in query.split("&"))
-        return values | {unquote(key).lower(): unquote(value) for key, _, value in pairs}
-    values, place = {}, 0
-    while rest := dsn[place:].strip():
-        pair = _DSN_PAIR.match(dsn, place)
-        if not pair:
-            raise ValueError(f"expected key=value pairs, or postgresql://…; the {len(rest)} last characters are not")
-        value = pair[2][1:-1] if pair[2].startswith("'") else pair[2]
-        values[pair[1].lower()] = _ESCAPED.sub(r"\1", value)
-        place = pair.end()
-    return values
+    """Return what a libpq connection string sets, as libpq reads it; its text never gets into the error."""
+    if not dsn:
+        return {}
+    from psycopg2 import ProgrammingError  # noqa: PLC0415 - most commands have no queue, and start sooner without
+    from psycopg2.extensions import parse_dsn  # noqa: PLC0415 - likewise
+
+    try:
+        return parse_dsn(dsn)
+    except ProgrammingError:
+        raise ValueError("libpq does not take it; expected e.g. host=db dbname=sunbird") from None
 
 
 class Section(BaseModel):
@@ -300,9 +288,14 @@ class QueueSettings(Section):
         return dsn
 
     @property
+    def connection_values(self) -> dict[str, str]:
+        """What the connection string sets, by libpq's keywords."""
+        return _dsn_values(self.dsn)
+
+    @property
     def role(self) -> str:
         """The role of the connection string; empty where it names none."""
-        return _dsn_values(self.dsn).get("user", "")
+        return self.connection_values.get("user", "")
 
 
 class RequestSettings(Section):
