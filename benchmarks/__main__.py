@@ -22,7 +22,7 @@ from benchmarks.rounds import WARM_UP_ROUNDS, Figures, interleaved, measured, me
 from benchmarks.scan import scan_tables
 from benchmarks.session import DAY_IN_NAMES, MASTER, WarmSession
 from benchmarks.worlds import WORLDS, batch_id
-from progress_exhaust.export.selection import Asked, select_batches
+from progress_exhaust.export.selection import ReportQuery, select_batches
 
 ROUNDS = {"standard": 5, "two_million": 2}
 BASELINE_ROUNDS = 5
@@ -84,7 +84,7 @@ def measure_against_baseline(session: WarmSession, rounds: int) -> None:
     ids = {batch_id(number) for number in range(BASELINE_BATCHES)}
     ports = session.ports()
     selection = select_batches(
-        Asked(everything=True), session.spark, ports.tables, ports.catalogue, session.settings, _stages_nothing
+        ReportQuery(everything=True), session.spark, ports.tables, ports.catalogue, session.settings, _stages_nothing
     )
     batches = [batch for batch in selection.batches if batch.batch_id in ids]
 

@@ -27,7 +27,7 @@ from progress_exhaust.export.export import export
 from progress_exhaust.export.plan import private_stage
 from progress_exhaust.export.report_plan import ReportPlan, read_places
 from progress_exhaust.export.run import Outcome, Ports, Run
-from progress_exhaust.export.selection import Asked, select_batches
+from progress_exhaust.export.selection import ReportQuery, select_batches
 from progress_exhaust.output.stores.open import open_store
 from progress_exhaust.report.model import Report
 from progress_exhaust.settings.sections import ReadBy
@@ -114,7 +114,7 @@ def grid(bench: Bench, spark: SparkSession, reports: Sequence[Report], repeats: 
                 seconds = median_seconds(
                     spark,
                     {
-                        read_by: _noop(spark, partial(ways[read_by].rows_of, table, keys, wanted))
+                        read_by: _noop(spark, partial(ways[read_by].read, table, keys, wanted))
                         for read_by in (ReadBy.KEYS, ReadBy.SCAN)
                     },
                     repeats,
@@ -158,7 +158,7 @@ def _all_reports(bench: Bench, spark: SparkSession) -> list[Report]:
     store = open_store(settings.output.url, spark)
     with private_stage(spark, store, "bench") as stage:
         selection = select_batches(
-            Asked(everything=True), spark, bench.tables(spark), bench.catalogue(), settings, stage
+            ReportQuery(everything=True), spark, bench.tables(spark), bench.catalogue(), settings, stage
         )
     return [Report(number, batch) for number, batch in enumerate(selection.batches)]
 
@@ -167,7 +167,7 @@ def _export(bench: Bench, spark: SparkSession) -> None:
     settings = bench.settings()
     ports = Ports(spark, bench.tables(spark), bench.catalogue(), open_store(settings.output.url, spark))
     run = Run("bench", DAY, lambda: datetime.now(UTC), lambda event: None)
-    export(Asked(everything=True), ports, settings, run, Outcome())
+    export(ReportQuery(everything=True), ports, settings, run, Outcome())
 
 
 def _read(bench: Bench, spark: SparkSession, reports: Sequence[Report], read_by: ReadBy, enrolments: str = "") -> None:
@@ -212,7 +212,7 @@ class NotedKeys:
         self.frame, self.reading = tables.frame, tables.reading
         self.exists, self.absent_columns, self.check = tables.exists, tables.absent_columns, tables.check
 
-    def rows_of(self, table: Table, keys: DataFrame, wanted: WantedKeys) -> DataFrame:
+    def read(self, table: Table, keys: DataFrame, wanted: WantedKeys) -> DataFrame:
         """Note the keys, and return the whole table."""
         self.noted[table] = (keys, wanted)
         return self._tables.frame(table)

@@ -36,7 +36,7 @@ from progress_exhaust import paths as places
 from progress_exhaust.catalogue.files import FilesCatalogue
 from progress_exhaust.export.export import export
 from progress_exhaust.export.run import Outcome, Ports, Run
-from progress_exhaust.export.selection import Asked
+from progress_exhaust.export.selection import ReportQuery
 from progress_exhaust.output.stores.open import open_store
 from progress_exhaust.spark.private import of_this_process
 from progress_exhaust.spark.session import start_session
@@ -152,7 +152,7 @@ def _run_job(world: str) -> float:
         )
         outcome = Outcome()
         run = Run("floor", DAY, lambda: datetime.now(UTC), lambda event: None)
-        export(Asked(everything=True), ports, settings, run, outcome)
+        export(ReportQuery(everything=True), ports, settings, run, outcome)
     finally:
         spark.stop()
     return outcome.duration_s

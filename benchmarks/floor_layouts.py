@@ -24,7 +24,7 @@ BatchRow = tuple[str, str, str | None]
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RequestedReports:
     """What is reported on.
 
     Attributes:
@@ -52,7 +52,7 @@ class Wanted:
         return max((len(layout.assessments) for layout in self.layouts), default=0)
 
 
-def select(rows: list[BatchRow], catalogue: Path) -> Wanted:
+def select(rows: list[BatchRow], catalogue: Path) -> RequestedReports:
     """Choose the batches that can be made: safe ids, one collection, one row, a tree that can be walked.
 
     Args:
@@ -69,10 +69,10 @@ def select(rows: list[BatchRow], catalogue: Path) -> Wanted:
     rules = TreeRules.of(settings.catalogue, settings.assessment)
     walked = layouts(FilesCatalogue(catalogue), sorted({row[1] for row in safe}), rules, 1)
     known = {collection: layout for collection, layout in walked.items() if isinstance(layout, Layout)}
-    return Wanted([row for row in safe if row[1] in known], list(known.values()))
+    return RequestedReports([row for row in safe if row[1] in known], list(known.values()))
 
 
-def small_tables(wanted: Wanted) -> dict[str, tuple[str, list[dict[str, Any]]]]:
+def small_tables(wanted: RequestedReports) -> dict[str, tuple[str, list[dict[str, Any]]]]:
     """Return the small tables: by name, the types of their columns as the engine has them in JSON, and their rows.
 
     `layout` has lists over the collection itself, then its nested ones (`leaf_counts`), over the nested ones (`glue`:

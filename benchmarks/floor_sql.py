@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from benchmarks.floor_layouts import Wanted
+from benchmarks.floor_layouts import RequestedReports
 from benchmarks.floor_learners import learner_statements
 
 _WORD_BITS = 62
 
 
-def statements(tables: Mapping[str, str], wanted: Wanted, *, tie_rule: bool) -> dict[str, str]:
+def statements(tables: Mapping[str, str], wanted: RequestedReports, *, tie_rule: bool) -> dict[str, str]:
     """Return the query of each table that `files` needs, by its name, in order.
 
     Args:
@@ -36,7 +36,7 @@ def statements(tables: Mapping[str, str], wanted: Wanted, *, tie_rule: bool) -> 
     }
 
 
-def files(tables: Mapping[str, str], wanted: Wanted) -> str:
+def files(tables: Mapping[str, str], wanted: RequestedReports) -> str:
     """Return the query of the reports: the batch id, and the bytes of the file.
 
     Args:

@@ -29,7 +29,7 @@ from progress_exhaust.spark.session import start_session
 from progress_exhaust.stack.postgres import PostgresServer
 from progress_exhaust.tables.snapshot import SnapshotTables
 from progress_exhaust.worker.outcome import RequestsOutcome
-from progress_exhaust.worker.worker import Only, Worker
+from progress_exhaust.worker.worker import RequestFilter, Worker
 
 WORLD = "requested"
 MASTER = "local[2,4]"
@@ -92,7 +92,7 @@ def work_off(
             queue.submit(NewRequest(key, data, "bench", CHANNEL, datetime.now(UTC)))
         begin = time.monotonic()
         run = Run(name, date(2026, 1, 1), lambda: datetime.now(UTC), lambda event: None)
-        Worker(queue, lambda: ports, settings, run, outcome).work_off(Only())
+        Worker(queue, lambda: ports, settings, run, outcome).work_off(RequestFilter())
         took_s = time.monotonic() - begin
     finally:
         queue.close_connections()

@@ -17,7 +17,7 @@ from benchmarks.worlds import ROOT, is_made, make_world, settings_for
 from progress_exhaust.catalogue.files import FilesCatalogue
 from progress_exhaust.export.export import export
 from progress_exhaust.export.run import Outcome, Phase, Ports, Run
-from progress_exhaust.export.selection import Asked
+from progress_exhaust.export.selection import ReportQuery
 from progress_exhaust.output.stores.open import open_store
 from progress_exhaust.settings.sections import Settings
 from progress_exhaust.spark.private import of_this_process
@@ -84,7 +84,7 @@ class WarmSession:
         outcome = Outcome()
         run = Run("bench", DAY, lambda: datetime.now(UTC), lambda event: None)
         figures = measured(
-            self.spark, lambda: export(Asked(everything=True), self.ports(), self.settings, run, outcome)
+            self.spark, lambda: export(ReportQuery(everything=True), self.ports(), self.settings, run, outcome)
         )
         if outcome.not_made:
             raise SystemExit(f"{len(outcome.not_made)} reports of {self.world} are not made: {outcome.not_made[0]}")

@@ -3,7 +3,7 @@
     ProgressExhaustError
     ├── SettingsError            the operator: a setting or an argument is wrong             exit 2
     ├── RequestError             the requester: what was asked for can not be had            exit 1
-    │   └── NotMade              one batch or collection is not made, the others are
+    │   └── SkippedReport        one batch or collection is not made, the others are
     ├── StepFailed               one request: a step for it failed while the services answer exit 1
     ├── DataShapeError           the data's owner: an input does not have the agreed shape   exit 1
     └── OperatorError            the operator of a service                                   exit 1
@@ -61,7 +61,7 @@ UNFINISHED = frozenset({Reason.TREE_UNAVAILABLE, Reason.TASK_FAILED, Reason.COUN
 """Reasons that speak of this run, not of what was asked for: they leave something unfinished."""
 
 
-class NotMade(RequestError):
+class SkippedReport(RequestError):
     """One batch or collection is not made; the others of the run are.
 
     Attributes:

@@ -18,7 +18,7 @@ from progress_exhaust.settings.sections import Settings, SparkSettings
 from progress_exhaust.spark.private import of_this_process
 from progress_exhaust.spark.session import start_session
 from progress_exhaust.stack.jars import cache_folder, connector_jars
-from tests.services import require_or_skip
+from tests.support.services import require_or_skip
 
 # How long an example takes says more about what else the machine does.
 hypothesis.settings.register_profile(

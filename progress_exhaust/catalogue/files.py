@@ -22,7 +22,7 @@ from progress_exhaust.catalogue.search import (
     search_of,
     too_many_hits,
 )
-from progress_exhaust.errors import CatalogueError, NotMade, StepFailed
+from progress_exhaust.errors import CatalogueError, SkippedReport, StepFailed
 from progress_exhaust.identifiers import is_safe_id
 from progress_exhaust.settings.sections import CatalogueSettings
 
@@ -54,8 +54,8 @@ class FilesCatalogue:
         """Return the root node in a collection's file.
 
         Raises:
-            NotMade: there is no file, it can not be read, is too large or holds no tree, or the root is retired or was
-                never live.
+            SkippedReport: there is no file, it can not be read, is too large or holds no tree, or the root is
+                retired or was never live.
             CatalogueError: the folder is not there.
         """
         if not is_safe_id(collection_id):
@@ -130,7 +130,7 @@ class FilesCatalogue:
         """Return a root node's fields; empty where there is no such node."""
         try:
             tree = tree_in(parsed(self._body(collection_id, Boundless())), collection_id)
-        except (UnreadableAnswer, NotMade):
+        except (UnreadableAnswer, SkippedReport):
             return {}
         except OSError as error:
             # What it holds may be just what is searched for, and a list that may lack it is not to be taken for whole.
@@ -156,7 +156,7 @@ class FilesCatalogue:
         """Read a file.
 
         Raises:
-            NotMade: there is none, or it is too large.
+            SkippedReport: there is none, or it is too large.
             OSError: it can not be read.
         """
         try:

@@ -12,7 +12,7 @@ from progress_exhaust.catalogue import refusals
 from progress_exhaust.catalogue.in_flight import BytesInFlight, Share
 from progress_exhaust.catalogue.layout import Layout
 from progress_exhaust.catalogue.tree import TreeRules, layout_of
-from progress_exhaust.errors import NotMade
+from progress_exhaust.errors import SkippedReport
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -51,7 +51,7 @@ class Found:
 class Catalogue(Protocol):
     """Knows which collections there are, and their trees."""
 
-    def states(self, collection_ids: Sequence[str]) -> Mapping[str, CollectionState | NotMade]:
+    def states(self, collection_ids: Sequence[str]) -> Mapping[str, CollectionState | SkippedReport]:
         """Return the state of each collection asked for, whatever its visibility, without fetching trees.
 
         Every id asked for is in the answer, once, and no other. `LIVE` says that the tree is worth asking for: a
@@ -71,8 +71,8 @@ class Catalogue(Protocol):
             share: the room that its bytes take, until the walk of the tree has ended; None where there is no bound.
 
         Raises:
-            NotMade: there is no such tree, it is retired, can not be read, can not be had while the catalogue answers
-                otherwise, or is over a bound.
+            SkippedReport: there is no such tree, it is retired, can not be read, can not be had while the catalogue
+                answers otherwise, or is over a bound.
             CatalogueError: the catalogue does not answer.
         """
 
@@ -106,7 +106,7 @@ def layouts(
     rules: TreeRules,
     concurrency: int,
     in_flight: BytesInFlight | None = None,
-) -> dict[str, Layout | NotMade]:
+) -> dict[str, Layout | SkippedReport]:
     """Return the layout of each collection, or why it has none, in the order asked.
 
     States are asked first, then only the trees of live collections, each once and `concurrency` at a time. A tree
@@ -131,19 +131,21 @@ def layouts(
     }
 
 
-def _refusal(collection_id: str, state: CollectionState | NotMade) -> NotMade:
-    if isinstance(state, NotMade):
+def _refusal(collection_id: str, state: CollectionState | SkippedReport) -> SkippedReport:
+    if isinstance(state, SkippedReport):
         return state
     return refusals.retired(collection_id) if state is CollectionState.RETIRED else refusals.unknown(collection_id)
 
 
-def _layout(catalogue: Catalogue, collection_id: str, rules: TreeRules, in_flight: BytesInFlight) -> Layout | NotMade:
+def _layout(
+    catalogue: Catalogue, collection_id: str, rules: TreeRules, in_flight: BytesInFlight
+) -> Layout | SkippedReport:
     with in_flight.share() as share:
         try:
             return layout_of(catalogue.tree(collection_id, share), collection_id, rules)
-        except NotMade as error:
+        except SkippedReport as error:
             # A copy, since the traceback of the one that was raised keeps the whole tree in memory.
-            return NotMade(error.reason, error.subject, str(error))
+            return SkippedReport(error.reason, error.subject, str(error))
 
 
 def in_parallel(work: Callable[[Item], Result], items: Sequence[Item], concurrency: int) -> list[Result]:

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from progress_exhaust.errors import NotMade, Reason
+from progress_exhaust.errors import Reason, SkippedReport
 from progress_exhaust.text import shown
 
 
-def unknown(collection_id: str) -> NotMade:
+def unknown(collection_id: str) -> SkippedReport:
     """The catalogue has no such collection, or only one that was never live."""
-    return NotMade(
+    return SkippedReport(
         Reason.UNKNOWN_COLLECTION,
         collection_id,
         f"collection {shown(collection_id)}: not in the catalogue, expected a live collection; check the id",
     )
 
 
-def retired(collection_id: str) -> NotMade:
+def retired(collection_id: str) -> SkippedReport:
     """The collection has been retired."""
-    return NotMade(
+    return SkippedReport(
         Reason.RETIRED_COLLECTION,
         collection_id,
         f"collection {shown(collection_id)}: retired, expected a live collection; leave it out or publish it again",
     )
 
 
-def unavailable(collection_id: str, got: str) -> NotMade:
+def unavailable(collection_id: str, got: str) -> SkippedReport:
     """The catalogue does not give this collection's tree, while it answers otherwise."""
-    return NotMade(
+    return SkippedReport(
         Reason.TREE_UNAVAILABLE,
         collection_id,
         f"tree of collection {shown(collection_id)}: {got}, while the catalogue answers otherwise; "
@@ -34,18 +34,18 @@ def unavailable(collection_id: str, got: str) -> NotMade:
     )
 
 
-def bad_tree(collection_id: str, got: str, expected: str) -> NotMade:
+def bad_tree(collection_id: str, got: str, expected: str) -> SkippedReport:
     """The catalogue's answer holds no tree of this collection."""
-    return NotMade(
+    return SkippedReport(
         Reason.BAD_TREE,
         collection_id,
         f"hierarchy of collection {shown(collection_id)}: {got}, expected {expected}; publish the collection again",
     )
 
 
-def too_large(collection_id: str, got: str, setting: str) -> NotMade:
+def too_large(collection_id: str, got: str, setting: str) -> SkippedReport:
     """The tree is over a bound."""
-    return NotMade(
+    return SkippedReport(
         Reason.TREE_TOO_LARGE,
         collection_id,
         f"hierarchy of collection {shown(collection_id)}: {got}, expected no more; "

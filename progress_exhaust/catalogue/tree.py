@@ -29,7 +29,7 @@ from progress_exhaust.catalogue.node import (
     text_in,
     text_or_nothing,
 )
-from progress_exhaust.errors import NotMade
+from progress_exhaust.errors import SkippedReport
 from progress_exhaust.settings.sections import AssessmentSettings, CatalogueSettings
 from progress_exhaust.text import shown
 
@@ -67,7 +67,8 @@ def layout_of(tree: object, collection_id: str, rules: TreeRules) -> Layout:
         rules: bounds and categories.
 
     Raises:
-        NotMade: the root is not the collection asked for (`BAD_TREE`), or the tree is over a bound (`TREE_TOO_LARGE`).
+        SkippedReport: the root is not the collection asked for (`BAD_TREE`), or the tree is over a bound
+            (`TREE_TOO_LARGE`).
     """
     if not isinstance(tree, dict):
         raise _bad_root(collection_id, f"root is {_kind(tree)}")
@@ -286,7 +287,7 @@ class _Walk:
         return children
 
 
-def _bad_root(collection_id: str, got: str) -> NotMade:
+def _bad_root(collection_id: str, got: str) -> SkippedReport:
     return refusals.bad_tree(collection_id, got, f"an object with identifier {shown(collection_id)}")
 
 

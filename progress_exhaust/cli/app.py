@@ -31,17 +31,17 @@ from progress_exhaust.cli.options import (
     overrides_of,
 )
 from progress_exhaust.cli.queue import add_queue_commands
-from progress_exhaust.commands.base import PROGRAM, sentence_of
+from progress_exhaust.commands.base import PROGRAM, user_message
 from progress_exhaust.console import logs
 from progress_exhaust.console.logs import LogFormat
-from progress_exhaust.console.signals import Stopped, signals_raise
+from progress_exhaust.console.signals import Interrupted, signals_raise
 from progress_exhaust.errors import ProgressExhaustError, SettingsError
 from progress_exhaust.sample.world import WorldSize
 from progress_exhaust.settings.load import parse_date
 
 # Spark takes longer to import than help takes to read, so what needs it is imported where it is used.
 if TYPE_CHECKING:
-    from progress_exhaust.export.selection import Asked
+    from progress_exhaust.export.selection import ReportQuery
 
 WORLD = WorldSize()
 
@@ -238,8 +238,8 @@ def run(arguments: list[str]) -> int:
         sentence = error.format_message()
         logs.error(f"{sentence}{'' if sentence.endswith(('.', '?')) else '.'} See {PROGRAM} --help.")
         return SettingsError.exit_code
-    except Stopped as stopped:
-        logs.error(sentence_of(stopped))
+    except Interrupted as stopped:
+        logs.error(user_message(stopped))
         if not stopped.is_clean:
             _remove_private_folder()
             os._exit(stopped.exit_code)  # threads that did not end in time would be waited for
@@ -250,7 +250,7 @@ def run(arguments: list[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the outermost place: nobody sees a stack trace unasked
         if debug:
             traceback.print_exception(error)
-        logs.error(sentence_of(error))
+        logs.error(user_message(error))
         return error.exit_code if isinstance(error, ProgressExhaustError) else 1
 
 
@@ -267,7 +267,7 @@ def _require_one_way_to_ask(batches: list[str] | None, collections: list[str] | 
         raise SettingsError("nothing is asked for; name batches with --batch, collections with --collection, or --all")
 
 
-def _asked(batches: list[str] | None, collections: list[str] | None, *, everything: bool) -> Asked:
-    from progress_exhaust.export.selection import Asked  # noqa: PLC0415 - imports Spark
+def _asked(batches: list[str] | None, collections: list[str] | None, *, everything: bool) -> ReportQuery:
+    from progress_exhaust.export.selection import ReportQuery  # noqa: PLC0415 - imports Spark
 
-    return Asked(tuple(batches or ()), tuple(collections or ()), everything)
+    return ReportQuery(tuple(batches or ()), tuple(collections or ()), everything)

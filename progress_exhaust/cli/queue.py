@@ -78,9 +78,9 @@ def run(
     require_readable("--tag", tag)
 
     from progress_exhaust.commands.run import RunQueue  # noqa: PLC0415 - imports Spark
-    from progress_exhaust.worker.worker import Only  # noqa: PLC0415 - imports Spark
+    from progress_exhaust.worker.worker import RequestFilter  # noqa: PLC0415 - imports Spark
 
-    return RunQueue(context, Only(max_requests, request, tag), watch).run()
+    return RunQueue(context, RequestFilter(max_requests, request, tag), watch).run()
 
 
 def submit(

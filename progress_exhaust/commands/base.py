@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from progress_exhaust.console import logs
 from progress_exhaust.console.logs import LogFormat
-from progress_exhaust.console.screen import Screen, Summary
-from progress_exhaust.console.signals import Stop, Stopped, run_stoppable
+from progress_exhaust.console.screen import Console, Summary
+from progress_exhaust.console.signals import Interrupted, StopToken, run_stoppable
 from progress_exhaust.errors import ProgressExhaustError
 from progress_exhaust.settings.load import Overrides, load
 
@@ -55,7 +55,7 @@ class CommandContext:
         self.settings = load(file, environment, overrides)
         self.environment = environment
         self.debug = debug
-        self.screen = Screen(as_json=as_json, log_format=log_format, debug=debug)
+        self.screen = Console(as_json=as_json, log_format=log_format, debug=debug)
 
 
 class Command:
@@ -67,7 +67,7 @@ class Command:
         self.debug = context.debug
         self.screen = context.screen
         self._begin_s = context.begin_s
-        self._stop = Stop()
+        self._stop = StopToken()
 
     def work(self) -> None:
         """Do the command's work; runs in a thread of its own."""
@@ -96,12 +96,12 @@ class Command:
         failure = ""
         try:
             run_stoppable(self.work, self._stop, self.cancel)
-        except Stopped as stopped:
+        except Interrupted as stopped:
             self.interrupted()
-            failure = sentence_of(stopped)
+            failure = user_message(stopped)
             raise
         except Exception as error:
-            failure = sentence_of(error)
+            failure = user_message(error)
             raise
         finally:
             self.screen.show(self.result(failure))
@@ -115,7 +115,7 @@ class Command:
         """Show an event, unless it is time to stop; may be called from several threads.
 
         Raises:
-            Stopped: see `check_stop`.
+            Interrupted: see `check_stop`.
         """
         self.check_stop()
         self.screen.tell(event, self.elapsed_s())
@@ -124,7 +124,7 @@ class Command:
         """Stop here where a signal has asked for it.
 
         Raises:
-            Stopped: the work is to stop.
+            Interrupted: the work is to stop.
         """
         self._stop.check()
 
@@ -139,11 +139,11 @@ def new_run_id() -> str:
     return f"{now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
-def sentence_of(error: BaseException) -> str:
+def user_message(error: BaseException) -> str:
     """Return what went wrong, in words fit for a screen; an error we did not foresee may hold anything."""
-    if isinstance(error, Stopped) and not error.is_clean:
+    if isinstance(error, Interrupted) and not error.is_clean:
         return f"{error}: files already made stay, and the next run removes what is unfinished"
-    if isinstance(error, Stopped):
+    if isinstance(error, Interrupted):
         return f"{error}: files already made stay, and nothing unfinished is left"
     if isinstance(error, ProgressExhaustError):
         return str(error)

@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 
 from progress_exhaust.catalogue.port import Catalogue
 from progress_exhaust.errors import ProgressExhaustError
-from progress_exhaust.export.spark_errors import SPARK_FAILURES, fault_of
+from progress_exhaust.export.spark_errors import SPARK_FAILURES, classify
 from progress_exhaust.job_requests.model import Right
 from progress_exhaust.job_requests.port import Queue
 from progress_exhaust.output.stores.port import Store
@@ -258,7 +258,7 @@ def _check(what: str, settings: Settings, look: Callable[[], str]) -> Check:
     except ProgressExhaustError as error:
         sentence = str(error)
     except SPARK_FAILURES as error:
-        fault = fault_of(error, settings)
+        fault = classify(error, settings)
         sentence = str(fault) if fault else f"Spark failed with {type(error).__name__}; run with --debug to see why"
     found, _, remedy = sentence.rpartition("; ")
     return Check(what, State.FAIL, found or remedy, remedy if found else "")

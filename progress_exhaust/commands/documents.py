@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from progress_exhaust.console.screen import Refusal
-from progress_exhaust.errors import NotMade
+from progress_exhaust.errors import SkippedReport
 from progress_exhaust.paths import local_folder
 
 if TYPE_CHECKING:
@@ -24,12 +24,12 @@ def ending(duration_s: float, error: str) -> dict[str, object]:
     return {"error": error or None, "duration_s": round(duration_s, 3)}
 
 
-def not_made_in(not_made: Sequence[NotMade]) -> list[dict[str, str]]:
+def not_made_in(not_made: Sequence[SkippedReport]) -> list[dict[str, str]]:
     """Return refusals as the manifest writes them."""
     return [{"id": refusal.subject, "reason": refusal.reason.value, "why": str(refusal)} for refusal in not_made]
 
 
-def refusals_of(not_made: Sequence[NotMade]) -> list[Refusal]:
+def refusals_of(not_made: Sequence[SkippedReport]) -> list[Refusal]:
     """Return refusals as the screen takes them."""
     return [(refusal.subject, refusal.reason.value, str(refusal)) for refusal in not_made]
 

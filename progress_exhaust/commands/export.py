@@ -11,7 +11,7 @@ from progress_exhaust.console.screen import Summary, Table, size
 from progress_exhaust.errors import UNFINISHED
 from progress_exhaust.export.export import export
 from progress_exhaust.export.run import Event, Outcome, Run
-from progress_exhaust.export.selection import Asked
+from progress_exhaust.export.selection import ReportQuery
 from progress_exhaust.text import pluralize
 
 
@@ -24,7 +24,7 @@ class Export(SparkCommand):
         day: in the files' names; None for today in the report's time zone.
     """
 
-    def __init__(self, context: CommandContext, asked: Asked, day: date | None = None) -> None:
+    def __init__(self, context: CommandContext, asked: ReportQuery, day: date | None = None) -> None:
         super().__init__(context)
         self._asked = asked
         self._run = Run(new_run_id(), day or now().astimezone(self.settings.zone()).date(), now, self._tell)

@@ -10,14 +10,14 @@ from progress_exhaust.commands.documents import ending, not_made_in, refusals_of
 from progress_exhaust.commands.with_spark import SparkCommand
 from progress_exhaust.console.screen import Summary, Table
 from progress_exhaust.export.plan import PlanOutcome, plan, private_stage
-from progress_exhaust.export.selection import Asked
+from progress_exhaust.export.selection import ReportQuery
 from progress_exhaust.text import pluralize
 
 
 class Plan(SparkCommand):
     """Finds out what an export would do; see `export.Export` for the arguments."""
 
-    def __init__(self, context: CommandContext, asked: Asked, day: date | None = None) -> None:
+    def __init__(self, context: CommandContext, asked: ReportQuery, day: date | None = None) -> None:
         super().__init__(context)
         self._asked = asked
         self._day = day or now().astimezone(self.settings.zone()).date()

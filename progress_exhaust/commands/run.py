@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from progress_exhaust import jvm_end
-from progress_exhaust.commands.base import CommandContext, new_run_id, now, sentence_of
+from progress_exhaust.commands.base import CommandContext, new_run_id, now, user_message
 from progress_exhaust.commands.documents import ending, file_in, not_made_in, output_root, refusals_of
 from progress_exhaust.commands.queue import OpenQueue, open_queue
 from progress_exhaust.commands.with_spark import SparkCommand, remove_staging
@@ -23,7 +23,7 @@ from progress_exhaust.settings.sections import Settings
 from progress_exhaust.text import pluralize
 from progress_exhaust.worker.metrics import Totals, write_metrics
 from progress_exhaust.worker.outcome import RequestsOutcome
-from progress_exhaust.worker.worker import Only, Worker
+from progress_exhaust.worker.worker import RequestFilter, Worker
 
 _LOOK_EVERY_S = 0.2
 _STATES = {"SUBMITTED": "given back", "LOST": "not ours any more", "GAVE_UP": "FAILED", "CANCELLED": "cancelled"}
@@ -41,7 +41,11 @@ class RunQueue(SparkCommand):
     """
 
     def __init__(
-        self, context: CommandContext, only: Only, watch_s: float | None = None, queue_opener: OpenQueue | None = None
+        self,
+        context: CommandContext,
+        only: RequestFilter,
+        watch_s: float | None = None,
+        queue_opener: OpenQueue | None = None,
     ) -> None:
         self._jvm = jvm_end.of_this_process()
         super().__init__(context, self._jvm)
@@ -126,7 +130,7 @@ class RunQueue(SparkCommand):
             is_over = self._watch_s is None or not error.transient
             if is_over or (isinstance(error, ComputeError) and not self.resources.let_go_of_jvm()):
                 raise
-            logs.warning(sentence_of(error), action="error")
+            logs.warning(user_message(error), action="error")
 
     def _work_off(self, queue: Queue) -> None:
         self._last, self._are_refusals_told, self._run_id = RequestsOutcome(), False, new_run_id()
@@ -139,11 +143,11 @@ class RunQueue(SparkCommand):
             try:
                 _write_metrics(self._totals, self.settings)
             except OperatorError as unwritten:
-                logs.warning(sentence_of(unwritten), action="error")  # what stopped the run is what to tell
+                logs.warning(user_message(unwritten), action="error")  # what stopped the run is what to tell
             raise
         self._totals.add(self._last)
         for failure in self._last.unforeseen:
-            logs.warning(sentence_of(failure), action="error")
+            logs.warning(user_message(failure), action="error")
             if self.debug:
                 traceback.print_exception(failure)
         _write_metrics(self._totals, self.settings)

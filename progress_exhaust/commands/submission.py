@@ -15,8 +15,8 @@ from progress_exhaust.job_requests.model import NewRequest, RequestKey
 from progress_exhaust.job_requests.request_data import (
     BATCH_FILTER,
     SEARCH_FILTER,
-    Wanted,
-    WantedBatches,
+    RequestedBatches,
+    RequestedReports,
     parse_request_data,
     request_data_of,
 )
@@ -45,7 +45,7 @@ class Submission:
     requested_by: str
     now: datetime
 
-    def of(self, requests: RequestSettings) -> tuple[Wanted, NewRequest]:
+    def of(self, requests: RequestSettings) -> tuple[RequestedReports, NewRequest]:
         """Return what is asked for, and the request to put in.
 
         Raises:
@@ -63,7 +63,7 @@ class Submission:
         )
 
 
-def wanted_of(batches: Sequence[str] | None, search: str | None, max_bytes: int) -> Wanted:
+def wanted_of(batches: Sequence[str] | None, search: str | None, max_bytes: int) -> RequestedReports:
     """Return what `--batch` or `--search` asks for.
 
     Args:
@@ -88,7 +88,7 @@ def wanted_of(batches: Sequence[str] | None, search: str | None, max_bytes: int)
 
 
 def new_request(
-    wanted: Wanted, *, request_id: str, tag: str, channel: str, requested_by: str, now: datetime
+    wanted: RequestedReports, *, request_id: str, tag: str, channel: str, requested_by: str, now: datetime
 ) -> NewRequest:
     """Return the request to put in.
 
@@ -108,9 +108,9 @@ def new_request(
     return NewRequest(RequestKey(tag, request_id), request_data_of(wanted), requested_by, channel, now)
 
 
-def unsafe_ids(wanted: Wanted) -> list[str]:
+def unsafe_ids(wanted: RequestedReports) -> list[str]:
     """Return the batch ids asked for that will be refused."""
-    return [one for one in wanted.batch_ids if not is_safe_id(one)] if isinstance(wanted, WantedBatches) else []
+    return [one for one in wanted.batch_ids if not is_safe_id(one)] if isinstance(wanted, RequestedBatches) else []
 
 
 def _search_text(search: str, max_bytes: int) -> str:

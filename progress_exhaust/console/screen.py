@@ -61,7 +61,7 @@ class Summary:
     refusals: Sequence[Refusal] = ()
 
 
-class Screen:
+class Console:
     """Where a command shows what it does and what came of it."""
 
     def __init__(self, *, as_json: bool, log_format: LogFormat, debug: bool) -> None:

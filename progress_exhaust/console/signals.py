@@ -23,7 +23,7 @@ _CANCEL_EVERY_S = 0.3
 _LOOK_EVERY_S = 0.2
 
 
-class Stopped(BaseException):
+class Interrupted(BaseException):
     """A signal asked us to stop. Not an `Exception`, for no part of a run may take it for a fault of a service.
 
     Attributes:
@@ -45,13 +45,13 @@ class Stopped(BaseException):
         return 128 + self.number
 
 
-class Stop:
+class StopToken:
     """Whether the work is to stop; shared by the main thread and the work."""
 
     def __init__(self) -> None:
-        self._asked: Stopped | None = None
+        self._asked: Interrupted | None = None
 
-    def ask(self, stopped: Stopped) -> None:
+    def ask(self, stopped: Interrupted) -> None:
         """Ask the work to stop at its next check."""
         self._asked = stopped
 
@@ -59,15 +59,15 @@ class Stop:
         """Go on, or stop.
 
         Raises:
-            Stopped: the work is to stop.
+            Interrupted: the work is to stop.
         """
         if self._asked is not None:
-            raise Stopped(self._asked.number, is_orphaned=self._asked.is_orphaned)
+            raise Interrupted(self._asked.number, is_orphaned=self._asked.is_orphaned)
 
 
 @contextlib.contextmanager
 def signals_raise(jvm: JvmWatch | None = None) -> Iterator[None]:
-    """Make SIGTERM and SIGINT raise `Stopped` in the main thread, once.
+    """Make SIGTERM and SIGINT raise `Interrupted` in the main thread, once.
 
     Args:
         jvm: the JVM whose end is told by such a signal; None where there is none.
@@ -77,7 +77,7 @@ def signals_raise(jvm: JvmWatch | None = None) -> Iterator[None]:
         for same in (signal.SIGTERM, signal.SIGINT):
             signal.signal(same, signal.SIG_IGN)
         is_orphaned = jvm is not None and jvm.note_signal()
-        raise Stopped(number, is_orphaned=is_orphaned)
+        raise Interrupted(number, is_orphaned=is_orphaned)
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
@@ -87,7 +87,7 @@ def signals_raise(jvm: JvmWatch | None = None) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def run_stoppable(work: Callable[[], None], stop: Stop, cancel: Callable[[], None]) -> None:
+def run_stoppable(work: Callable[[], None], stop: StopToken, cancel: Callable[[], None]) -> None:
     """Run the work to its end; on a signal have it stop, and wait until it has cleaned up.
 
     Args:
@@ -96,7 +96,7 @@ def run_stoppable(work: Callable[[], None], stop: Stop, cancel: Callable[[], Non
         cancel: breaks off what the work waits for; called again and again, from another thread, until the work ends.
 
     Raises:
-        Stopped: a signal came. `is_clean` is false where the work did not end in time.
+        Interrupted: a signal came. `is_clean` is false where the work did not end in time.
     """
     failures: list[BaseException] = []
     # Not `Thread.join`: when a signal breaks that off, Python 3.11 takes the thread for ended.
@@ -119,7 +119,7 @@ def run_stoppable(work: Callable[[], None], stop: Stop, cancel: Callable[[], Non
         threading.Thread(target=in_thread, name="run", daemon=True).start()
         while not has_ended.wait(_LOOK_EVERY_S):
             pass  # a signal that another thread has caught reaches this one when it wakes
-    except Stopped as stopped:
+    except Interrupted as stopped:
         stop.ask(stopped)
         threading.Thread(target=cancel_until_ended, name="cancel", daemon=True).start()
         stopped.is_clean = has_ended.wait(ORPHANED_S if stopped.is_orphaned else STOP_S)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from progress_exhaust.errors import NotMade
+from progress_exhaust.errors import SkippedReport
 from progress_exhaust.export.publishing import CheckedReport, file_name
 from progress_exhaust.export.run import Outcome, Run
 from progress_exhaust.output.stores.port import Store
@@ -25,11 +25,11 @@ class Delivery(Protocol):
         """Publish a report.
 
         Raises:
-            NotMade: it can not be published.
+            SkippedReport: it can not be published.
             OperatorError: nothing can.
         """
 
-    def refuse(self, report: Report, refusal: NotMade) -> None:
+    def refuse(self, report: Report, refusal: SkippedReport) -> None:
         """Take note that a report is not made, and why."""
 
     def end_wave(self) -> None:
@@ -54,27 +54,27 @@ class PlainDelivery:
         path = f"{ROOT}/{file_name(self._settings, checked.report.batch.batch_id, self._run.day)}"
         try:
             made = checked.publish(self._store, path)
-        except NotMade:
+        except SkippedReport:
             self._store.check()
             raise
         self._outcome.made.append(made)
-        tell_made(self._run, self._outcome, made.path, made.batch_id, made.rows)
+        emit_published(self._run, self._outcome, made.path, made.batch_id, made.rows)
 
-    def refuse(self, report: Report, refusal: NotMade) -> None:
+    def refuse(self, report: Report, refusal: SkippedReport) -> None:
         """Add it to what is not made."""
         self._outcome.not_made.append(refusal)
-        tell_not_made(self._run, self._outcome, report, refusal)
+        emit_skipped(self._run, self._outcome, report, refusal)
 
     def end_wave(self) -> None:
         """Do nothing: a file is known as soon as it is out."""
 
 
-def tell_made(run: Run, outcome: Outcome, path: str, batch_id: str, rows: int, request_id: str = "") -> None:
+def emit_published(run: Run, outcome: Outcome, path: str, batch_id: str, rows: int, request_id: str = "") -> None:
     """Tell of a published file, and of the request it is for."""
     sentence = f"{path}: {pluralize(rows, 'learner')}"
     run.tell(outcome.event("made", sentence, batch_id=batch_id, rows=rows, request_id=request_id))
 
 
-def tell_not_made(run: Run, outcome: Outcome, report: Report, refusal: NotMade) -> None:
+def emit_skipped(run: Run, outcome: Outcome, report: Report, refusal: SkippedReport) -> None:
     """Tell of a report that is not made."""
     run.tell(outcome.event("not_made", str(refusal), batch_id=report.batch.batch_id))

@@ -7,10 +7,10 @@ from contextlib import suppress
 from typing import Protocol
 
 from progress_exhaust.export.delivery import Delivery
-from progress_exhaust.export.report_plan import Places, read_places
+from progress_exhaust.export.report_plan import ReferenceData, read_reference_data
 from progress_exhaust.export.run import Outcome, Phase, Ports, Run
-from progress_exhaust.export.selection import Asked, Selection, select_for_all
-from progress_exhaust.export.spark_errors import SPARK_FAILURES, fault_of
+from progress_exhaust.export.selection import ReportQuery, Selection, select_for_all
+from progress_exhaust.export.spark_errors import SPARK_FAILURES, classify
 from progress_exhaust.export.waves import WaveRunner
 from progress_exhaust.output.staging import Staging
 from progress_exhaust.report.model import Report
@@ -20,7 +20,7 @@ from progress_exhaust.settings.sections import Settings
 class Engine(Protocol):
     """Selects batches and makes their reports; its own failures come out as errors of this package, or as defects."""
 
-    def select(self, asked: Sequence[Asked]) -> list[Selection]:
+    def select(self, asked: Sequence[ReportQuery]) -> list[Selection]:
         """Find out what each asks for; see `select_for_all`."""
 
     def make(self, reports: Sequence[Report], delivery: Delivery) -> None:
@@ -50,9 +50,9 @@ class SparkEngine:
         self._run = run
         self._staging = staging
         self._outcome = outcome
-        self._places: Places | None = None
+        self._places: ReferenceData | None = None
 
-    def select(self, asked: Sequence[Asked]) -> list[Selection]:
+    def select(self, asked: Sequence[ReportQuery]) -> list[Selection]:
         """Read the table of batches once for all, and fetch each tree once."""
         try:
             return select_for_all(
@@ -64,20 +64,20 @@ class SparkEngine:
                 self._staging.stage_lines,
             )
         except SPARK_FAILURES as error:
-            raise fault_of(error, self._settings) or error from error
+            raise classify(error, self._settings) or error from error
 
     def make(self, reports: Sequence[Report], delivery: Delivery) -> None:
         """Make them in as few waves as their learners need."""
         try:
             if self._places is None:
                 with self._outcome.phase(Phase.READ):
-                    self._places = read_places(self._ports.tables)
+                    self._places = read_reference_data(self._ports.tables)
             runner = WaveRunner(
                 self._ports, self._settings, self._run, self._staging, self._places, self._outcome, delivery
             )
             runner.make(reports)
         except SPARK_FAILURES as error:
-            raise fault_of(error, self._settings) or error from error
+            raise classify(error, self._settings) or error from error
 
     def release(self) -> None:
         """Release all frames that are kept."""

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 import progress_exhaust
 from progress_exhaust.export.delivery import PlainDelivery
 from progress_exhaust.export.fingerprint import settings_that_shape_content
-from progress_exhaust.export.report_plan import read_places
+from progress_exhaust.export.report_plan import read_reference_data
 from progress_exhaust.export.run import Event, Outcome, Phase, Ports, Run
-from progress_exhaust.export.selection import Asked, select_batches
-from progress_exhaust.export.spark_errors import SPARK_FAILURES, fault_of
+from progress_exhaust.export.selection import ReportQuery, select_batches
+from progress_exhaust.export.spark_errors import SPARK_FAILURES, classify
 from progress_exhaust.export.waves import WaveRunner
 from progress_exhaust.output.manifest import Manifest
 from progress_exhaust.output.staging import Staging, remove_left_over
@@ -20,7 +20,7 @@ from progress_exhaust.report.model import Report
 from progress_exhaust.settings.sections import Settings
 
 
-def export(asked: Asked, ports: Ports, settings: Settings, run: Run, outcome: Outcome) -> None:
+def export(asked: ReportQuery, ports: Ports, settings: Settings, run: Run, outcome: Outcome) -> None:
     """Make the reports of all batches asked for, and a manifest beside them.
 
     Args:
@@ -41,7 +41,7 @@ def export(asked: Asked, ports: Ports, settings: Settings, run: Run, outcome: Ou
         try:
             _make(asked, ports, settings, run, staging, outcome)
         except SPARK_FAILURES as error:
-            fault = fault_of(error, settings)
+            fault = classify(error, settings)
             if fault is None:
                 raise
             raise fault from error
@@ -54,7 +54,7 @@ def export(asked: Asked, ports: Ports, settings: Settings, run: Run, outcome: Ou
     outcome.duration_s = time.monotonic() - begin
 
 
-def _make(asked: Asked, ports: Ports, settings: Settings, run: Run, staging: Staging, outcome: Outcome) -> None:
+def _make(asked: ReportQuery, ports: Ports, settings: Settings, run: Run, staging: Staging, outcome: Outcome) -> None:
     with outcome.phase(Phase.CATALOGUE):
         run.tell(Event(Phase.CATALOGUE, "finding batches and fetching the trees of their collections"))
         selection = select_batches(asked, ports.spark, ports.tables, ports.catalogue, settings, staging.stage_lines)
@@ -63,7 +63,7 @@ def _make(asked: Asked, ports: Ports, settings: Settings, run: Run, staging: Sta
     if not selection.batches:
         return
     with outcome.phase(Phase.READ):
-        places = read_places(ports.tables)
+        places = read_reference_data(ports.tables)
     reports = [Report(number, batch) for number, batch in enumerate(selection.batches)]
     delivery = PlainDelivery(ports.store, settings.output, run, outcome)
     WaveRunner(ports, settings, run, staging, places, outcome, delivery).make(reports)

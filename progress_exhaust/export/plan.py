@@ -15,13 +15,13 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from progress_exhaust.catalogue.layout import Layout
-from progress_exhaust.errors import NotMade
+from progress_exhaust.errors import SkippedReport
 from progress_exhaust.export.lookup_keys import key_counts
 from progress_exhaust.export.publishing import file_name
-from progress_exhaust.export.report_plan import ReportPlan, read_places
+from progress_exhaust.export.report_plan import ReportPlan, read_reference_data
 from progress_exhaust.export.run import Event, Phase, Ports
-from progress_exhaust.export.selection import Asked, select_batches
-from progress_exhaust.export.spark_errors import SPARK_FAILURES, fault_of
+from progress_exhaust.export.selection import ReportQuery, select_batches
+from progress_exhaust.export.spark_errors import SPARK_FAILURES, classify
 from progress_exhaust.export.waves import cut_waves
 from progress_exhaust.output.staging import Staging
 from progress_exhaust.output.stores.port import Store
@@ -113,7 +113,7 @@ class PlanOutcome:
 
     collections: list[PlannedCollection] = field(default_factory=list)
     batches: list[PlannedBatch] = field(default_factory=list)
-    not_made: list[NotMade] = field(default_factory=list)
+    not_made: list[SkippedReport] = field(default_factory=list)
     reads: list[TableRead] = field(default_factory=list)
     waves: int = 0
 
@@ -124,7 +124,7 @@ class PlanOutcome:
 
 
 def plan(
-    asked: Asked,
+    asked: ReportQuery,
     ports: Ports,
     settings: Settings,
     day: date,
@@ -155,7 +155,7 @@ def plan(
         counts: dict[int, Counts] = {}
         if reports:
             tell(Event(Phase.READ, f"counting enrolments of {len(reports)} batches"))
-            report_plan = ReportPlan(ports.spark, ports.tables, settings, read_places(ports.tables), stage)
+            report_plan = ReportPlan(ports.spark, ports.tables, settings, read_reference_data(ports.tables), stage)
             counts = report_plan.counts(report_plan.enrolments(reports))
             outcome.waves = len(cut_waves(reports, counts, settings.spark.learners_per_wave))
         outcome.batches = [
@@ -164,7 +164,7 @@ def plan(
         outcome.collections = list(_collections(reports, outcome.batches))
         outcome.reads = table_reads(ports.tables, settings, key_counts(reports, counts))
     except SPARK_FAILURES as error:
-        fault = fault_of(error, settings)
+        fault = classify(error, settings)
         if fault is None:
             raise
         raise fault from error

@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 
 from progress_exhaust.catalogue.layout import Layout
-from progress_exhaust.errors import NotMade, OutputError, Reason
+from progress_exhaust.errors import OutputError, Reason, SkippedReport
 from progress_exhaust.export.report_plan import fixed_texts
 from progress_exhaust.output.digest import Digest, digest_of
 from progress_exhaust.output.lines import CONTROL_NOTE, DOUBLED_NOTE, GUARDED_NOTE, NOTES
@@ -109,13 +109,13 @@ class CheckedReport:
         """Move the file, or a staged copy of it, to its place.
 
         Raises:
-            NotMade: it can not be moved.
+            SkippedReport: it can not be moved.
         """
         batch, layout = self.report.batch, self.report.batch.layout
         try:
             store.publish(staged or self.staged, path)
         except OutputError as error:
-            raise NotMade(
+            raise SkippedReport(
                 Reason.NOT_PUBLISHED, batch.batch_id, f'batch "{batch.batch_id}" is not made: {error}'
             ) from None
         counts = self.counts
@@ -158,14 +158,14 @@ def check_report(
         scratch: a private folder for copies, where the store is not local.
 
     Raises:
-        NotMade: a table holds a key twice, or the rows do not match the count.
+        SkippedReport: a table holds a key twice, or the rows do not match the count.
         OutputError: a part is gone, or can not be read.
     """
     batch = report.batch
     notes = _read_notes(store, report, parts.notes or ())
     if notes.doubled:
         tables = ", ".join(sorted(notes.doubled))
-        raise NotMade(
+        raise SkippedReport(
             Reason.DOUBLED_KEY,
             batch.batch_id,
             f'batch "{batch.batch_id}" is not made: {tables} holds a key twice for {notes.doubled_rows} of its rows; '
@@ -203,8 +203,8 @@ def _gone(report: Report) -> OutputError:
     )
 
 
-def _miscounted(batch_id: str, got: int, expected: int) -> NotMade:
-    return NotMade(
+def _miscounted(batch_id: str, got: int, expected: int) -> SkippedReport:
+    return SkippedReport(
         Reason.COUNT_MISMATCH,
         batch_id,
         f'batch "{batch_id}" is not made: its file has {got} rows, expected {expected} rows as counted from the '

@@ -43,7 +43,7 @@ CUSTODIAN_ROW = "custodianOrgId"
 
 
 @dataclass(frozen=True)
-class Places:
+class ReferenceData:
     """What is read once a run to place learners.
 
     Attributes:
@@ -68,7 +68,7 @@ class SourceFrames:
     failures: DataFrame | None
 
 
-def read_places(tables: Tables) -> Places:
+def read_reference_data(tables: Tables) -> ReferenceData:
     """Collect states, districts and the custodian organisation, in one small job.
 
     Raises:
@@ -88,14 +88,14 @@ def read_places(tables: Tables) -> Places:
         )
     custodian_id = next((row["name"] for row in rows if not row["type"] and row["name"]), None)
     has_organisations = tables.exists(schemas.ORGANISATION)
-    return Places(dictionary(sorted(found, key=lambda place: place.identifier)), custodian_id, has_organisations)
+    return ReferenceData(dictionary(sorted(found, key=lambda place: place.identifier)), custodian_id, has_organisations)
 
 
 class ReportPlan:
     """Builds the frames of a set of reports; nothing runs until one is written or counted."""
 
     def __init__(
-        self, spark: SparkSession, tables: Tables, settings: Settings, places: Places, stage: StageLines
+        self, spark: SparkSession, tables: Tables, settings: Settings, places: ReferenceData, stage: StageLines
     ) -> None:
         self._spark = spark
         self._tables = tables
@@ -109,7 +109,7 @@ class ReportPlan:
         batches = self._small(inputs.BATCHES, "batches", inputs.batch_rows(reports, {}))
         leaves = self._small(inputs.LEAVES, "leaves", inputs.leaf_rows(layouts))
         number = key_counts(reports, {})[schemas.USER_ENROLMENTS.setting]
-        of_batches = self._tables.rows_of(schemas.USER_ENROLMENTS, batch_keys(batches), number)
+        of_batches = self._tables.read(schemas.USER_ENROLMENTS, batch_keys(batches), number)
         return wanted_enrolments(of_batches, batches, leaves).persist(StorageLevel.MEMORY_AND_DISK)
 
     def counts(self, enrolments: DataFrame) -> dict[int, Counts]:
@@ -176,23 +176,23 @@ class ReportPlan:
         """
         numbers = key_counts(reports, counts)
 
-        def rows_of(table: schemas.Table, keys: DataFrame) -> DataFrame:
-            return self._tables.rows_of(table, keys, numbers[table.setting])
+        def read(table: schemas.Table, keys: DataFrame) -> DataFrame:
+            return self._tables.read(table, keys, numbers[table.setting])
 
         kept = enrolments.filter(F.col("dropped").isNull())
         layouts = list(layouts_of(reports).values())
         batches = self._small(inputs.BATCHES, "wave_batches", inputs.batch_rows(reports, wave_of))
         activities = self._small(inputs.ACTIVITIES, "activities", inputs.activity_rows(layouts))
         assessments = self._small(inputs.ASSESSMENTS, "assessments", inputs.assessment_rows(layouts))
-        counters = rows_of(schemas.USER_ACTIVITY_AGG, activity_keys(kept, activities))
+        counters = read(schemas.USER_ACTIVITY_AGG, activity_keys(kept, activities))
         uncounted = None
         if sum(of_batch.uncounted for of_batch in counts.values()) <= FEW_LEARNERS:
             uncounted = kept.filter(is_uncounted()).select("user_id", "batch_no")
         activity = wanted_activity(counters, batches, activities, uncounted)
-        attempts = wanted_attempts(rows_of(schemas.ASSESSMENT_AGGREGATOR, attempt_keys(kept)), batches, assessments)
+        attempts = wanted_attempts(read(schemas.ASSESSMENT_AGGREGATOR, attempt_keys(kept)), batches, assessments)
         failures = None
         if self._tables.exists(schemas.CERTIFICATE_FAILURES):
-            failed = rows_of(schemas.CERTIFICATE_FAILURES, batches.select(F.col("batch_id").alias("batchid")))
+            failed = read(schemas.CERTIFICATE_FAILURES, batches.select(F.col("batch_id").alias("batchid")))
             of_batches = failed.join(batches, F.col("batchid") == F.col("batch_id"), how="inner")
             failures = of_batches.select(F.col("userid").alias("user_id"), "batch_no", "collection_id").distinct()
         located = self._learners(kept, numbers)
@@ -226,7 +226,7 @@ class ReportPlan:
 
     def _learners(self, kept: DataFrame, numbers: dict[str, WantedKeys]) -> DataFrame:
         ids = kept.select(F.col("user_id").alias("id"))
-        users = self._tables.rows_of(schemas.USER, ids, wanted_users := numbers[schemas.USER.setting])
+        users = self._tables.read(schemas.USER, ids, wanted_users := numbers[schemas.USER.setting])
         if wanted_users.whole <= FEW_LEARNERS:
             users = users.join(F.broadcast(ids), on="id", how="left_semi")
         learners = known_learners(
@@ -245,13 +245,13 @@ class ReportPlan:
     def _organisations(self, asking: DataFrame, numbers: dict[str, WantedKeys]) -> tuple[DataFrame, DataFrame]:
         """Return the memberships of the learners who ask, and the organisations that may place them."""
         ids = asking.select(F.col("user_id").alias("userid"))
-        memberships = self._tables.rows_of(schemas.USER_ORGANISATION, ids, numbers[schemas.USER_ORGANISATION.setting])
+        memberships = self._tables.read(schemas.USER_ORGANISATION, ids, numbers[schemas.USER_ORGANISATION.setting])
         number = numbers[schemas.ORGANISATION.setting]
         if self._tables.reading(schemas.ORGANISATION, number).by is ReadBy.KEYS:
             # They give keys, and are joined: read once, they are kept.
             memberships = memberships.join(ids, on="userid", how="left_semi").persist(StorageLevel.MEMORY_AND_DISK)
         keys = organisation_keys(asking, memberships)
-        return memberships, self._tables.rows_of(schemas.ORGANISATION, keys, number)
+        return memberships, self._tables.read(schemas.ORGANISATION, keys, number)
 
     def _small(self, schema: T.StructType, name: str, rows: Iterable[str]) -> DataFrame:
         """Stage a small frame; broadcast it, unless it is too big for that."""

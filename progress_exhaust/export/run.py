@@ -12,7 +12,7 @@ from enum import StrEnum
 from pyspark.sql import SparkSession
 
 from progress_exhaust.catalogue.port import Catalogue
-from progress_exhaust.errors import NotMade
+from progress_exhaust.errors import SkippedReport
 from progress_exhaust.jvm_end import JvmEnd
 from progress_exhaust.output.manifest import MadeFile
 from progress_exhaust.output.stores.port import Store
@@ -96,7 +96,7 @@ class Outcome:
     """
 
     made: list[MadeFile] = field(default_factory=list)
-    not_made: list[NotMade] = field(default_factory=list)
+    not_made: list[SkippedReport] = field(default_factory=list)
     wanted: int = 0
     phase_s: dict[Phase, float] = field(default_factory=dict)
     duration_s: float = 0.0

@@ -14,7 +14,7 @@ from progress_exhaust.catalogue.in_flight import BytesInFlight
 from progress_exhaust.catalogue.layout import Layout
 from progress_exhaust.catalogue.port import Catalogue, layouts
 from progress_exhaust.catalogue.tree import TreeRules
-from progress_exhaust.errors import NotMade
+from progress_exhaust.errors import SkippedReport
 from progress_exhaust.export import refusals
 from progress_exhaust.identifiers import is_safe_id
 from progress_exhaust.report.inputs import StageLines, read_lines
@@ -27,7 +27,7 @@ _ASKED = T.StructType([T.StructField("asked_id", T.StringType())])
 
 
 @dataclass(frozen=True)
-class Asked:
+class ReportQuery:
     """What one asks for; batches and collections together mean those batches of those collections.
 
     Attributes:
@@ -46,7 +46,7 @@ class Selection:
     """The batches to report on, in order of batch id, and what was asked for and can not be had."""
 
     batches: list[Batch]
-    not_made: list[NotMade] = field(default_factory=list)
+    not_made: list[SkippedReport] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class _BatchRow:
 
 
 def select_batches(
-    asked: Asked, spark: SparkSession, tables: Tables, catalogue: Catalogue, settings: Settings, stage: StageLines
+    asked: ReportQuery, spark: SparkSession, tables: Tables, catalogue: Catalogue, settings: Settings, stage: StageLines
 ) -> Selection:
     """Select for one; see `select_for_all`."""
     [selection] = select_for_all([asked], spark, tables, catalogue, settings, stage)
@@ -65,7 +65,7 @@ def select_batches(
 
 
 def select_for_all(
-    all_asked: Sequence[Asked],
+    all_asked: Sequence[ReportQuery],
     spark: SparkSession,
     tables: Tables,
     catalogue: Catalogue,
@@ -94,9 +94,9 @@ def select_for_all(
     return selections
 
 
-def _usable(asked: Asked) -> Asked | None:
+def _usable(asked: ReportQuery) -> ReportQuery | None:
     """Return what is asked for without the ids that are refused; None where nothing is left of it."""
-    usable = Asked(
+    usable = ReportQuery(
         tuple(dict.fromkeys(filter(is_safe_id, asked.batches))),
         tuple(dict.fromkeys(filter(is_safe_id, asked.collections))),
         asked.everything,
@@ -107,7 +107,7 @@ def _usable(asked: Asked) -> Asked | None:
     return None if lost_all_batches or lost_all_collections or is_empty else usable
 
 
-def _meant(rows: Sequence[_BatchRow], asked: Asked | None) -> list[_BatchRow]:
+def _meant(rows: Sequence[_BatchRow], asked: ReportQuery | None) -> list[_BatchRow]:
     if asked is None:
         return []
     batches, collections = frozenset(asked.batches), frozenset(asked.collections)
@@ -119,7 +119,7 @@ def _meant(rows: Sequence[_BatchRow], asked: Asked | None) -> list[_BatchRow]:
 
 
 def _select(
-    rows: Sequence[_BatchRow], known: Mapping[str, Layout | NotMade], made: dict[tuple[str, str], Batch]
+    rows: Sequence[_BatchRow], known: Mapping[str, Layout | SkippedReport], made: dict[tuple[str, str], Batch]
 ) -> Selection:
     """Return the batches of the rows; those that nobody has asked for before get a number, and are added to `made`."""
     by_batch: dict[str, list[_BatchRow]] = defaultdict(list)
@@ -130,14 +130,16 @@ def _select(
         key = (same[0].batch_id, same[0].collection_id)
         try:
             batch = _batch(made[key].batch_no if key in made else len(made), same, known)
-        except NotMade as refusal:
+        except SkippedReport as refusal:
             selection.not_made.append(refusal)
         else:
             selection.batches.append(made.setdefault(key, batch))
     return selection
 
 
-def _layouts(collection_ids: set[str], catalogue: Catalogue, settings: Settings) -> Mapping[str, Layout | NotMade]:
+def _layouts(
+    collection_ids: set[str], catalogue: Catalogue, settings: Settings
+) -> Mapping[str, Layout | SkippedReport]:
     safe = sorted(filter(is_safe_id, collection_ids))
     rules = TreeRules.of(settings.catalogue, settings.assessment)
     refused = {identifier: refusals.bad_id(identifier) for identifier in collection_ids if not is_safe_id(identifier)}
@@ -145,11 +147,11 @@ def _layouts(collection_ids: set[str], catalogue: Catalogue, settings: Settings)
     return layouts(catalogue, safe, rules, settings.catalogue.concurrency, in_flight) | refused
 
 
-def _batch(batch_no: int, same: Sequence[_BatchRow], known: Mapping[str, Layout | NotMade]) -> Batch:
+def _batch(batch_no: int, same: Sequence[_BatchRow], known: Mapping[str, Layout | SkippedReport]) -> Batch:
     """Return the batch of these rows, which have one batch id.
 
     Raises:
-        NotMade: the id is refused, stands under several collections or twice, or its collection has no layout.
+        SkippedReport: the id is refused, stands under several collections or twice, or its collection has no layout.
     """
     row = same[0]
     collections = sorted({row.collection_id for row in same})
@@ -158,7 +160,7 @@ def _batch(batch_no: int, same: Sequence[_BatchRow], known: Mapping[str, Layout 
     if len(collections) > 1:
         raise refusals.ambiguous_batch(row.batch_id, collections)
     layout = known[row.collection_id]
-    if isinstance(layout, NotMade):
+    if isinstance(layout, SkippedReport):
         raise refusals.of_collection(row.batch_id, layout)
     if len(same) > 1:
         raise refusals.doubled_batch(row.batch_id, len(same))
@@ -166,7 +168,7 @@ def _batch(batch_no: int, same: Sequence[_BatchRow], known: Mapping[str, Layout 
 
 
 def _batch_rows(
-    all_asked: Sequence[Asked | None], spark: SparkSession, tables: Tables, stage: StageLines
+    all_asked: Sequence[ReportQuery | None], spark: SparkSession, tables: Tables, stage: StageLines
 ) -> list[_BatchRow]:
     """Collect the rows of course_batch that anyone means, in order of batch id; doubled rows are still in it."""
     wanted = [asked for asked in all_asked if asked is not None]
@@ -201,7 +203,7 @@ def _lines(identifiers: Iterable[str]) -> Iterable[str]:
     return (f'{{"asked_id":"{identifier}"}}' for identifier in dict.fromkeys(identifiers))
 
 
-def _not_found(asked: Asked | None, rows: Sequence[_BatchRow]) -> Iterable[NotMade]:
+def _not_found(asked: ReportQuery | None, rows: Sequence[_BatchRow]) -> Iterable[SkippedReport]:
     if asked is None:
         return
     found_batches = {row.batch_id for row in rows}

@@ -27,7 +27,7 @@ _NO_SPACE = ("No space left on device", "Disk quota exceeded", "File too large")
 _ENDED = ("SparkContext was shut down", "Cannot call methods on a stopped SparkContext", "OutOfMemoryError")
 
 
-def fault_of(error: BaseException, settings: Settings) -> ProgressExhaustError | None:
+def classify(error: BaseException, settings: Settings) -> ProgressExhaustError | None:
     """Return what a Spark failure means, or None where the batches themselves may be at fault."""
     text = full_text(error)
     if line := misfit_in(text):

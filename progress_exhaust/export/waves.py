@@ -15,13 +15,13 @@ from pathlib import Path
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from progress_exhaust.errors import NotMade, Reason, SourceError
+from progress_exhaust.errors import Reason, SkippedReport, SourceError
 from progress_exhaust.export.delivery import Delivery
 from progress_exhaust.export.publishing import Parts, check_report, staged_parts, whole_parts
 from progress_exhaust.export.refusals import unknown_batch
-from progress_exhaust.export.report_plan import Places, ReportPlan, SourceFrames
+from progress_exhaust.export.report_plan import ReferenceData, ReportPlan, SourceFrames
 from progress_exhaust.export.run import Outcome, Phase, Ports, Run
-from progress_exhaust.export.spark_errors import SPARK_FAILURES, fault_of, full_text
+from progress_exhaust.export.spark_errors import SPARK_FAILURES, classify, full_text
 from progress_exhaust.output.lines import in_file_order
 from progress_exhaust.output.staging import Staging
 from progress_exhaust.paths import as_glob
@@ -80,7 +80,7 @@ class WaveRunner:
         settings: Settings,
         run: Run,
         staging: Staging,
-        places: Places,
+        places: ReferenceData,
         outcome: Outcome,
         delivery: Delivery,
     ) -> None:
@@ -120,7 +120,7 @@ class WaveRunner:
                 raise fault
             self._refuse(report, _unreadable(report, fault))
 
-    def _refuse(self, report: Report, refusal: NotMade) -> None:
+    def _refuse(self, report: Report, refusal: SkippedReport) -> None:
         self._delivery.refuse(report, refusal)
         self._delivery.end_wave()
 
@@ -213,13 +213,13 @@ class WaveRunner:
         slices: dict[int, int],
         counts: dict[int, Counts],
         scratch: Path,
-    ) -> NotMade | None:
+    ) -> SkippedReport | None:
         number = report.report_no
         try:
             parts = whole_parts(report, staged.get(number), slices[number])
             checked = check_report(report, parts, counts[number], self._ports.store, self._settings.output, scratch)
             self._delivery.deliver(checked)
-        except NotMade as refusal:
+        except SkippedReport as refusal:
             return refusal
         return None
 
@@ -283,7 +283,7 @@ class WaveRunner:
             OperatorError: a service is at fault.
             DataShapeError: an input does not have the agreed shape.
         """
-        fault = fault_of(error, self._settings)
+        fault = classify(error, self._settings)
         rows_fault = fault if isinstance(fault, SourceError) and fault.is_local else None
         if fault is not None and rows_fault is None:
             raise fault from error
@@ -326,18 +326,18 @@ def _evenly(sorted_ids: Sequence[str], pieces: int) -> list[str]:
     return [start for before, start in pairwise(["", *starts]) if before != start]
 
 
-def _unreadable(report: Report, fault: SourceError) -> NotMade:
+def _unreadable(report: Report, fault: SourceError) -> SkippedReport:
     batch_id = report.batch.batch_id
-    return NotMade(
+    return SkippedReport(
         Reason.TASK_FAILED, batch_id, f'batch "{batch_id}" is not made: its rows can not be read, others can: {fault}'
     )
 
 
-def _task_failed(report: Report, error: Exception) -> NotMade:
+def _task_failed(report: Report, error: Exception) -> SkippedReport:
     """Name the batch at fault; the cause is a class of error, since a message may hold a learner's data."""
     kinds = _ERROR_CLASS.findall(full_text(error))
     kind = kinds[-1] if kinds else type(error).__name__
-    return NotMade(
+    return SkippedReport(
         Reason.TASK_FAILED,
         report.batch.batch_id,
         f'batch "{report.batch.batch_id}" is not made: its task failed every time ({kind}) while all services answer; '

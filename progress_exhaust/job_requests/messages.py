@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from progress_exhaust.errors import NotMade, Reason
+from progress_exhaust.errors import Reason, SkippedReport
 
 NO_DATA = "No data found"
 RETIRED = "The request is made for retired collection"
@@ -39,7 +39,7 @@ def given_up_message(tries: int, fault: str) -> str:
     return f"Given up after {tries} {'try' if tries == 1 else 'tries'}: {_one_line(fault)}"
 
 
-def outcome_message(refusals: Sequence[NotMade], made: int) -> str:
+def outcome_message(refusals: Sequence[SkippedReport], made: int) -> str:
     """Return err_message for what came of a request; empty where all of it is made.
 
     Where a part is made, how much is not, and the first ids with a word for each. Where nothing is: that there is no
@@ -62,7 +62,7 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _partly_made(refusals: Sequence[NotMade], made: int) -> str:
+def _partly_made(refusals: Sequence[SkippedReport], made: int) -> str:
     """Name as many as fit, and at least one, if need be by the start of its id."""
     line = ""
     for named in range(1, len(refusals) + 1):
@@ -74,7 +74,7 @@ def _partly_made(refusals: Sequence[NotMade], made: int) -> str:
     return line or _line(refusals, made, 1, room)
 
 
-def _line(refusals: Sequence[NotMade], made: int, named: int, longest_id: int) -> str:
+def _line(refusals: Sequence[SkippedReport], made: int, named: int, longest_id: int) -> str:
     names = [f"{_id(one.subject, longest_id)} ({_word(one.reason)})" for one in refusals[:named]]
     rest = len(refusals) - named
     return (

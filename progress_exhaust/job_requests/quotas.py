@@ -10,7 +10,7 @@ from datetime import datetime
 from progress_exhaust.job_requests.model import RequestKey
 
 
-class ChannelTally:
+class ChannelQuota:
     """Counts a run's reports and bytes by channel; may be asked from several threads.
 
     The first report of a channel always goes, whatever its size, and so does one request of a channel that searches,

@@ -48,7 +48,7 @@ _KINDS: tuple[tuple[type, str], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class WantedBatches:
+class RequestedBatches:
     """Batches by their ids.
 
     Attributes:
@@ -59,7 +59,7 @@ class WantedBatches:
 
 
 @dataclass(frozen=True, slots=True)
-class WantedSearch:
+class RequestedSearch:
     """All batches of the collections that a search finds.
 
     Attributes:
@@ -69,14 +69,14 @@ class WantedSearch:
     request: Mapping[str, object]
 
 
-Wanted = WantedBatches | WantedSearch
+RequestedReports = RequestedBatches | RequestedSearch
 
 
 class TooManyBatches(RequestError):
     """More batch ids than any request may name."""
 
 
-def parse_request_data(text: str, max_bytes: int) -> Wanted:
+def parse_request_data(text: str, max_bytes: int) -> RequestedReports:
     """Return what a request wants.
 
     Args:
@@ -94,13 +94,13 @@ def parse_request_data(text: str, max_bytes: int) -> Wanted:
         raise RequestError(f"request_data has {' and '.join(given)}, expected one of them")
     [key] = given
     if key == BATCH_ID:
-        return WantedBatches((_batch_id(content[key]),))
-    return WantedBatches(_batch_ids(content[key])) if key == BATCH_FILTER else WantedSearch(_search(content[key]))
+        return RequestedBatches((_batch_id(content[key]),))
+    return RequestedBatches(_batch_ids(content[key])) if key == BATCH_FILTER else RequestedSearch(_search(content[key]))
 
 
-def request_data_of(wanted: Wanted) -> str:
+def request_data_of(wanted: RequestedReports) -> str:
     """Return the text that says so, as `parse_request_data` reads it: one line, in ASCII."""
-    if isinstance(wanted, WantedSearch):
+    if isinstance(wanted, RequestedSearch):
         return json.dumps({SEARCH_FILTER: wanted.request})
     ids = wanted.batch_ids
     return json.dumps({BATCH_ID: ids[0]} if len(ids) == 1 else {BATCH_FILTER: ids})

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from progress_exhaust.errors import NotMade
+from progress_exhaust.errors import SkippedReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Manifest:
     finished_at: str
     settings: Mapping[str, Any]
     files: Sequence[MadeFile]
-    not_made: Sequence[NotMade]
+    not_made: Sequence[SkippedReport]
     request: Mapping[str, object] | None = None
 
     def to_json(self) -> str:

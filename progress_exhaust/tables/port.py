@@ -7,7 +7,7 @@ from typing import Protocol
 from pyspark.sql import DataFrame
 
 from progress_exhaust.tables.schemas import Table
-from progress_exhaust.tables.strategy import Reading, WantedKeys
+from progress_exhaust.tables.strategy import ReadStrategy, WantedKeys
 
 
 class Tables(Protocol):
@@ -25,7 +25,7 @@ class Tables(Protocol):
             SourceError: the source does not answer.
         """
 
-    def rows_of(self, table: Table, keys: DataFrame, wanted: WantedKeys) -> DataFrame:
+    def read(self, table: Table, keys: DataFrame, wanted: WantedKeys) -> DataFrame:
         """Return the rows of the table with one of the keys, and perhaps all others, lazily.
 
         What is read by key is kept, to be released with everything that is.
@@ -40,8 +40,8 @@ class Tables(Protocol):
             SourceError: the source does not answer.
         """
 
-    def reading(self, table: Table, wanted: WantedKeys) -> Reading:
-        """Return how `rows_of` reads the table when so many keys are wanted, and why; no row is read.
+    def reading(self, table: Table, wanted: WantedKeys) -> ReadStrategy:
+        """Return how `read` reads the table when so many keys are wanted, and why; no row is read.
 
         Raises:
             DataShapeError: the table is missing.

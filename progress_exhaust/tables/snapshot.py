@@ -22,7 +22,7 @@ from progress_exhaust.settings.sections import ReadBy, Settings
 from progress_exhaust.tables.json_lines import first_misfit, in_words, lines_in, rows_of_lines
 from progress_exhaust.tables.parquet_files import FileSchema, FooterReader, rows_of_files
 from progress_exhaust.tables.schemas import INPUT_TABLES, Table, empty, table_names
-from progress_exhaust.tables.strategy import Reading, WantedKeys
+from progress_exhaust.tables.strategy import ReadStrategy, WantedKeys
 
 _FOOTERS_AT_ONCE = 8
 _PARQUET, _JSON_LINES = ".parquet", ".jsonl"
@@ -60,13 +60,13 @@ class SnapshotTables:
             self._refuse_misfits(table, f"{folder}/{name}", schema)
         return rows_of_files(self._spark, table, folder, schemas, pattern=f"*{_PARQUET}")
 
-    def rows_of(self, table: Table, keys: DataFrame, wanted: WantedKeys) -> DataFrame:
+    def read(self, table: Table, keys: DataFrame, wanted: WantedKeys) -> DataFrame:
         """Return the whole table; see `port.Tables`."""
         return self.frame(table)
 
-    def reading(self, table: Table, wanted: WantedKeys) -> Reading:
+    def reading(self, table: Table, wanted: WantedKeys) -> ReadStrategy:
         """Return that the table is scanned."""
-        return Reading(ReadBy.SCAN, "files have no keys to read by")
+        return ReadStrategy(ReadBy.SCAN, "files have no keys to read by")
 
     def exists(self, table: Table) -> bool:
         """Return whether the snapshot has a folder for the table."""

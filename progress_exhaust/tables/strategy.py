@@ -55,7 +55,7 @@ class WantedKeys:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReadStrategy:
     """How a table is read.
 
     Attributes:
@@ -67,9 +67,9 @@ class Reading:
     reason: str
 
 
-def choose(
+def choose_strategy(
     asked: ReadBy, partition_key: Sequence[str], known: Sequence[str], keys: int, size: TableSize | None, cores: int
-) -> Reading:
+) -> ReadStrategy:
     """Choose how to read a table.
 
     The cheaper way is taken; the cost of both is told in bytes scanned.
@@ -83,16 +83,16 @@ def choose(
         cores: how many tasks run at once.
     """
     if not known:
-        return Reading(ReadBy.SCAN, "once a run, only the columns needed")
+        return ReadStrategy(ReadBy.SCAN, "once a run, only the columns needed")
     if not set(partition_key) <= set(known):
         key = f"its partition key is {', '.join(partition_key)}"
-        return Reading(ReadBy.SCAN, f"{key}; only {' and '.join(known)} are known before it is read")
+        return ReadStrategy(ReadBy.SCAN, f"{key}; only {' and '.join(known)} are known before it is read")
     if asked is not ReadBy.AUTO:
-        return Reading(asked, f"the settings ask for it; {keys:,} keys are wanted")
+        return ReadStrategy(asked, f"the settings ask for it; {keys:,} keys are wanted")
     if size is None:
         few = f"{keys:,} keys are wanted, of a table without an estimate of its size"
-        return Reading(ReadBy.KEYS if keys <= FEW_KEYS else ReadBy.SCAN, few)
+        return ReadStrategy(ReadBy.KEYS if keys <= FEW_KEYS else ReadBy.SCAN, few)
     row_bytes = size.size_bytes / size.partitions
     lookups = cores * START_BYTES + min(keys, size.partitions) * (LOOKUP_BYTES + row_bytes)
     numbers = f"{keys:,} of about {size.partitions:,} keys are wanted, each of about {row_bytes:,.0f} bytes"
-    return Reading(ReadBy.KEYS if lookups < size.size_bytes else ReadBy.SCAN, numbers)
+    return ReadStrategy(ReadBy.KEYS if lookups < size.size_bytes else ReadBy.SCAN, numbers)

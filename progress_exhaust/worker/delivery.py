@@ -7,15 +7,15 @@ import itertools
 import threading
 from collections.abc import Callable, Sequence
 
-from progress_exhaust.errors import NotMade, OutputError, QueueError, Reason, RowLockedError
-from progress_exhaust.export.delivery import tell_made, tell_not_made
+from progress_exhaust.errors import OutputError, QueueError, Reason, RowLockedError, SkippedReport
+from progress_exhaust.export.delivery import emit_published, emit_skipped
 from progress_exhaust.export.publishing import CheckedReport, file_name
 from progress_exhaust.export.run import Event, Run
 from progress_exhaust.export.spark_errors import SPARK_FAILURES
 from progress_exhaust.job_requests.messages import given_up_message
 from progress_exhaust.job_requests.model import Status
 from progress_exhaust.job_requests.port import Queue
-from progress_exhaust.job_requests.quotas import ChannelTally, RetryPause
+from progress_exhaust.job_requests.quotas import ChannelQuota, RetryPause
 from progress_exhaust.output.staging import Staging
 from progress_exhaust.output.stores.port import Store
 from progress_exhaust.report.model import Report
@@ -50,7 +50,7 @@ class RequestDelivery:
         store: Store,
         staging: Staging,
         queue: Queue,
-        tally: ChannelTally,
+        tally: ChannelQuota,
         pause: RetryPause,
         notes: RequestNotes,
         settings: Settings,
@@ -103,26 +103,26 @@ class RequestDelivery:
                     self._deliver_to(work, checked, is_last=number == len(waiting) - 1)
             self.settle(work)
 
-    def refuse(self, report: Report, refusal: NotMade) -> None:
+    def refuse(self, report: Report, refusal: SkippedReport) -> None:
         """Take note for everyone who waits for it."""
-        self.tell_not_made(report, refusal)
+        self.emit_skipped(report, refusal)
         for work in self._waiting(report):
             work.refuse(refusal)
             self._end_report(work, report)
             self.settle(work)
 
-    def tell_fault(self, work: RequestWork, fault: NotMade) -> None:
+    def tell_fault(self, work: RequestWork, fault: SkippedReport) -> None:
         """Tell of a batch that is not made by a fault of its own, and charge it to the request."""
         with self._lock:
             self._outcome.not_made.append(fault)
         self._run.tell(self._outcome.event("not_made", str(fault), batch_id=fault.subject))
         work.blame(fault)
 
-    def tell_not_made(self, report: Report, refusal: NotMade) -> None:
+    def emit_skipped(self, report: Report, refusal: SkippedReport) -> None:
         """Tell of a report that is not made."""
         with self._lock:
             self._outcome.not_made.append(refusal)
-        tell_not_made(self._run, self._outcome, report, refusal)
+        emit_skipped(self._run, self._outcome, report, refusal)
 
     def end_wave(self) -> None:
         """Note what all unfinished requests have so far, by one UPDATE."""
@@ -214,16 +214,16 @@ class RequestDelivery:
         copy = "" if is_last else self._copy(checked.staged)
         try:
             made = checked.publish(self._store, path, staged=copy)
-        except NotMade as refusal:
+        except SkippedReport as refusal:
             # Of the place as a whole, or of this request's folder alone?
             self._store.check()
-            self.tell_not_made(report, refusal)
+            self.emit_skipped(report, refusal)
             work.blame(refusal)
         else:
             work.add_file(made, self._run.now())
             with self._lock:
                 self._outcome.made.append(made)
-            tell_made(self._run, self._outcome, made.path, batch_id, made.rows, work.claim.key.request_id)
+            emit_published(self._run, self._outcome, made.path, batch_id, made.rows, work.claim.key.request_id)
         self._end_report(work, report)
 
     def _end_report(self, work: RequestWork, report: Report, *, deferred: bool = False) -> None:
@@ -323,7 +323,7 @@ class RequestDelivery:
         return self._outcome.event(action, f"request {request_id} {sentence}", rows=work.rows, request_id=request_id)
 
 
-def is_own_fault(refusal: NotMade) -> bool:
+def is_own_fault(refusal: SkippedReport) -> bool:
     """Whether a refusal may pass, and is the fault of the one request that asks for it."""
     return refusal.reason is Reason.TREE_UNAVAILABLE
 

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from functools import cached_property
 
-from progress_exhaust.errors import NotMade
+from progress_exhaust.errors import SkippedReport
 from progress_exhaust.job_requests.checkpoint import (
     Entry,
     JvmKills,
@@ -86,8 +86,8 @@ class RequestWork:
     found: tuple[Sequence[str], Sequence[str]] | None = None
     files: dict[str, MadeFile] = field(default_factory=dict)
     last_file_at: datetime | None = None
-    refusals: list[NotMade] = field(default_factory=list)
-    faults: list[NotMade] = field(default_factory=list)
+    refusals: list[SkippedReport] = field(default_factory=list)
+    faults: list[SkippedReport] = field(default_factory=list)
     trouble: str = ""
     verdict: Ending | None = None
     pending: dict[int, str] = field(default_factory=dict)
@@ -201,15 +201,15 @@ class RequestWork:
             if deferred and batch_id is not None:
                 self.deferred.append(batch_id)
 
-    def refuse(self, refusal: NotMade) -> None:
+    def refuse(self, refusal: SkippedReport) -> None:
         """Take note of a report that can not be made."""
         with self._lock:
             self.refusals.append(refusal)
 
-    def blame(self, fault: NotMade | str) -> None:
+    def blame(self, fault: SkippedReport | str) -> None:
         """Take note of a fault of its own that may pass: of one of its reports, or of the request as a whole."""
         with self._lock:
-            if isinstance(fault, NotMade):
+            if isinstance(fault, SkippedReport):
                 self.faults.append(fault)
             else:
                 self.trouble = self.trouble or fault

@@ -11,11 +11,11 @@ from pathlib import Path
 from progress_exhaust.errors import ComputeError, OutputError, ProgressExhaustError, RequestError, StepFailed
 from progress_exhaust.export.engine import Engine
 from progress_exhaust.export.run import Phase, Ports, Run
-from progress_exhaust.export.selection import Asked, Selection
+from progress_exhaust.export.selection import ReportQuery, Selection
 from progress_exhaust.job_requests.messages import too_many_message
 from progress_exhaust.job_requests.port import Queue
-from progress_exhaust.job_requests.quotas import ChannelTally
-from progress_exhaust.job_requests.request_data import Wanted, WantedSearch
+from progress_exhaust.job_requests.quotas import ChannelQuota
+from progress_exhaust.job_requests.request_data import RequestedReports, RequestedSearch
 from progress_exhaust.jvm_end import JvmEnd
 from progress_exhaust.report.model import Batch
 from progress_exhaust.settings.sections import Settings
@@ -38,7 +38,7 @@ class Claimed:
     """A request that is ours, and what it wants."""
 
     work: RequestWork
-    wanted: Wanted
+    wanted: RequestedReports
 
 
 class RequestRound:
@@ -63,7 +63,7 @@ class RequestRound:
         delivery: RequestDelivery,
         notes: RequestNotes,
         queue: Queue,
-        tally: ChannelTally,
+        tally: ChannelQuota,
         settings: Settings,
         run: Run,
         outcome: RequestsOutcome,
@@ -121,7 +121,7 @@ class RequestRound:
         self._tell(Phase.COMPUTE, f"making {pluralize(len(claimed), 'request')} one by one, to find the one at fault")
         alone = []
         for one in claimed:
-            is_search = isinstance(one.wanted, WantedSearch)
+            is_search = isinstance(one.wanted, RequestedSearch)
             self._tally.give_back(one.work.claim.channel, len(one.work.pending), is_search=is_search)
             alone.append(Claimed(one.work.alone(), one.wanted))
         self._delivery.take_in([one.work for one in alone])
@@ -187,7 +187,7 @@ class RequestRound:
         work.found = work.found or earlier.found
         return earlier
 
-    def _asked(self, one: Claimed) -> Asked:
+    def _asked(self, one: Claimed) -> ReportQuery:
         try:
             return asked_by(one.work, one.wanted, self._ports.catalogue)
         except RequestError as error:
@@ -195,11 +195,13 @@ class RequestRound:
         except StepFailed as error:
             one.work.blame(str(error))
             one.work.leave_as_it_is()
-        return Asked()
+        return ReportQuery()
 
-    def _prepare(self, one: Claimed, asked: Asked, selection: Selection, earlier: Earlier, reports: Reports) -> None:
+    def _prepare(
+        self, one: Claimed, asked: ReportQuery, selection: Selection, earlier: Earlier, reports: Reports
+    ) -> None:
         """Find out which reports a request still needs."""
-        work, is_search = one.work, isinstance(one.wanted, WantedSearch)
+        work, is_search = one.work, isinstance(one.wanted, RequestedSearch)
         for refusal in selection.not_made:
             if is_own_fault(refusal):
                 self._delivery.tell_fault(work, refusal)

@@ -10,11 +10,11 @@ from progress_exhaust.catalogue.refusals import retired
 from progress_exhaust.errors import RequestError
 from progress_exhaust.export import refusals
 from progress_exhaust.export.publishing import described_columns
-from progress_exhaust.export.selection import Asked, Selection
+from progress_exhaust.export.selection import ReportQuery, Selection
 from progress_exhaust.identifiers import is_safe_id
 from progress_exhaust.job_requests.checkpoint import Entry, request_sha256, reusable, submission_of
 from progress_exhaust.job_requests.model import Claim
-from progress_exhaust.job_requests.request_data import Wanted, WantedBatches, parse_request_data
+from progress_exhaust.job_requests.request_data import RequestedBatches, RequestedReports, parse_request_data
 from progress_exhaust.output.digest import digest_of
 from progress_exhaust.output.manifest import MadeFile
 from progress_exhaust.output.stores.port import Store
@@ -24,7 +24,7 @@ from progress_exhaust.worker.job import RequestWork, earlier_folder, request_fol
 from progress_exhaust.worker.resume import Earlier, FileCounts
 
 
-def wanted_of(claim: Claim, settings: Settings) -> Wanted:
+def wanted_of(claim: Claim, settings: Settings) -> RequestedReports:
     """Read what a request wants, before anything is asked of anyone.
 
     Raises:
@@ -37,7 +37,7 @@ def wanted_of(claim: Claim, settings: Settings) -> Wanted:
     return parse_request_data(claim.request_data, settings.requests.max_data_bytes)
 
 
-def asked_by(work: RequestWork, wanted: Wanted, catalogue: Catalogue) -> Asked:
+def asked_by(work: RequestWork, wanted: RequestedReports, catalogue: Catalogue) -> ReportQuery:
     """Return the batches that a request names, or the live collections of its search; retired ones are refused.
 
     A search is done once a submission: what an earlier driver has found is taken as it was.
@@ -47,8 +47,8 @@ def asked_by(work: RequestWork, wanted: Wanted, catalogue: Catalogue) -> Asked:
         StepFailed: this search has failed, while the catalogue answers.
         CatalogueError: the catalogue does not answer.
     """
-    if isinstance(wanted, WantedBatches):
-        return Asked(batches=wanted.batch_ids)
+    if isinstance(wanted, RequestedBatches):
+        return ReportQuery(batches=wanted.batch_ids)
     if work.found is None:
         found = catalogue.search(wanted.request)
         live, gone = (
@@ -59,7 +59,7 @@ def asked_by(work: RequestWork, wanted: Wanted, catalogue: Catalogue) -> Asked:
     live_ids, retired_ids = work.found
     for collection_id in retired_ids:
         work.refuse(retired(collection_id))
-    return Asked(collections=tuple(live_ids))
+    return ReportQuery(collections=tuple(live_ids))
 
 
 class Reports:
@@ -78,7 +78,7 @@ class Reports:
         return [report for report in self._by_key.values() if report.report_no in numbers]
 
 
-def permitted(work: RequestWork, selection: Selection, asked: Asked) -> list[tuple[Batch, str | None]]:
+def permitted(work: RequestWork, selection: Selection, asked: ReportQuery) -> list[tuple[Batch, str | None]]:
     """Return the batches that a request may see, with their audience, in the order asked for; refuse the others.
 
     All learners of a batch may be seen, and its audience is None, where its collection is the channel's own, else the

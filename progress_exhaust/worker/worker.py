@@ -14,8 +14,8 @@ from progress_exhaust.job_requests.fairness import in_turn
 from progress_exhaust.job_requests.messages import too_many_message
 from progress_exhaust.job_requests.model import Claim, DueRequest, NotClaimed
 from progress_exhaust.job_requests.port import Queue
-from progress_exhaust.job_requests.quotas import ChannelTally, RetryPause
-from progress_exhaust.job_requests.request_data import TooManyBatches, Wanted, WantedBatches
+from progress_exhaust.job_requests.quotas import ChannelQuota, RetryPause
+from progress_exhaust.job_requests.request_data import RequestedBatches, RequestedReports, TooManyBatches
 from progress_exhaust.output.staging import Staging, remove_left_over
 from progress_exhaust.settings.sections import Settings
 from progress_exhaust.tables.schemas import INPUT_TABLES
@@ -35,7 +35,7 @@ MakeEngine = Callable[[Ports, Settings, Run, Staging, Outcome], Engine]
 
 
 @dataclass(frozen=True)
-class Only:
+class RequestFilter:
     """Which due requests a run takes.
 
     Attributes:
@@ -82,12 +82,12 @@ class Worker:
         self._pause = pause or RetryPause(0.0, time.monotonic)
         self._make_engine = make_engine
         self._sleep = sleep
-        self._tally = ChannelTally(settings.requests.reports_per_channel, settings.requests.bytes_per_channel)
+        self._tally = ChannelQuota(settings.requests.reports_per_channel, settings.requests.bytes_per_channel)
         self._locked: list[DueRequest] = []
         self._begin = time.monotonic()
         self._claims = 0
 
-    def work_off(self, only: Only) -> None:
+    def work_off(self, only: RequestFilter) -> None:
         """Make the reports of all that is due: fresh requests together, then one by one those whose try has failed.
 
         Raises:
@@ -105,7 +105,7 @@ class Worker:
         finally:
             self._outcome.duration_s = time.monotonic() - self._begin
 
-    def _work_off(self, due: Sequence[DueRequest], only: Only) -> None:
+    def _work_off(self, due: Sequence[DueRequest], only: RequestFilter) -> None:
         ports = self._open_ports()
         self._check(ports)
         fresh = deque(one for one in due if not one.is_suspect)
@@ -160,7 +160,7 @@ class Worker:
         ports.catalogue.check()
 
     def _make_round(
-        self, candidates: deque[DueRequest], rounds: RequestRound, delivery: RequestDelivery, only: Only
+        self, candidates: deque[DueRequest], rounds: RequestRound, delivery: RequestDelivery, only: RequestFilter
     ) -> None:
         """Claim what fits one wave, and make it; rows that were locked are looked at again."""
         candidates.extend(self._locked)
@@ -171,7 +171,7 @@ class Worker:
             delivery.settle(work)
 
     def _claim_together(
-        self, candidates: deque[DueRequest], delivery: RequestDelivery, only: Only
+        self, candidates: deque[DueRequest], delivery: RequestDelivery, only: RequestFilter
     ) -> list[list[Claimed]]:
         """Claim what fits one wave, and leave the rest to other drivers; suspects come apart, each by itself."""
         fresh: list[Claimed] = []
@@ -228,13 +228,13 @@ class Worker:
             self._locked.append(candidate)
             self._tell("locked", candidate.key.request_id, "is passed over: somebody else has locked its row")
 
-    def _most_reports(self, wanted: Wanted) -> int:
+    def _most_reports(self, wanted: RequestedReports) -> int:
         limits = self._settings.requests
-        if isinstance(wanted, WantedBatches):
+        if isinstance(wanted, RequestedBatches):
             return min(limits.reports_per_request, len(wanted.batch_ids))
         return limits.reports_per_search
 
-    def _may_go_on(self, only: Only) -> bool:
+    def _may_go_on(self, only: RequestFilter) -> bool:
         return not self._is_over_time() and (only.most is None or self._claims < only.most)
 
     def _is_over_time(self) -> bool:

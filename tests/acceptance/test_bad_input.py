@@ -22,12 +22,13 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests.acceptance.bad_batches import CASES as BATCH_CASES
-from tests.acceptance.bad_batches import NUL, UNSAFE_IDS, BatchCase, control, one_batch
-from tests.acceptance.bad_input_table import Rule, rules
-from tests.acceptance.bad_runs import CASES as RUN_CASES
-from tests.acceptance.bad_runs import ENROLMENTS, OPTIONAL_TABLES, RunCase, table
-from tests.acceptance.command_line import (
+from tests.reference import ExpectedReport, expected_reports
+from tests.support.bad_batches import CASES as BATCH_CASES
+from tests.support.bad_batches import NUL, UNSAFE_IDS, BatchCase, control, one_batch
+from tests.support.bad_input_table import Rule, rules
+from tests.support.bad_runs import CASES as RUN_CASES
+from tests.support.bad_runs import ENROLMENTS, OPTIONAL_TABLES, RunCase, table
+from tests.support.command_line import (
     DAY,
     DAY_IN_NAME,
     CommandLine,
@@ -40,10 +41,9 @@ from tests.acceptance.command_line import (
     started,
     without_privileges,
 )
-from tests.acceptance.sick_service import WAYS, SickService
-from tests.reference import ExpectedReport, expected_reports
-from tests.sample_world import BATCH_ID, spec_sample_world
-from tests.unit.scripted_server import says
+from tests.support.sample_world import BATCH_ID, spec_sample_world
+from tests.support.scripted_server import says
+from tests.support.sick_service import WAYS, SickService
 from tests.worlds import World, merge, write_catalogue, write_snapshot
 
 RULES = rules()

@@ -18,7 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.command_line import (
+from tests.reference import expected_reports
+from tests.support.builders import batches_world
+from tests.support.command_line import (
     DAY_IN_NAME,
     Ended,
     ended,
@@ -28,8 +30,6 @@ from tests.acceptance.command_line import (
     started,
     without_privileges,
 )
-from tests.builders import batches_world
-from tests.reference import expected_reports
 from tests.worlds import write_catalogue, write_snapshot
 
 BATCHES, LEARNERS, SLICE = 4, 2000, 700

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from tests.sample_world import BATCH_ID, COLLECTION_ID, spec_sample_world
+from tests.support.sample_world import BATCH_ID, COLLECTION_ID, spec_sample_world
 from tests.worlds import World, write_catalogue, write_snapshot
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "spec_sample.csv"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.command_line import (
+from tests.support.command_line import (
     RUN_S,
     CommandLine,
     Ended,

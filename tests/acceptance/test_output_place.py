@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.command_line import (
+from tests.reference import expected_reports
+from tests.support.builders import batches_world
+from tests.support.command_line import (
     DAY_IN_NAME,
     Ended,
     ended,
@@ -18,9 +20,7 @@ from tests.acceptance.command_line import (
     reports_below,
     started,
 )
-from tests.builders import batches_world
-from tests.reference import expected_reports
-from tests.sample_world import BATCH_ID, spec_sample_world
+from tests.support.sample_world import BATCH_ID, spec_sample_world
 from tests.worlds import write_catalogue, write_snapshot
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "spec_sample.csv"

@@ -14,7 +14,7 @@ import pyspark
 import pytest
 
 from progress_exhaust.java import java_home
-from tests.sample_world import BATCH_ID, spec_sample_world
+from tests.support.sample_world import BATCH_ID, spec_sample_world
 from tests.worlds import write_catalogue, write_snapshot
 
 CHECKOUT = Path(__file__).parents[2]

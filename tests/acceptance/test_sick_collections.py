@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.bad_batches import control, one_batch
-from tests.acceptance.command_line import DAY, CommandLine, Ended, manifest_below, reports_below
-from tests.acceptance.sick_service import WAYS, SickService, says
 from tests.reference import expected_reports
+from tests.support.bad_batches import control, one_batch
+from tests.support.command_line import DAY, CommandLine, Ended, manifest_below, reports_below
+from tests.support.sick_service import WAYS, SickService, says
 from tests.worlds import World, merge, write_catalogue, write_snapshot
 
 IN_EACH_RUN = 1

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.command_line import CommandLine, export_arguments, manifest_below, reports_below
-from tests.sample_world import BATCH_ID, spec_sample_world
+from tests.support.command_line import CommandLine, export_arguments, manifest_below, reports_below
+from tests.support.sample_world import BATCH_ID, spec_sample_world
 from tests.worlds import write_catalogue, write_snapshot
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "spec_sample.csv"

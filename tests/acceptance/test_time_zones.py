@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.command_line import environment, export_arguments, reports_below, run
-from tests.builders import answer, batch, enrolment, small_tree
 from tests.reference.report import expected_reports
-from tests.spark_submit import submit, submit_variables
+from tests.support.builders import answer, batch, enrolment, small_tree
+from tests.support.command_line import environment, export_arguments, reports_below, run
+from tests.support.spark_submit import submit, submit_variables
 from tests.worlds import World, WorldSettings, write_catalogue, write_snapshot
 
 ZONES = ("UTC", "Asia/Kolkata", "America/New_York")

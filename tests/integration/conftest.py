@@ -16,10 +16,10 @@ from progress_exhaust.stack.cassandra import CassandraNode, Tls
 from progress_exhaust.stack.jars import cache_folder, cassandra_jars, connector_jars
 from progress_exhaust.stack.postgres import PostgresServer
 from progress_exhaust.stack.schema import KEYSPACES, create_schema
-from tests.integration.ddl import NEW
-from tests.integration.queue_database import QueueDatabase
-from tests.services import pgbouncer_binary, require_or_skip
-from tests.tcp_proxy import TcpProxy
+from tests.support.ddl import NEW
+from tests.support.queue_database import QueueDatabase
+from tests.support.services import pgbouncer_binary, require_or_skip
+from tests.support.tcp_proxy import TcpProxy
 
 MakeNode = Callable[..., CassandraNode]
 MakeServer = Callable[..., PostgresServer]

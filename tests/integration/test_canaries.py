@@ -17,9 +17,9 @@ from progress_exhaust.stack.content_service import ContentService
 from progress_exhaust.stack.driver import Login
 from progress_exhaust.stack.ports import free_ports
 from progress_exhaust.stack.schema import KEYSPACES
-from tests.integration.cassandra_runs import KeptWorld
-from tests.integration.watching import Seen, leaks, watched
-from tests.sample_world import BATCH_ID, spec_sample_world
+from tests.support.cassandra_runs import KeptWorld
+from tests.support.sample_world import BATCH_ID, spec_sample_world
+from tests.support.watching import Seen, leaks, watched
 from tests.worlds import World
 
 ROOT = Path(__file__).parents[2]

@@ -22,8 +22,8 @@ from progress_exhaust.stack.cassandra import CassandraNode, Tls
 from progress_exhaust.stack.driver import Login
 from progress_exhaust.stack.schema import create_schema
 from progress_exhaust.tables.cassandra.tables import CassandraTables, connector_secrets
-from tests.integration.cassandra_runs import KeptWorld, reading_with, run_on_cassandra
-from tests.sample_world import BATCH_ID, spec_sample_world
+from tests.support.cassandra_runs import KeptWorld, reading_with, run_on_cassandra
+from tests.support.sample_world import BATCH_ID, spec_sample_world
 
 AT_ONCE_S = 45.0
 """Far from the minutes that tries would add up to, also on a busy machine."""

@@ -19,7 +19,7 @@ from progress_exhaust.catalogue.files import FilesCatalogue
 from progress_exhaust.errors import SourceError
 from progress_exhaust.export.export import export
 from progress_exhaust.export.run import Event, Outcome, Ports, Run
-from progress_exhaust.export.selection import Asked
+from progress_exhaust.export.selection import ReportQuery
 from progress_exhaust.output.stores.open import open_store
 from progress_exhaust.settings.sections import Settings
 from progress_exhaust.stack.cassandra import CassandraNode, free_ports
@@ -27,11 +27,11 @@ from progress_exhaust.stack.snapshot_loader import load_snapshot
 from progress_exhaust.tables.cassandra.tables import CassandraTables
 from progress_exhaust.tables.port import Tables
 from progress_exhaust.tables.schemas import ORGANISATION, USER_ENROLMENTS, Table
-from progress_exhaust.tables.strategy import Reading, WantedKeys
-from tests.builders import batches_world
-from tests.integration.cassandra_runs import KeptWorld, reading_with, run_on_cassandra
-from tests.tcp_proxy import TcpProxy
-from tests.whole_runs import DAY, differences
+from progress_exhaust.tables.strategy import ReadStrategy, WantedKeys
+from tests.support.builders import batches_world
+from tests.support.cassandra_runs import KeptWorld, reading_with, run_on_cassandra
+from tests.support.tcp_proxy import TcpProxy
+from tests.support.whole_runs import DAY, differences
 
 READ_TIMEOUT_S = 3.0
 TRIES = 4
@@ -55,10 +55,10 @@ class ActingTables:
     def frame(self, table: Table) -> DataFrame:
         return self._looked_at(table, self.tables.frame(table))
 
-    def rows_of(self, table: Table, keys: DataFrame, wanted: WantedKeys) -> DataFrame:
-        return self._looked_at(table, self.tables.rows_of(table, keys, wanted))
+    def read(self, table: Table, keys: DataFrame, wanted: WantedKeys) -> DataFrame:
+        return self._looked_at(table, self.tables.read(table, keys, wanted))
 
-    def reading(self, table: Table, wanted: WantedKeys) -> Reading:
+    def reading(self, table: Table, wanted: WantedKeys) -> ReadStrategy:
         return self.tables.reading(table, wanted)
 
     def _looked_at(self, table: Table, frame: DataFrame) -> DataFrame:
@@ -107,7 +107,7 @@ def failing_run(
     with reading_with(spark, settings), pytest.raises(SourceError) as raised:
         tables = ActingTables(CassandraTables(spark, settings), at, action)
         ports = Ports(spark, tables, catalogue, open_store(settings.output.url, spark))
-        export(Asked(everything=True), ports, settings, run, Outcome())
+        export(ReportQuery(everything=True), ports, settings, run, Outcome())
     return Failed(
         sentence=str(raised.value),
         is_transient=raised.value.transient,

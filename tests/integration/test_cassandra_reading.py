@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from progress_exhaust.catalogue.files import FilesCatalogue
 from progress_exhaust.export.plan import PlanOutcome, plan, private_stage
 from progress_exhaust.export.run import Ports
-from progress_exhaust.export.selection import Asked
+from progress_exhaust.export.selection import ReportQuery
 from progress_exhaust.output.stores.open import open_store
 from progress_exhaust.settings.sections import ReadBy, Settings
 from progress_exhaust.stack.cassandra import CassandraNode
@@ -27,11 +27,11 @@ from progress_exhaust.tables.cassandra.errors import FORMAT
 from progress_exhaust.tables.cassandra.tables import CassandraTables
 from progress_exhaust.tables.schemas import INPUT_TABLES, Table
 from progress_exhaust.tables.strategy import WantedKeys
-from tests.integration.cassandra_runs import KeptWorld, reading_with, run_on_cassandra
-from tests.sample_world import BATCH_ID, COLLECTION_ID, LEAVES_OF_A, attempt, enrolment, spec_sample_world
-from tests.spark.spark_counters import jobs_so_far
-from tests.tables_contract import rows_of_keys
-from tests.whole_runs import DAY, asked_for, differences
+from tests.support.cassandra_runs import KeptWorld, reading_with, run_on_cassandra
+from tests.support.sample_world import BATCH_ID, COLLECTION_ID, LEAVES_OF_A, attempt, enrolment, spec_sample_world
+from tests.support.spark_counters import jobs_so_far
+from tests.support.tables_contract import rows_of_keys
+from tests.support.whole_runs import DAY, asked_for, differences
 from tests.worlds import World, merge, random_world
 
 SEEDS = range(300, 303)
@@ -262,7 +262,7 @@ def test_plan_tells_how_each_table_would_be_read(cassandra_spark: SparkSession, 
         catalogue = FilesCatalogue(chosen.catalogue.directory, chosen.catalogue.max_tree_bytes)
         ports = Ports(cassandra_spark, CassandraTables(cassandra_spark, chosen), catalogue, store)
         with private_stage(cassandra_spark, store, "plan") as stage:
-            plan(Asked(batches=(BATCH_ID,)), ports, chosen, DAY, stage, lambda event: None, outcome)
+            plan(ReportQuery(batches=(BATCH_ID,)), ports, chosen, DAY, stage, lambda event: None, outcome)
     learners = len(ODD_IDS) + 2
     wanted = {"by_batch": 1, "certificate_failures": 1, "by_course": 1, "organisation": 2 * learners}
     wanted |= {"by_activity": 3} | dict.fromkeys(("user", "user_organisation"), learners)

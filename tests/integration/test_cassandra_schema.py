@@ -17,10 +17,10 @@ from progress_exhaust.stack.cassandra import CassandraNode
 from progress_exhaust.stack.schema import create_schema
 from progress_exhaust.tables.cassandra.tables import CassandraTables
 from progress_exhaust.tables.schemas import INPUT_TABLES
-from tests.doctor_runs import tables_told
-from tests.integration.cassandra_runs import KeptWorld, reading_with, run_on_cassandra
-from tests.sample_world import BATCH_ID, LEAVES_OF_A, enrolment, spec_sample_world
-from tests.whole_runs import differences
+from tests.support.cassandra_runs import KeptWorld, reading_with, run_on_cassandra
+from tests.support.doctor_runs import tables_told
+from tests.support.sample_world import BATCH_ID, LEAVES_OF_A, enrolment, spec_sample_world
+from tests.support.whole_runs import differences
 from tests.worlds import World
 
 CERTIFICATES_AS_TEXT = {

@@ -9,10 +9,10 @@ import pytest
 from cassandra.cluster import Session
 
 from progress_exhaust.stack.cassandra import CassandraNode
-from tests.acceptance.command_line import DAY, reports_below, run
 from tests.acceptance.test_time_zones import old_world
-from tests.integration.cassandra_runs import KeptWorld
 from tests.reference.report import expected_reports
+from tests.support.cassandra_runs import KeptWorld
+from tests.support.command_line import DAY, reports_below, run
 from tests.worlds import WorldSettings
 
 

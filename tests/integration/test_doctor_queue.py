@@ -18,8 +18,8 @@ from progress_exhaust.job_requests.port import Queue
 from progress_exhaust.job_requests.postgres.queue import PostgresQueue
 from progress_exhaust.settings.sections import QueueSettings, Settings
 from progress_exhaust.stack.ports import free_ports
-from tests.integration.ddl import OLD
-from tests.integration.queue_database import QueueDatabase
+from tests.support.ddl import OLD
+from tests.support.queue_database import QueueDatabase
 
 README = Path(__file__).parents[2] / "README.md"
 PASSWORD = "canary-of-the-doctor"

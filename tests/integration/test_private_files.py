@@ -16,16 +16,16 @@ import pytest
 
 from progress_exhaust.spark.private import PREFIX
 from progress_exhaust.stack.postgres import PostgresServer
-from tests.builders import batches_world
-from tests.integration.ddl import NEW
-from tests.integration.queue_database import QueueDatabase
-from tests.integration.strangers import files_with, readable_by_group, readable_by_others
 from tests.integration.test_request_kills import CHANNEL, Place, kill, python_of, wait_for
-from tests.spark_submit import REAL_JOB, submit, submit_variables
-from tests.whole_runs import write_world
+from tests.support.builders import batches_world
+from tests.support.ddl import NEW
+from tests.support.queue_database import QueueDatabase
+from tests.support.spark_submit import REAL_JOB, submit, submit_variables
+from tests.support.strangers import files_with, readable_by_group, readable_by_others
+from tests.support.whole_runs import write_world
 from tests.worlds import World
 
-FAULTY_JOB = Path(__file__).with_name("faulty_job.py")
+FAULTY_JOB = Path(__file__).parents[1] / "support" / "faulty_job.py"
 BATCHES = ["b-000", "b-001"]
 CANARY = "Canaryzebulon"
 ENDS_S = 120.0

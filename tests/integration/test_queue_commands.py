@@ -21,8 +21,8 @@ from progress_exhaust.job_requests.progress import PROGRESS_FOLDER, Progress, pr
 from progress_exhaust.paths import STAGING
 from progress_exhaust.settings.sections import RequestSettings
 from progress_exhaust.stack.postgres import PostgresServer
-from tests.integration.ddl import OLD
-from tests.integration.queue_database import QueueDatabase
+from tests.support.ddl import OLD
+from tests.support.queue_database import QueueDatabase
 
 SEARCH = {"request": {"filters": {"channel": "c", "primaryCategory": ["Course"]}}}
 WORK_S = 1.0

@@ -29,8 +29,8 @@ from progress_exhaust.job_requests.port import Queue
 from progress_exhaust.job_requests.postgres.queue import PostgresQueue
 from progress_exhaust.settings.sections import RequestSettings
 from progress_exhaust.stack.postgres import PostgresServer
-from tests.integration.ddl import SHAPES, Shape
-from tests.integration.queue_database import QueueDatabase
+from tests.support.ddl import SHAPES, Shape
+from tests.support.queue_database import QueueDatabase
 
 TEN = datetime(2024, 1, 1, 10, tzinfo=UTC)
 NOON = datetime(2024, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)

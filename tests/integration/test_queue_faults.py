@@ -13,10 +13,10 @@ import pytest
 from progress_exhaust.errors import QueueError, RequestError, RowLockedError
 from progress_exhaust.job_requests.model import Claim, NewRequest, NotClaimed, RequestKey
 from tests.integration.conftest import MakeServer
-from tests.integration.ddl import NEW
-from tests.integration.queue_database import QueueDatabase
-from tests.integration.queue_drivers import FILES, KEY, NOON, NOTHING, claimed, driver, failure, success
-from tests.tcp_proxy import TcpProxy
+from tests.support.ddl import NEW
+from tests.support.queue_database import QueueDatabase
+from tests.support.queue_drivers import FILES, KEY, NOON, NOTHING, claimed, driver, failure, success
+from tests.support.tcp_proxy import TcpProxy
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from progress_exhaust.stack.postgres import PostgresServer
-from tests.integration.ddl import NEW
-from tests.integration.queue_database import QueueDatabase
+from tests.support.ddl import NEW
+from tests.support.queue_database import QueueDatabase
 
 ROOT = Path(__file__).parents[2]
 REQUESTS = 200
@@ -50,7 +50,7 @@ class Workers:
             return subprocess.Popen(
                 [
                     sys.executable,
-                    str(Path(__file__).with_name("queue_worker.py")),
+                    str(ROOT / "tests" / "support" / "queue_worker.py"),
                     str(self._folder),
                     str(self._started),
                 ],

@@ -15,10 +15,10 @@ import pytest
 
 from progress_exhaust.errors import QueueError
 from progress_exhaust.stack.ports import free_ports
-from tests.integration.queue_database import QueueDatabase
-from tests.integration.queue_drivers import claimed, driver, success
-from tests.integration.transaction_pooler import TransactionPooler
-from tests.services import pgbouncer_binary
+from tests.support.queue_database import QueueDatabase
+from tests.support.queue_drivers import claimed, driver, success
+from tests.support.services import pgbouncer_binary
+from tests.support.transaction_pooler import TransactionPooler
 
 REFUSAL = "a pooler in between changes sessions between transactions, .* connect directly, or use session pooling"
 

@@ -13,8 +13,8 @@ import pytest
 from progress_exhaust.errors import QueueError
 from progress_exhaust.job_requests.model import Claim, NewRequest, NotClaimed, RequestKey, Right
 from progress_exhaust.job_requests.postgres.table import NEEDS
-from tests.integration.queue_database import QueueDatabase
-from tests.integration.queue_drivers import FILES, KEY, NOON, NOTHING, claimed, driver, failure, success
+from tests.support.queue_database import QueueDatabase
+from tests.support.queue_drivers import FILES, KEY, NOON, NOTHING, claimed, driver, failure, success
 
 _NUMBERS = itertools.count(1)
 PASSWORD = "canary-role-password"

@@ -15,9 +15,9 @@ from progress_exhaust.job_requests.model import Claim, Closing, Delivered, NewRe
 from progress_exhaust.job_requests.postgres.queue import PostgresQueue
 from progress_exhaust.settings.sections import RequestSettings
 from progress_exhaust.stack.postgres import PostgresServer
-from tests.integration.ddl import NEW
-from tests.integration.queue_database import QueueDatabase
-from tests.integration.queue_drivers import UNHEARD_S
+from tests.support.ddl import NEW
+from tests.support.queue_database import QueueDatabase
+from tests.support.queue_drivers import UNHEARD_S
 
 KEYS = (RequestKey("t", "a"), RequestKey("u", "a"))
 DRIVERS = 2

@@ -15,9 +15,9 @@ from progress_exhaust.job_requests.model import Claim, NewRequest, NotClaimed, R
 from progress_exhaust.job_requests.postgres.queue import PostgresQueue
 from progress_exhaust.settings.sections import RequestSettings
 from progress_exhaust.stack.postgres import PostgresServer
-from tests.integration.ddl import NEW, SHAPES, Shape
-from tests.integration.queue_database import QueueDatabase
-from tests.integration.queue_drivers import FILES, KEY, NOON, claimed, driver, failure, success
+from tests.support.ddl import NEW, SHAPES, Shape
+from tests.support.queue_database import QueueDatabase
+from tests.support.queue_drivers import FILES, KEY, NOON, claimed, driver, failure, success
 
 LONG = "Not made: " + ", ".join(f"batch-{number:04} (unknown)" for number in range(40))
 

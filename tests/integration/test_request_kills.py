@@ -18,15 +18,15 @@ from typing import Any
 import pytest
 
 from progress_exhaust.stack.postgres import PostgresServer
-from tests.builders import batches_world
-from tests.integration.ddl import NEW
-from tests.integration.queue_database import QueueDatabase
 from tests.reference.report import expected_reports
-from tests.spark_submit import REAL_JOB, submit, submit_variables
-from tests.whole_runs import write_world
+from tests.support.builders import batches_world
+from tests.support.ddl import NEW
+from tests.support.queue_database import QueueDatabase
+from tests.support.spark_submit import REAL_JOB, submit, submit_variables
+from tests.support.whole_runs import write_world
 from tests.worlds import World
 
-FAULTY_JOB = Path(__file__).with_name("faulty_job.py")
+FAULTY_JOB = Path(__file__).parents[1] / "support" / "faulty_job.py"
 CHANNEL = "root"
 BATCHES = ["b-000", "b-001", "b-002"]
 RUN_S = 300.0

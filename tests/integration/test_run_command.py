@@ -27,14 +27,14 @@ from progress_exhaust.job_requests.progress import PROGRESS_FOLDER
 from progress_exhaust.stack.content_service import ContentService
 from progress_exhaust.stack.ports import free_ports
 from progress_exhaust.stack.postgres import PostgresServer
-from tests.acceptance.command_line import COMMAND, CommandLine, Ended, environment, started
-from tests.builders import batches_world
-from tests.integration.ddl import NEW
-from tests.integration.queue_database import QueueDatabase
-from tests.integration.watching import leaks, watched
 from tests.reference.report import expected_reports
-from tests.spark_submit import submit, submit_variables
-from tests.whole_runs import write_world
+from tests.support.builders import batches_world
+from tests.support.command_line import COMMAND, CommandLine, Ended, environment, started
+from tests.support.ddl import NEW
+from tests.support.queue_database import QueueDatabase
+from tests.support.spark_submit import submit, submit_variables
+from tests.support.watching import leaks, watched
+from tests.support.whole_runs import write_world
 from tests.worlds import World
 
 NORTH, SOUTH = "channel-north", "channel-south"

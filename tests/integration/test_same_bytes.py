@@ -8,9 +8,9 @@ from cassandra.cluster import Session
 from pyspark.sql import SparkSession
 
 from progress_exhaust.stack.cassandra import CassandraNode
-from tests.integration.cassandra_runs import KeptWorld, run_on_cassandra
-from tests.sample_world import BATCH_ID, spec_sample_world
-from tests.whole_runs import Exported, asked_for, differences, run_export, settings_for
+from tests.support.cassandra_runs import KeptWorld, run_on_cassandra
+from tests.support.sample_world import BATCH_ID, spec_sample_world
+from tests.support.whole_runs import Exported, asked_for, differences, run_export, settings_for
 from tests.worlds import merge, random_world
 
 SEEDS = range(300, 310)

@@ -13,13 +13,13 @@ import pytest
 
 from progress_exhaust.stack.content_service import _Index, found
 from progress_exhaust.stack.postgres import PostgresServer
-from tests.acceptance.command_line import CommandLine, Ended
-from tests.builders import batches_world
-from tests.integration.ddl import NEW
-from tests.integration.queue_database import QueueDatabase
 from tests.reference.report import expected_reports
-from tests.unit.scripted_server import Handler, Reply, ScriptedServer, says
-from tests.whole_runs import write_world
+from tests.support.builders import batches_world
+from tests.support.command_line import CommandLine, Ended
+from tests.support.ddl import NEW
+from tests.support.queue_database import QueueDatabase
+from tests.support.scripted_server import Handler, Reply, ScriptedServer, says
+from tests.support.whole_runs import write_world
 from tests.worlds import World
 
 CHANNEL = "root"

@@ -23,7 +23,7 @@ from progress_exhaust.errors import DataShapeError, OperatorError, SourceError
 from progress_exhaust.stack.cassandra import CassandraNode
 from progress_exhaust.stack.driver import Login, cql_session
 from progress_exhaust.stack.snapshot_loader import load_snapshot
-from tests.tcp_proxy import TcpProxy
+from tests.support.tcp_proxy import TcpProxy
 
 ENROLMENT: dict[str, Any] = {
     "userid": "u-1",

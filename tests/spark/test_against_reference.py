@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from tests.whole_runs import asked_for, differences, run_export, settings_for, write_world
+from tests.support.whole_runs import asked_for, differences, run_export, settings_for, write_world
 from tests.worlds import merge, random_settings, random_world
 
 IN_EVERY_RUN = [range(0, 12), range(12, 20)]

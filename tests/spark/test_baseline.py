@@ -11,10 +11,10 @@ from pyspark.sql import SparkSession
 
 from benchmarks import baseline
 from progress_exhaust.catalogue.files import FilesCatalogue
-from progress_exhaust.export.selection import Asked, select_batches
+from progress_exhaust.export.selection import ReportQuery, select_batches
 from progress_exhaust.tables.snapshot import SnapshotTables
-from tests.builders import batches_world
-from tests.whole_runs import Exported, run_export, settings_for, write_world
+from tests.support.builders import batches_world
+from tests.support.whole_runs import Exported, run_export, settings_for, write_world
 
 SAME = ("User UUID", "Batch Name", "Enrolment Date", "do_0-nested - Level", "do_0-quiz - Score")
 
@@ -32,7 +32,12 @@ def test_file_of_a_batch_has_the_columns_learners_and_scores_of_ours(spark: Spar
     tables = SnapshotTables(session, settings)
     catalogue = FilesCatalogue(settings.catalogue.directory, settings.catalogue.max_tree_bytes)
     selection = select_batches(
-        Asked(everything=True), session, tables, catalogue, settings, lambda name, lines: pytest.fail("nothing staged")
+        ReportQuery(everything=True),
+        session,
+        tables,
+        catalogue,
+        settings,
+        lambda name, lines: pytest.fail("nothing staged"),
     )
 
     learners = baseline.cached_learners(tables)

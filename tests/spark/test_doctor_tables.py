@@ -9,9 +9,9 @@ from pyspark.sql import SparkSession
 from progress_exhaust.commands.checks import State
 from progress_exhaust.settings.sections import Settings
 from progress_exhaust.tables.snapshot import SnapshotTables
-from tests.doctor_runs import tables_told
-from tests.sample_world import spec_sample_world
-from tests.whole_runs import settings_for, write_world
+from tests.support.doctor_runs import tables_told
+from tests.support.sample_world import spec_sample_world
+from tests.support.whole_runs import settings_for, write_world
 
 AS_EXPECTED = (State.OK, "columns and types as expected, readable")
 

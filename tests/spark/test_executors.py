@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from progress_exhaust.settings.sections import Settings
-from tests.builders import batches_world
 from tests.reference.report import expected_reports
-from tests.whole_runs import DAY_IN_NAME, settings_for, write_world
+from tests.support.builders import batches_world
+from tests.support.whole_runs import DAY_IN_NAME, settings_for, write_world
 from tests.worlds import World
 
 ROOT = Path(__file__).parents[2]
@@ -61,7 +61,7 @@ def on_cluster(tmp_path_factory: pytest.TempPathFactory) -> OnCluster:
         settings = settings_for(world, folder, output={"url": str(folder / name)}, spark={"master": MASTER})
         files.append(written(settings, folder / f"{name}.json"))
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.spark.cluster_export", *files],
+        [sys.executable, "-m", "tests.support.cluster_export", *files],
         cwd=ROOT,
         env={**os.environ, **ENVIRONMENT},
         stdout=subprocess.PIPE,

@@ -14,7 +14,7 @@ from benchmarks.floor_tables import TABLES
 from progress_exhaust.paths import ROOT
 from progress_exhaust.sample.write import WorldSize, write_snapshot
 from tests.reference.report import expected_reports
-from tests.whole_runs import DAY, DAY_IN_NAME, run_export, settings_for, write_world
+from tests.support.whole_runs import DAY, DAY_IN_NAME, run_export, settings_for, write_world
 from tests.worlds import World, WorldSettings, merge, random_world
 from tests.worlds.files import without_halves
 

@@ -12,8 +12,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from progress_exhaust.tables import schemas
-from tests.builders import activity, answer, attempt, batch, enrolment, small_tree, user
-from tests.whole_runs import differences, run_export, settings_for, write_world
+from tests.support.builders import activity, answer, attempt, batch, enrolment, small_tree, user
+from tests.support.whole_runs import differences, run_export, settings_for, write_world
 from tests.worlds import World, WorldSettings
 from tests.worlds.model import Row
 

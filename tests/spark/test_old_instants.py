@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from tests.builders import attempt, batches_world
-from tests.whole_runs import differences, run_export, settings_for, write_world
+from tests.support.builders import attempt, batches_world
+from tests.support.whole_runs import differences, run_export, settings_for, write_world
 
 ANCIENT = datetime(1500, 2, 28, 23, 59, 59, 999_000, tzinfo=UTC)
 

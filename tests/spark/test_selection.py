@@ -11,13 +11,13 @@ from pyspark.sql import SparkSession
 from progress_exhaust.catalogue.files import FilesCatalogue
 from progress_exhaust.catalogue.in_flight import Share
 from progress_exhaust.errors import Reason
-from progress_exhaust.export.selection import Asked, Selection, select_batches
+from progress_exhaust.export.selection import ReportQuery, Selection, select_batches
 from progress_exhaust.identifiers import is_safe_id
 from progress_exhaust.output.staging import Staging
 from progress_exhaust.output.stores.local import LocalStore
 from progress_exhaust.tables.snapshot import SnapshotTables
-from tests.builders import answer, batch, collection, leaf, small_tree
-from tests.whole_runs import settings_for, write_world
+from tests.support.builders import answer, batch, collection, leaf, small_tree
+from tests.support.whole_runs import settings_for, write_world
 from tests.worlds import World
 
 UNSAFE_IDS = (
@@ -106,7 +106,7 @@ class Asker:
         self.catalogue.trees.clear()
         tables = SnapshotTables(self._spark, self._settings)
         with Staging(LocalStore(self._folder / "reports"), "run") as staging:
-            asked = Asked(batches, collections, everything)
+            asked = ReportQuery(batches, collections, everything)
             return select_batches(asked, self._spark, tables, self.catalogue, self._settings, staging.stage_lines)
 
 

@@ -15,14 +15,14 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from progress_exhaust.errors import DataShapeError, SourceError
-from progress_exhaust.export.spark_errors import SPARK_FAILURES, fault_of
+from progress_exhaust.export.spark_errors import SPARK_FAILURES, classify
 from progress_exhaust.settings.load import load
 from progress_exhaust.settings.sections import ReadBy, Settings
 from progress_exhaust.tables import schemas
 from progress_exhaust.tables.schemas import USER, Table, table_names
 from progress_exhaust.tables.snapshot import SnapshotTables
-from progress_exhaust.tables.strategy import Reading, WantedKeys
-from tests.tables_contract import rows_of_keys
+from progress_exhaust.tables.strategy import ReadStrategy, WantedKeys
+from tests.support.tables_contract import rows_of_keys
 
 NAMES = table_names(Settings())
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -78,7 +78,7 @@ def write_lines(snapshot: Path, table: Table, *lines: str | dict[str, Any], name
     (folder / name).write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
 
 
-def rows_of(frame: DataFrame) -> list[Row]:
+def read(frame: DataFrame) -> list[Row]:
     """Collect a frame, its instants as what they are whatever the zone of this process."""
     rows = []
     instants = [name for name, kind in frame.dtypes if kind == "timestamp"]
@@ -109,10 +109,10 @@ def test_parquet_and_json_lines_give_the_same_frame(
 
     assert from_lines.dtypes == from_parquet.dtypes
     assert [field.name for field in from_lines.schema] == schemas.USER_ENROLMENTS.columns.fieldNames()
-    assert rows_of(from_lines) == rows_of(from_parquet)
-    assert rows_of(from_lines)[0] == ENROLMENT_ROW
+    assert read(from_lines) == read(from_parquet)
+    assert read(from_lines)[0] == ENROLMENT_ROW
     empty_row = dict.fromkeys(ENROLMENT_ROW.asDict()) | keyless
-    assert rows_of(from_lines)[1] == Row(**empty_row)
+    assert read(from_lines)[1] == Row(**empty_row)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_parquet_and_json_lines_give_the_same_frame(
 def test_instant_with_a_zone_is_read(tables: SnapshotTables, tmp_path: Path, text: str, instant: datetime) -> None:
     write_lines(tmp_path, schemas.USER_ENROLMENTS, {**ENROLMENT, "completedon": text})
 
-    (row,) = rows_of(tables.frame(schemas.USER_ENROLMENTS))
+    (row,) = read(tables.frame(schemas.USER_ENROLMENTS))
 
     assert row.completedon == instant
 
@@ -142,7 +142,7 @@ def test_instant_with_a_zone_is_read(tables: SnapshotTables, tmp_path: Path, tex
 def test_whole_number_may_be_written_as_any_tool_does(tables: SnapshotTables, tmp_path: Path, number: str) -> None:
     write_lines(tmp_path, schemas.USER_ENROLMENTS, f'{{"contentstatus":{{"do_a":{number},"do_b":null,"do_c":-0.0}}}}')
 
-    (row,) = rows_of(tables.frame(schemas.USER_ENROLMENTS))
+    (row,) = read(tables.frame(schemas.USER_ENROLMENTS))
 
     assert row.contentstatus == {"do_a": 2, "do_b": None, "do_c": 0}
     assert {type(count) for count in row.contentstatus.values()} == {int, type(None)}
@@ -152,7 +152,7 @@ def test_whole_numbers_up_to_the_bounds_of_an_int_are_read(tables: SnapshotTable
     counts = {"least": -(2**31), "most": 2**31 - 1}
     write_lines(tmp_path, schemas.USER_ENROLMENTS, {"contentstatus": counts}, '{"contentstatus":{"most":2147483647.0}}')
 
-    rows = rows_of(tables.frame(schemas.USER_ENROLMENTS))
+    rows = read(tables.frame(schemas.USER_ENROLMENTS))
 
     assert [row.contentstatus for row in rows] == [counts, {"most": 2**31 - 1}]
 
@@ -162,7 +162,7 @@ def test_lines_that_are_empty_or_of_blanks_and_tabs_are_no_rows(tables: Snapshot
     write_lines(tmp_path, schemas.LOCATION, *lines)
     write_lines(tmp_path, schemas.LOCATION, "", name="blank.jsonl")
 
-    assert sorted(row.id for row in rows_of(tables.frame(schemas.LOCATION))) == ["s-1", "s-2"]
+    assert sorted(row.id for row in read(tables.frame(schemas.LOCATION))) == ["s-1", "s-2"]
 
 
 def test_missing_column_is_null_in_both_formats(spark: SparkSession, tables: SnapshotTables, tmp_path: Path) -> None:
@@ -171,8 +171,8 @@ def test_missing_column_is_null_in_both_formats(spark: SparkSession, tables: Sna
         f"file://{folder_of(tmp_path, schemas.COURSE_BATCH)}"
     )
 
-    assert rows_of(tables.frame(schemas.LOCATION)) == [Row(id="s-1", type=None, name=None, parentid=None)]
-    assert rows_of(tables.frame(schemas.COURSE_BATCH)) == [Row(courseid="do_1", batchid="b-1", name=None)]
+    assert read(tables.frame(schemas.LOCATION)) == [Row(id="s-1", type=None, name=None, parentid=None)]
+    assert read(tables.frame(schemas.COURSE_BATCH)) == [Row(courseid="do_1", batchid="b-1", name=None)]
 
 
 def test_numbers_that_json_can_not_hold_are_taken_from_texts(tables: SnapshotTables, tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_numbers_that_json_can_not_hold_are_taken_from_texts(tables: SnapshotTab
     lines = [{**key, "attempt_id": str(number), "total_score": score} for number, score in enumerate(scores)]
     write_lines(tmp_path, schemas.ASSESSMENT_AGGREGATOR, *lines)
 
-    rows = rows_of(tables.frame(schemas.ASSESSMENT_AGGREGATOR))
+    rows = read(tables.frame(schemas.ASSESSMENT_AGGREGATOR))
 
     assert [repr(row.total_score) for row in rows] == ["nan", "inf", "-inf", "-0.0", "1e+300", "7.0"]
 
@@ -200,7 +200,7 @@ def test_organisation_type_may_be_text_or_number(
     else:
         write_lines(tmp_path, schemas.ORGANISATION, {"id": "school-1", "organisationtype": written})
 
-    (row,) = rows_of(tables.frame(schemas.ORGANISATION))
+    (row,) = read(tables.frame(schemas.ORGANISATION))
 
     assert row.organisationtype == str(int(written))
 
@@ -208,7 +208,7 @@ def test_organisation_type_may_be_text_or_number(
 def test_text_that_looks_like_a_number_stays_as_it_is(tables: SnapshotTables, tmp_path: Path) -> None:
     write_lines(tmp_path, schemas.ORGANISATION, {"id": "school-1", "organisationtype": "2.0"})
 
-    (row,) = rows_of(tables.frame(schemas.ORGANISATION))
+    (row,) = read(tables.frame(schemas.ORGANISATION))
 
     assert row.organisationtype == "2.0"
 
@@ -225,7 +225,7 @@ def test_lists_of_texts_hold_any_text_and_nulls(tables: SnapshotTables, tmp_path
         tmp_path, schemas.USER, *({"id": f"u-{number}", "locationids": ids} for number, ids in enumerate(lists))
     )
 
-    rows = sorted(rows_of(tables.frame(schemas.USER)))
+    rows = sorted(read(tables.frame(schemas.USER)))
 
     assert [row.locationids for row in rows] == lists
 
@@ -267,7 +267,7 @@ def test_rows_of_keys_are_among_those_of_the_whole_table(tables: SnapshotTables,
     asked = rows_of_keys(tables, USER, whole, whole.select("id").filter(F.col("id").isin("u-1", "ऋ")))
 
     assert (sum(asked.wanted.values()), sum(asked.got.values())) == (2, 4)
-    assert tables.reading(USER, WantedKeys(2)) == Reading(ReadBy.SCAN, "files have no keys to read by")
+    assert tables.reading(USER, WantedKeys(2)) == ReadStrategy(ReadBy.SCAN, "files have no keys to read by")
 
 
 def test_snapshot_that_is_missing_is_named(tables: SnapshotTables, tmp_path: Path) -> None:
@@ -323,7 +323,7 @@ def test_hidden_names_beside_the_rows_do_not_matter(tables: SnapshotTables, tmp_
         (folder_of(tmp_path, schemas.LOCATION) / hidden).write_text("nothing\n", encoding="utf-8")
     (folder_of(tmp_path, schemas.LOCATION) / "_temporary").mkdir()
 
-    assert [row.id for row in rows_of(tables.frame(schemas.LOCATION))] == ["s-1"]
+    assert [row.id for row in read(tables.frame(schemas.LOCATION))] == ["s-1"]
 
 
 @pytest.mark.parametrize(
@@ -372,7 +372,7 @@ def test_column_of_the_key_that_a_parquet_file_lacks_is_named(
 def test_key_that_a_line_lacks_is_null(tables: SnapshotTables, tmp_path: Path) -> None:
     write_lines(tmp_path, schemas.LOCATION, {"type": "state"}, {"id": "s-1"})
 
-    assert [row.id for row in rows_of(tables.frame(schemas.LOCATION))] == [None, "s-1"]
+    assert [row.id for row in read(tables.frame(schemas.LOCATION))] == [None, "s-1"]
 
 
 # What does not fit.
@@ -385,7 +385,7 @@ def fault_in(frame: Callable[[], DataFrame]) -> str:
     except DataShapeError as error:
         return str(error)
     except SPARK_FAILURES as error:
-        fault = fault_of(error, Settings())
+        fault = classify(error, Settings())
         assert isinstance(fault, DataShapeError)
         return str(fault)
     raise AssertionError("nothing was found at fault")
@@ -516,7 +516,7 @@ def test_wrong_types_of_the_other_kinds_of_column_name_their_file(tables: Snapsh
         except SPARK_FAILURES as error:
             column = list(line)[-1]
             assert f"/part-0.jsonl, line 1: column {column} has a value that does not" in str(
-                fault_of(error, Settings())
+                classify(error, Settings())
             )
 
     assert sound == []
@@ -570,7 +570,7 @@ def test_line_that_is_mended_before_it_is_looked_for_is_told_by_its_file(
         tables.frame(schemas.LOCATION).collect()
     write_lines(tmp_path, schemas.LOCATION, {"id": "s-1"})
 
-    fault = str(fault_of(raised.value, Settings()))
+    fault = str(classify(raised.value, Settings()))
 
     assert "/part-0.jsonl: a line is not a JSON object, or has a value that does not fit its column; mend" in fault
 
@@ -703,7 +703,7 @@ def test_columns_that_some_file_lacks_are_told_and_read_as_null(
     assert tables.absent_columns(schemas.LOCATION) == ("name", "parentid")
     assert tables.absent_columns(schemas.COURSE_BATCH) == ()
     assert tables.absent_columns(schemas.ORGANISATION) == ()
-    assert sorted(row.name or "" for row in rows_of(tables.frame(schemas.LOCATION))) == ["", "One"]
+    assert sorted(row.name or "" for row in read(tables.frame(schemas.LOCATION))) == ["", "One"]
 
 
 def test_every_absent_column_and_table_says_what_follows() -> None:
@@ -757,7 +757,7 @@ def attempts_at(moments: Sequence[datetime], kind: str, more: str = "") -> str:
 
 
 def moments_of(tables: SnapshotTables) -> list[datetime]:
-    rows = rows_of(tables.frame(schemas.ASSESSMENT_AGGREGATOR))
+    rows = read(tables.frame(schemas.ASSESSMENT_AGGREGATOR))
     return [row.last_attempted_on for row in sorted(rows, key=lambda row: str(row.attempt_id))]
 
 

@@ -13,8 +13,8 @@ from pyspark.sql import SparkSession
 
 from progress_exhaust.output.stores.hadoop import HadoopStore
 from progress_exhaust.output.stores.local import LocalStore
-from tests.builders import batches_world
-from tests.whole_runs import run_export, settings_for, write_world
+from tests.support.builders import batches_world
+from tests.support.whole_runs import run_export, settings_for, write_world
 
 FEW, MANY = 2, 12
 WITHOUT_A_CALL = frozenset({"url"})

@@ -22,7 +22,7 @@ from progress_exhaust.report.locations import Location, dictionary, first_distri
 from progress_exhaust.report.rows import LearnerFrames, learner_rows
 from progress_exhaust.report.scores import best_attempts, scores_per_learner, wanted_attempts
 from progress_exhaust.tables import schemas
-from tests.builders import LONG_AGO, activity, attempt, enrolment, rows_frame, table_frame, user
+from tests.support.builders import LONG_AGO, activity, attempt, enrolment, rows_frame, table_frame, user
 from tests.worlds.model import Row
 
 LATER = datetime(2021, 1, 1, tzinfo=UTC)

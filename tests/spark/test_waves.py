@@ -22,9 +22,9 @@ from progress_exhaust.report.model import Batch, Report
 from progress_exhaust.settings.sections import Settings
 from progress_exhaust.tables.schemas import USER_ACTIVITY_AGG, USER_ENROLMENTS, Table
 from progress_exhaust.tables.snapshot import SnapshotTables
-from tests.builders import activity, answer, assessment, attempt, batch, batches_world, collection, enrolment
-from tests.spark.spark_counters import RanPlan, jobs_so_far, plans_of
-from tests.whole_runs import DAY_IN_NAME, Exported, differences, run_export, settings_for, write_world
+from tests.support.builders import activity, answer, assessment, attempt, batch, batches_world, collection, enrolment
+from tests.support.spark_counters import RanPlan, jobs_so_far, plans_of
+from tests.support.whole_runs import DAY_IN_NAME, Exported, differences, run_export, settings_for, write_world
 from tests.worlds import KEYSPACES, World
 
 MOST_JOBS = 15
@@ -79,7 +79,7 @@ def test_files_of_a_plain_run_equal_the_reference(undisturbed: Undisturbed) -> N
 
 
 def test_each_row_of_each_table_is_read_once(undisturbed: Undisturbed) -> None:
-    assert rows_read(undisturbed.plans) == rows_of(undisturbed.world)
+    assert rows_read(undisturbed.plans) == read(undisturbed.world)
 
 
 def test_no_operator_of_a_run_needs_python(undisturbed: Undisturbed) -> None:
@@ -148,7 +148,7 @@ def test_run_cut_in_another_way_gives_the_same_files(
 
     assert len(store.waves) == waves
     assert files_of(exported) == files_of(undisturbed.exported)
-    assert rows_read(plans) == rows_of(undisturbed.world)
+    assert rows_read(plans) == read(undisturbed.world)
 
 
 def test_run_through_hadoops_file_system_gives_the_same_files_and_nothing_else(
@@ -354,5 +354,5 @@ def rows_read(plans: list[RanPlan]) -> dict[str, int]:
     return {name: rows for name, rows in read.items() if name.startswith("sunbird")}
 
 
-def rows_of(world: World) -> dict[str, int]:
+def read(world: World) -> dict[str, int]:
     return {f"{KEYSPACES[table]}.{table}": len(rows) for table, rows in world.tables.items()}

@@ -18,12 +18,12 @@ from progress_exhaust.job_requests.model import CANCELLED, Claim, Delivered, New
 from progress_exhaust.output.stores.local import LocalStore
 from progress_exhaust.settings.sections import Settings
 from progress_exhaust.worker.outcome import RequestsOutcome
-from progress_exhaust.worker.worker import Only
-from tests.builders import answer, batch, batches_world, collection, enrolment, leaf, user
+from progress_exhaust.worker.worker import RequestFilter
 from tests.reference.report import expected_reports
-from tests.request_runs import PUT_IN_AT, TAG, TestedQueue, WorkedOff, put_in_anew, request, work_off
-from tests.spark.spark_counters import jobs_so_far
-from tests.whole_runs import DAY, DAY_IN_NAME, settings_for, write_world
+from tests.support.builders import answer, batch, batches_world, collection, enrolment, leaf, user
+from tests.support.request_runs import PUT_IN_AT, TAG, TestedQueue, WorkedOff, put_in_anew, request, work_off
+from tests.support.spark_counters import jobs_so_far
+from tests.support.whole_runs import DAY, DAY_IN_NAME, settings_for, write_world
 from tests.worlds import World
 
 ROOT, OTHER = "root", "other"
@@ -139,7 +139,7 @@ def test_request_of_one_channel_does_not_wait_for_the_bigger_one_of_another(
         request("r-2", batchFilter=["b-001"], minutes=1),
         request("r-3", channel=OTHER, batchFilter=["b-001"], minutes=2),
     )
-    worked = work_off(spark, TestedQueue(table), settings(), Only(most=2))
+    worked = work_off(spark, TestedQueue(table), settings(), RequestFilter(most=2))
     assert worked.states() == {"r-1": "SUCCESS", "r-3": "SUCCESS"}
     assert row(table, "r-2").status == Status.SUBMITTED
 
@@ -187,7 +187,7 @@ def test_files_that_an_earlier_version_put_behind_a_dot_are_used_again(
         request("r-1", tag="b", batchId="b-000", channel="nobody"),
     )
     queue = TestedQueue(table, keeps_processed=keeps_processed)
-    worked = work_off(spark, queue, limited, Only(tag="a"))
+    worked = work_off(spark, queue, limited, RequestFilter(tag="a"))
     now, before = (worked.folder / "progress-exhaust" / name for name in ("r-1~ca978112", "r-1.ca978112"))
     now.rename(before)
     manifest = before / "manifest.json"
@@ -197,7 +197,7 @@ def test_files_that_an_earlier_version_put_behind_a_dot_are_used_again(
     [kept] = before.glob("*.csv")
     changed_at = kept.stat().st_mtime_ns
 
-    work_off(spark, queue, limited, Only(tag="a"), day=DAY + timedelta(days=1))
+    work_off(spark, queue, limited, RequestFilter(tag="a"), day=DAY + timedelta(days=1))
 
     closed = row(table, "r-1", "a")
     assert closed.status == Status.SUCCESS

@@ -16,7 +16,7 @@ from progress_exhaust.catalogue.in_flight import Share
 from progress_exhaust.catalogue.layout import Layout
 from progress_exhaust.catalogue.port import Catalogue, CollectionState, Found, layouts
 from progress_exhaust.catalogue.tree import TreeRules
-from progress_exhaust.errors import CatalogueError, NotMade, Reason, RequestError
+from progress_exhaust.errors import CatalogueError, Reason, RequestError, SkippedReport
 from progress_exhaust.settings.sections import CatalogueSettings
 from progress_exhaust.stack.content_service import ContentService
 
@@ -50,8 +50,8 @@ def store_tree(folder: Path, collection_id: str, **fields: Any) -> None:
     store(folder, collection_id, {"responseCode": "OK", "result": {"content": {"identifier": collection_id, **fields}}})
 
 
-def reasons(outcomes: dict[str, Layout | NotMade]) -> dict[str, Reason | None]:
-    return {key: outcome.reason if isinstance(outcome, NotMade) else None for key, outcome in outcomes.items()}
+def reasons(outcomes: dict[str, Layout | SkippedReport]) -> dict[str, Reason | None]:
+    return {key: outcome.reason if isinstance(outcome, SkippedReport) else None for key, outcome in outcomes.items()}
 
 
 def test_each_collection_gets_its_layout_or_its_reason_in_the_order_asked(catalogue: Catalogue, tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_each_collection_gets_its_layout_or_its_reason_in_the_order_asked(catalo
     assert list(outcomes) == list(dict.fromkeys([*asked, "do_flagged", "do_live.img", "do_many"]))
     assert outcomes["do_live"] == Layout("do_live", "Live", "ch", ("l",), (), (), {})
     for collection_id, outcome in outcomes.items():
-        if isinstance(outcome, NotMade):
+        if isinstance(outcome, SkippedReport):
             assert outcome.subject == collection_id
             assert outcome.__traceback__ is None
 
@@ -128,14 +128,14 @@ def test_tree_is_the_root_as_it_is_stored(catalogue: Catalogue, tmp_path: Path) 
 )
 def test_body_without_a_tree_is_not_made(catalogue: Catalogue, tmp_path: Path, body: bytes, reason: Reason) -> None:
     store(tmp_path, "do_1", body)
-    with pytest.raises(NotMade) as caught:
+    with pytest.raises(SkippedReport) as caught:
         catalogue.tree("do_1")
     assert (caught.value.reason, caught.value.subject) == (reason, "do_1")
 
 
 @pytest.mark.parametrize("collection_id", ["do_none", "../etc", "a/b", ""])
 def test_tree_that_is_not_there_is_unknown(catalogue: Catalogue, collection_id: str) -> None:
-    with pytest.raises(NotMade) as caught:
+    with pytest.raises(SkippedReport) as caught:
         catalogue.tree(collection_id)
     assert caught.value.reason is Reason.UNKNOWN_COLLECTION
 

@@ -15,7 +15,7 @@ from progress_exhaust.catalogue.files import FilesCatalogue
 from progress_exhaust.catalogue.layout import Layout
 from progress_exhaust.catalogue.port import CollectionState, Found, layouts
 from progress_exhaust.catalogue.tree import TreeRules
-from progress_exhaust.errors import CatalogueError, NotMade, Reason, RequestError, StepFailed
+from progress_exhaust.errors import CatalogueError, Reason, RequestError, SkippedReport, StepFailed
 
 RULES = TreeRules(64, 100_000, ())
 
@@ -29,7 +29,7 @@ def answer(identifier: str, **fields: Any) -> dict[str, Any]:
 
 
 def reason_of(folder: Path, collection_id: str = "do_1", **settings: Any) -> Reason:
-    with pytest.raises(NotMade) as caught:
+    with pytest.raises(SkippedReport) as caught:
         FilesCatalogue(folder, **settings).tree(collection_id)
     assert caught.value.subject == collection_id
     return caught.value.reason
@@ -79,7 +79,7 @@ def test_unsafe_ids_are_absent_without_touching_the_file_system(
     catalogue = FilesCatalogue(folder)
     monkeypatch.setattr(FilesCatalogue, "_file", lambda *_: pytest.fail("made a path"))
     assert catalogue.states([collection_id]) == {collection_id: CollectionState.ABSENT}
-    with pytest.raises(NotMade) as caught:
+    with pytest.raises(SkippedReport) as caught:
         catalogue.tree(collection_id)
     assert caught.value.reason is Reason.UNKNOWN_COLLECTION
 
@@ -102,7 +102,11 @@ def test_unsafe_ids_are_absent_without_touching_the_file_system(
 def test_status_of_the_root_decides(tmp_path: Path, fields: dict[str, Any], reason: Reason | None) -> None:
     store(tmp_path, "do_1.json", answer("do_1", **fields))
     outcome = layouts(FilesCatalogue(tmp_path), ["do_1"], RULES, 2)["do_1"]
-    assert isinstance(outcome, Layout) if reason is None else isinstance(outcome, NotMade) and outcome.reason is reason
+    assert (
+        isinstance(outcome, Layout)
+        if reason is None
+        else isinstance(outcome, SkippedReport) and outcome.reason is reason
+    )
 
 
 @pytest.mark.parametrize(
@@ -130,14 +134,14 @@ def test_file_that_holds_no_tree_loses_that_collection_alone(tmp_path: Path, bod
     store(tmp_path, "do_2.json", answer("do_2"))
     assert reason_of(tmp_path) is reason
     outcomes = layouts(FilesCatalogue(tmp_path), ["do_1", "do_2"], RULES, 2)
-    assert isinstance(outcomes["do_1"], NotMade)
+    assert isinstance(outcomes["do_1"], SkippedReport)
     assert isinstance(outcomes["do_2"], Layout)
 
 
 def test_root_with_another_id_is_a_bad_tree(tmp_path: Path) -> None:
     store(tmp_path, "do_1.json", answer("do_2"))
     outcome = layouts(FilesCatalogue(tmp_path), ["do_1"], RULES, 1)["do_1"]
-    assert isinstance(outcome, NotMade)
+    assert isinstance(outcome, SkippedReport)
     assert outcome.reason is Reason.BAD_TREE
 
 
@@ -181,7 +185,7 @@ def test_file_that_can_not_be_read_costs_its_collection_alone(
     outcomes = layouts(FilesCatalogue(tmp_path), ["do_1", "do_2"], RULES, 2)
     assert isinstance(outcomes["do_2"], Layout)
     refusal = outcomes["do_1"]
-    assert isinstance(refusal, NotMade)
+    assert isinstance(refusal, SkippedReport)
     assert refusal.reason is Reason.TREE_UNAVAILABLE
     assert str(refusal) == (
         f'tree of collection "do_1": its file can not be read ({words}), while the catalogue answers otherwise; '

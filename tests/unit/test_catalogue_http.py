@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted_server import Handler, Reply, ScriptedServer, found, says, tree_of
 
 from progress_exhaust.catalogue.http.catalogue import HttpCatalogue
 from progress_exhaust.catalogue.port import CollectionState, Found, layouts
 from progress_exhaust.catalogue.tree import TreeRules
-from progress_exhaust.errors import CatalogueError, NotMade, Reason, RequestError, StepFailed
+from progress_exhaust.errors import CatalogueError, Reason, RequestError, SkippedReport, StepFailed
 from progress_exhaust.settings.sections import CatalogueSettings
+from tests.support.scripted_server import Handler, Reply, ScriptedServer, found, says, tree_of
 
 RULES = TreeRules(64, 100_000, ())
 TOKEN = "t0p-s3cret"
@@ -71,8 +71,8 @@ def fault_of(call: Callable[[], object]) -> CatalogueError:
     return caught.value
 
 
-def not_made(call: Callable[[], object]) -> NotMade:
-    with pytest.raises(NotMade) as caught:
+def not_made(call: Callable[[], object]) -> SkippedReport:
+    with pytest.raises(SkippedReport) as caught:
         call()
     return caught.value
 
@@ -371,7 +371,7 @@ def test_tree_that_can_not_be_had_while_the_service_answers_costs_that_collectio
     with ScriptedServer(answer) as server, catalogue_at(server.url, concurrency=2) as http:
         made = layouts(http, [f"do_{number}" for number in range(4)], RULES, 2)
     refusal = made.pop("do_2")
-    assert isinstance(refusal, NotMade)
+    assert isinstance(refusal, SkippedReport)
     assert refusal.reason is Reason.TREE_UNAVAILABLE
     assert str(refusal).startswith('tree of collection "do_2": ')
     assert "\n" not in str(refusal)
@@ -413,7 +413,7 @@ def test_id_that_a_search_fails_for_is_found_by_halving() -> None:
     sick = states.pop("do_7")
     assert states == dict.fromkeys(set(ids) - {"do_7"}, LIVE)
     for refusal in (sick, made["do_7"]):
-        assert isinstance(refusal, NotMade)
+        assert isinstance(refusal, SkippedReport)
         assert refusal.reason is Reason.TREE_UNAVAILABLE
         assert str(refusal).startswith('tree of collection "do_7": search: HTTP 500, while')
 
@@ -973,7 +973,7 @@ def test_id_whose_pages_never_fit_costs_itself() -> None:
     reply = found(node("do_1"), count=2)
     with ScriptedServer(Probed(reply)) as server, catalogue_at(server.url) as http:
         refusal = http.states(["do_1"])["do_1"]
-    assert isinstance(refusal, NotMade)
+    assert isinstance(refusal, SkippedReport)
     assert "search: pages that do not make one list, twice" in str(refusal)
 
 
@@ -992,7 +992,7 @@ BY_CHANNEL = {"request": {"filters": {"channel": "a"}}}
 def requesters_fault(call: Callable[[], object]) -> str:
     with pytest.raises(RequestError) as caught:
         call()
-    assert not isinstance(caught.value, NotMade)
+    assert not isinstance(caught.value, SkippedReport)
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
     assert len(str(caught.value)) <= 100
     return str(caught.value)

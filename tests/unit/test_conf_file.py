@@ -9,14 +9,14 @@ import pytest
 
 from progress_exhaust.settings.load import load, secret_keys
 from progress_exhaust.settings.sections import ENVIRONMENT_PREFIX, Settings
-from tests.conf_file import conf_file, sections
+from tests.support.conf_file import conf_file, sections
 
 FILE = Path(__file__).parents[2] / "conf" / "progress_exhaust.toml"
 
 
 def test_file_is_what_the_settings_say() -> None:
     assert FILE.read_text(encoding="utf-8") == conf_file(), (
-        "run: python -m tests.conf_file > conf/progress_exhaust.toml"
+        "run: python -m tests.support.conf_file > conf/progress_exhaust.toml"
     )
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from scripted_server import Handler, ScriptedServer, found, says, tree_of
 
 from progress_exhaust.catalogue.files import FilesCatalogue
 from progress_exhaust.catalogue.http.catalogue import HttpCatalogue
@@ -19,6 +18,7 @@ from progress_exhaust.catalogue.layout import Layout
 from progress_exhaust.catalogue.port import layouts
 from progress_exhaust.catalogue.tree import TreeRules
 from progress_exhaust.settings.sections import CatalogueSettings
+from tests.support.scripted_server import Handler, ScriptedServer, found, says, tree_of
 
 RULES = TreeRules(64, 100_000, ())
 PATIENCE_S = 20.0

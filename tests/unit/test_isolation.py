@@ -17,8 +17,8 @@ from progress_exhaust.job_requests.model import CANCELLED, Claim, Closing, Reque
 from progress_exhaust.job_requests.quotas import RetryPause
 from progress_exhaust.jvm_end import JvmEnd
 from progress_exhaust.output.stores.local import LocalStore
-from tests.fake_engine import Rig, content_of
-from tests.request_runs import PUT_IN_AT, put_in_anew, request
+from tests.support.fake_engine import Rig, content_of
+from tests.support.request_runs import PUT_IN_AT, put_in_anew, request
 
 TRIES = 3
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from progress_exhaust.console.signals import Stopped
+from progress_exhaust.console.signals import Interrupted
 from progress_exhaust.errors import CatalogueError, ComputeError, DataShapeError, OutputError
 from progress_exhaust.jvm_end import JvmEnd, JvmWatch, count_oom_kills, meaning_of
 from progress_exhaust.worker.moves import Move, move_for
@@ -127,7 +127,7 @@ def test_oom_kills_are_counted_in_either_kind_of_control_group(tmp_path: Path) -
     assert count_oom_kills(tmp_path / "none", mount) == 0
 
 
-STOP = Stopped(signal.SIGTERM)
+STOP = Interrupted(signal.SIGTERM)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from progress_exhaust.errors import NotMade, OutputError, Reason
+from progress_exhaust.errors import OutputError, Reason, SkippedReport
 from progress_exhaust.export.run import Phase
 from progress_exhaust.job_requests.model import RequestKey
 from progress_exhaust.output.manifest import MadeFile
@@ -34,7 +34,7 @@ def two_looks() -> Totals:
     totals.add(
         RequestsOutcome(
             made=[made(500), made(700)],
-            not_made=[NotMade(Reason.TASK_FAILED, "b-9", "batch is not made")],
+            not_made=[SkippedReport(Reason.TASK_FAILED, "b-9", "batch is not made")],
             phase_s={Phase.READ: 0.5, Phase.COMPUTE: 1.25},
             settled=[settled("SUCCESS"), settled("FAILED"), settled("SUCCESS")],
             due=5,

@@ -11,21 +11,21 @@ import pytest
 
 from progress_exhaust.catalogue import refusals as of_catalogue
 from progress_exhaust.catalogue.in_flight import Share
-from progress_exhaust.console.signals import Stopped
+from progress_exhaust.console.signals import Interrupted
 from progress_exhaust.errors import (
-    NotMade,
     OutputError,
     QueueError,
     Reason,
     RowLockedError,
+    SkippedReport,
     SourceError,
 )
 from progress_exhaust.job_requests.memory import MemoryQueue
 from progress_exhaust.job_requests.model import Claim, Closing, RequestKey, Status
 from progress_exhaust.jvm_end import JvmEnd
 from progress_exhaust.output.stores.local import LocalStore
-from tests.fake_engine import Rig
-from tests.request_runs import PUT_IN_AT, TAG, request
+from tests.support.fake_engine import Rig
+from tests.support.request_runs import PUT_IN_AT, TAG, request
 
 PAGE = Path(__file__).parents[2] / "docs" / "architecture.md"
 TITLE = "### Who owns a failure"
@@ -178,7 +178,7 @@ def locked_while_closing(rig: Rig) -> None:
 def signal_while_at_work(rig: Rig) -> None:
     def stop(event: Any) -> None:
         if "finding what" in event.sentence:
-            raise Stopped(15)
+            raise Interrupted(15)
 
     rig.on_event = stop  # type: ignore[attr-defined]
 
@@ -208,7 +208,7 @@ SPOIL: dict[tuple[str, str], Callable[[Rig], None]] = {
     ("search, fetch a tree", "fails, and so does the probe"): down_while_at_work,
     ("fetch a tree", "fails, while the catalogue answers"): no_tree,
     ("fetch a tree", "is none, or beyond a bound"): broken_tree,
-    ("compute", "a batch fails by itself"): breaking(NotMade(Reason.TASK_FAILED, "b-0", "its task failed")),
+    ("compute", "a batch fails by itself"): breaking(SkippedReport(Reason.TASK_FAILED, "b-0", "its task failed")),
     ("compute", "a table or the output place fails"): breaking(SourceError("no node answers")),
     ("compute", "a defect, or Spark fails while its JVM lives"): breaking(KeyError("defect")),
     ("compute", "the JVM is killed"): breaking(ConnectionError(), JvmEnd.KILLED),

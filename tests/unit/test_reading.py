@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from progress_exhaust.settings.sections import CassandraSettings, ReadBy
-from progress_exhaust.tables.strategy import FEW_KEYS, TableSize, choose
+from progress_exhaust.tables.strategy import FEW_KEYS, TableSize, choose_strategy
 
 CORES = 2
 KEY = ("user_id", "course_id")
@@ -31,7 +31,7 @@ BATCHES = TableSize(partitions=200, size_bytes=80_000_000)
     ],
 )
 def test_cheaper_way_is_chosen(size: TableSize | None, keys: int, expected: ReadBy) -> None:
-    assert choose(ReadBy.AUTO, KEY, KEY, keys, size, CORES).by is expected
+    assert choose_strategy(ReadBy.AUTO, KEY, KEY, keys, size, CORES).by is expected
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_cheaper_way_is_chosen(size: TableSize | None, keys: int, expected: Read
 def test_table_is_scanned_unless_its_whole_partition_key_is_known(
     asked: ReadBy, partition_key: tuple[str, ...], *, is_possible: bool
 ) -> None:
-    reading = choose(asked, partition_key, ("batchid", "courseid"), 1, BATCHES, CORES)
+    reading = choose_strategy(asked, partition_key, ("batchid", "courseid"), 1, BATCHES, CORES)
     assert reading.by is (ReadBy.KEYS if is_possible else ReadBy.SCAN)
     if not is_possible:
         assert reading.reason.startswith(f"its partition key is {', '.join(partition_key)}; only batchid and courseid")
@@ -55,17 +55,19 @@ def test_table_is_scanned_unless_its_whole_partition_key_is_known(
 
 @pytest.mark.parametrize(("asked", "keys"), [(ReadBy.SCAN, 1), (ReadBy.KEYS, 5_000_000)])
 def test_settings_win_over_the_rule(asked: ReadBy, keys: int) -> None:
-    reading = choose(asked, KEY, KEY, keys, SMALL_PARTITIONS, CORES)
+    reading = choose_strategy(asked, KEY, KEY, keys, SMALL_PARTITIONS, CORES)
     assert (reading.by, reading.reason) == (asked, f"the settings ask for it; {keys:,} keys are wanted")
 
 
 def test_more_cores_scan_more_before_lookups_have_begun() -> None:
-    ways = [choose(ReadBy.AUTO, ("id",), ("id",), 1, TableSize(40_000, 10_000_000), cores).by for cores in (2, 16)]
+    ways = [
+        choose_strategy(ReadBy.AUTO, ("id",), ("id",), 1, TableSize(40_000, 10_000_000), cores).by for cores in (2, 16)
+    ]
     assert ways == [ReadBy.KEYS, ReadBy.SCAN]
 
 
 def test_reason_has_the_numbers() -> None:
-    reading = choose(ReadBy.AUTO, ("id",), ("id",), 3000, TableSize(25_000, 6_000_000), CORES)
+    reading = choose_strategy(ReadBy.AUTO, ("id",), ("id",), 3000, TableSize(25_000, 6_000_000), CORES)
     assert reading.reason == "3,000 of about 25,000 keys are wanted, each of about 240 bytes"
 
 

@@ -10,11 +10,19 @@ from typing import Any
 
 import pytest
 
-from tests import sample_world
-from tests.builders import answer, assessment, collection, leaf
 from tests.reference import ExpectedReport, expected_reports
 from tests.reference.rows import ids_of_json, state_and_district
-from tests.sample_world import BATCH_ID, COLLECTION_ID, KRISHNA, LEAVES_OF_A, MATHEW, NESTED_A, spec_sample_world
+from tests.support import sample_world
+from tests.support.builders import answer, assessment, collection, leaf
+from tests.support.sample_world import (
+    BATCH_ID,
+    COLLECTION_ID,
+    KRISHNA,
+    LEAVES_OF_A,
+    MATHEW,
+    NESTED_A,
+    spec_sample_world,
+)
 from tests.worlds import World, WorldSettings
 from tests.worlds.trees import chain_tree
 

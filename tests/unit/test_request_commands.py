@@ -35,7 +35,7 @@ from progress_exhaust.job_requests.model import (
 )
 from progress_exhaust.job_requests.port import Queue
 from progress_exhaust.job_requests.progress import Progress, progress_name, progress_text
-from progress_exhaust.job_requests.request_data import WantedBatches, WantedSearch
+from progress_exhaust.job_requests.request_data import RequestedBatches, RequestedSearch
 from progress_exhaust.output.staging import STAGING as STAGING_OF_DRIVERS
 from progress_exhaust.paths import STAGING
 from progress_exhaust.settings.sections import Settings
@@ -176,13 +176,13 @@ def without_time(line: str) -> str:
 # --- submit ----------------------------------------------------------------------------------------------------------
 
 
-def submission_of(wanted: WantedBatches) -> Submission:
+def submission_of(wanted: RequestedBatches) -> Submission:
     return Submission(wanted.batch_ids, None, channel="c", request_id="R1", tag="t", requested_by="u", now=NOW)
 
 
 def test_request_is_put_in_and_its_id_shown(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
     queue = FakeQueue()
-    wanted = WantedBatches(("b-1", "b-2"))
+    wanted = RequestedBatches(("b-1", "b-2"))
     Submit(context(output), submission_of(wanted), opened(queue)).run()
     assert queue.submitted == [NewRequest(RequestKey("t", "R1"), '{"batchFilter": ["b-1", "b-2"]}', "u", "c", NOW)]
     assert queue.is_closed
@@ -192,7 +192,7 @@ def test_request_is_put_in_and_its_id_shown(output: Path, capsys: pytest.Capture
 
 
 def test_submit_as_a_document(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    wanted = WantedBatches(("../x", "b-1"))
+    wanted = RequestedBatches(("../x", "b-1"))
     Submit(context(output, as_json=True), submission_of(wanted), opened(FakeQueue())).run()
     printed = capsys.readouterr()
     document = json.loads(printed.out)
@@ -212,7 +212,7 @@ def test_submit_as_a_document(output: Path, capsys: pytest.CaptureFixture[str]) 
 def test_request_that_is_there_already_is_told_and_not_said_to_be_in(
     output: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    wanted = WantedBatches(("b-1",))
+    wanted = RequestedBatches(("b-1",))
     queue = FakeQueue(row("R1", "SUCCESS"))
     with pytest.raises(RequestError, match="there is such a request already"):
         Submit(context(output), submission_of(wanted), opened(queue)).run()
@@ -224,16 +224,16 @@ def test_request_that_is_there_already_is_told_and_not_said_to_be_in(
 @pytest.mark.parametrize(
     ("batches", "search", "wanted"),
     [
-        (["b-1"], None, WantedBatches(("b-1",))),
-        (["b-2", "b-1", "b-2"], None, WantedBatches(("b-2", "b-1"))),
-        (None, json.dumps(SEARCH), WantedSearch(SEARCH)),
-        (None, " \n" + json.dumps(SEARCH) + "\n", WantedSearch(SEARCH)),
-        (None, '{"request": {"filters": {"channel": "c"}}, "x": 1}', WantedSearch({**SEARCH, "x": 1})),
-        (None, json.dumps(SEARCH) + ', "batchIds": 1', WantedSearch(SEARCH)),
+        (["b-1"], None, RequestedBatches(("b-1",))),
+        (["b-2", "b-1", "b-2"], None, RequestedBatches(("b-2", "b-1"))),
+        (None, json.dumps(SEARCH), RequestedSearch(SEARCH)),
+        (None, " \n" + json.dumps(SEARCH) + "\n", RequestedSearch(SEARCH)),
+        (None, '{"request": {"filters": {"channel": "c"}}, "x": 1}', RequestedSearch({**SEARCH, "x": 1})),
+        (None, json.dumps(SEARCH) + ', "batchIds": 1', RequestedSearch(SEARCH)),
     ],
 )
 def test_what_the_options_ask_for(
-    batches: list[str] | None, search: str | None, wanted: WantedBatches | WantedSearch
+    batches: list[str] | None, search: str | None, wanted: RequestedBatches | RequestedSearch
 ) -> None:
     assert wanted_of(batches, search, 1000) == wanted
 
@@ -241,7 +241,7 @@ def test_what_the_options_ask_for(
 def test_search_may_stand_in_a_file(tmp_path: Path) -> None:
     file = tmp_path / "search.json"
     file.write_text(json.dumps(SEARCH, indent=2))
-    assert wanted_of(None, str(file), 1000) == WantedSearch(SEARCH)
+    assert wanted_of(None, str(file), 1000) == RequestedSearch(SEARCH)
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_what_is_no_request_is_wrong_usage(batches: list[str] | None, search: st
 
 def test_faults_of_a_new_request_are_told_all_at_once() -> None:
     with pytest.raises(SettingsError) as caught:
-        new_request(WantedBatches(("b",)), request_id="../x", tag=" ", channel="\udcff", requested_by="", now=NOW)
+        new_request(RequestedBatches(("b",)), request_id="../x", tag=" ", channel="\udcff", requested_by="", now=NOW)
     assert str(caught.value).splitlines() == [
         "--request-id: expected up to 100 letters, digits, _ . - that start with a letter or digit, without .., "
         'got "../x"',
@@ -306,8 +306,8 @@ def test_text_that_can_not_be_looked_for_is_wrong_usage() -> None:
 
 
 def test_unsafe_ids_are_those_of_batches() -> None:
-    assert unsafe_ids(WantedBatches(("b", "../x", ""))) == ["../x", ""]
-    assert unsafe_ids(WantedSearch(SEARCH)) == []
+    assert unsafe_ids(RequestedBatches(("b", "../x", ""))) == ["../x", ""]
+    assert unsafe_ids(RequestedSearch(SEARCH)) == []
 
 
 # --- status ----------------------------------------------------------------------------------------------------------

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from progress_exhaust.errors import RequestError
 from progress_exhaust.identifiers import is_safe_id
 from progress_exhaust.job_requests.request_data import (
+    RequestedBatches,
+    RequestedReports,
+    RequestedSearch,
     TooManyBatches,
-    Wanted,
-    WantedBatches,
-    WantedSearch,
     parse_request_data,
     request_data_of,
 )
@@ -38,7 +38,7 @@ def refusal(text: str, max_bytes: int = MAX_BYTES) -> str:
     return sentence
 
 
-def wanted(content: Any) -> Wanted:
+def wanted(content: Any) -> RequestedReports:
     return parse_request_data(json.dumps(content), MAX_BYTES)
 
 
@@ -64,7 +64,7 @@ def nested(depth: int) -> str:
     ],
 )
 def test_batches_by_id(content: dict[str, Any], ids: tuple[str, ...]) -> None:
-    assert wanted(content) == WantedBatches(ids)
+    assert wanted(content) == RequestedBatches(ids)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_batches_by_id(content: dict[str, Any], ids: tuple[str, ...]) -> None:
     ],
 )
 def test_search_is_handed_on_as_it_came(search: dict[str, Any]) -> None:
-    assert wanted({"searchFilter": search}) == WantedSearch(search)
+    assert wanted({"searchFilter": search}) == RequestedSearch(search)
 
 
 NOT_JSON = "request_data is not JSON from character {} on"
@@ -166,12 +166,12 @@ def test_text_that_is_no_request_is_refused(text: str, sentence: str) -> None:
 
 def test_deepest_text_that_is_taken() -> None:
     text = '{"batchId": "b-1", "x": ' + nested(31) + "}"
-    assert parse_request_data(text, MAX_BYTES) == WantedBatches(("b-1",))
+    assert parse_request_data(text, MAX_BYTES) == RequestedBatches(("b-1",))
 
 
 def test_bound_on_bytes_is_inclusive_and_counts_utf8() -> None:
     text = '{"batchId": "bä"}'
-    assert parse_request_data(text, 18) == WantedBatches(("bä",))
+    assert parse_request_data(text, 18) == RequestedBatches(("bä",))
     assert refusal(text, 17) == "request_data has more than 17 bytes"
     assert refusal('{"batchId": "' + "\ud800" * MAX_BYTES + '"}') == "request_data has more than 1,048,576 bytes"
     assert refusal("[" * 50_000_000) == "request_data has more than 1,048,576 bytes"
@@ -179,7 +179,7 @@ def test_bound_on_bytes_is_inclusive_and_counts_utf8() -> None:
 
 def test_bound_on_ids_counts_each_once() -> None:
     ids = [f"b-{number}" for number in range(10_000)]
-    assert wanted({"batchFilter": [*ids, *ids]}) == WantedBatches(tuple(ids))
+    assert wanted({"batchFilter": [*ids, *ids]}) == RequestedBatches(tuple(ids))
     with pytest.raises(TooManyBatches, match="has 10,001 batch ids, expected at most 10,000"):
         wanted({"batchFilter": [*ids, "one more"]})
 
@@ -192,13 +192,13 @@ def test_100000_ids_are_too_many() -> None:
 @pytest.mark.parametrize(
     ("asked", "text"),
     [
-        (WantedBatches(("b-1",)), '{"batchId": "b-1"}'),
-        (WantedBatches(("b-2", "b-1")), '{"batchFilter": ["b-2", "b-1"]}'),
-        (WantedSearch(SEARCH), '{"searchFilter": {"request": {"filters": {"channel": "ch-1"}}}}'),
+        (RequestedBatches(("b-1",)), '{"batchId": "b-1"}'),
+        (RequestedBatches(("b-2", "b-1")), '{"batchFilter": ["b-2", "b-1"]}'),
+        (RequestedSearch(SEARCH), '{"searchFilter": {"request": {"filters": {"channel": "ch-1"}}}}'),
     ],
     ids=repr,
 )
-def test_wish_is_written_as_it_is_read(asked: Wanted, text: str) -> None:
+def test_wish_is_written_as_it_is_read(asked: RequestedReports, text: str) -> None:
     assert request_data_of(asked) == text
     assert parse_request_data(text, MAX_BYTES) == asked
 
@@ -225,7 +225,7 @@ def test_only_a_wish_or_a_refusal_comes_out(text: str) -> None:
     except RequestError as error:
         assert len(str(error)) <= 100
         return
-    if isinstance(outcome, WantedBatches):
+    if isinstance(outcome, RequestedBatches):
         assert outcome.batch_ids
         assert len(set(outcome.batch_ids)) == len(outcome.batch_ids)
         for batch_id in outcome.batch_ids:
@@ -238,6 +238,6 @@ def test_only_a_wish_or_a_refusal_comes_out(text: str) -> None:
 @given(st.lists(st.text(st.characters(), max_size=120), min_size=1, max_size=10))
 def test_safe_ids_are_kept_and_unsafe_ones_stay_unsafe(ids: list[str]) -> None:
     outcome = wanted({"batchFilter": ids})
-    assert isinstance(outcome, WantedBatches)
+    assert isinstance(outcome, RequestedBatches)
     safe = list(dict.fromkeys(filter(is_safe_id, ids)))
     assert [batch_id for batch_id in outcome.batch_ids if is_safe_id(batch_id)] == safe

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from progress_exhaust.errors import NotMade, Reason
+from progress_exhaust.errors import Reason, SkippedReport
 from progress_exhaust.job_requests.messages import outcome_message, too_many_message
 
 NO_DATA = "No data found"
 RETIRED = "The request is made for retired collection"
 
 
-def not_made(subject: str, reason: Reason = Reason.UNKNOWN_BATCH, sentence: str = "") -> NotMade:
-    return NotMade(reason, subject, sentence or f'batch "{subject}" is not made: {reason}')
+def not_made(subject: str, reason: Reason = Reason.UNKNOWN_BATCH, sentence: str = "") -> SkippedReport:
+    return SkippedReport(reason, subject, sentence or f'batch "{subject}" is not made: {reason}')
 
 
 def test_words_that_other_parts_know() -> None:
@@ -69,14 +69,14 @@ def test_all_made() -> None:
         ),
     ],
 )
-def test_partly_made(refusals: list[NotMade], made: int, message: str) -> None:
+def test_partly_made(refusals: list[SkippedReport], made: int, message: str) -> None:
     assert outcome_message(refusals, made) == message
 
 
 @given(
     st.lists(st.builds(not_made, st.text(max_size=120), st.sampled_from(Reason)), max_size=30), st.integers(1, 10**6)
 )
-def test_part_of_it_is_one_short_line_of_plain_characters(refusals: list[NotMade], made: int) -> None:
+def test_part_of_it_is_one_short_line_of_plain_characters(refusals: list[SkippedReport], made: int) -> None:
     message = outcome_message(refusals, made)
     assert len(message) < 100
     assert message.isascii()

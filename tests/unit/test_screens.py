@@ -13,8 +13,8 @@ import pytest
 from progress_exhaust.commands.documents import output_root
 from progress_exhaust.console import logs
 from progress_exhaust.console.logs import LogFormat
-from progress_exhaust.console.screen import Screen, Summary, Table, size
-from progress_exhaust.errors import NotMade, Reason
+from progress_exhaust.console.screen import Console, Summary, Table, size
+from progress_exhaust.errors import Reason, SkippedReport
 from progress_exhaust.text import pluralize
 
 SUMMARY = Summary(
@@ -36,7 +36,7 @@ def _logging_as_it_was() -> Iterator[None]:
 
 def show(summary: Summary, capsys: pytest.CaptureFixture[str], *, as_json: bool = False, lines: str = "text") -> str:
     logs.set_up(LogFormat(lines), debug=True)
-    Screen(as_json=as_json, log_format=LogFormat(lines), debug=False).show(summary)
+    Console(as_json=as_json, log_format=LogFormat(lines), debug=False).show(summary)
     return capsys.readouterr().out
 
 
@@ -65,7 +65,7 @@ def test_document_is_all_that_stdout_gets(capsys: pytest.CaptureFixture[str]) ->
 
 def test_refusals_and_errors_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     logs.set_up(LogFormat.TEXT, debug=True)
-    Screen(as_json=False, log_format=LogFormat.TEXT, debug=False).show(SUMMARY)
+    Console(as_json=False, log_format=LogFormat.TEXT, debug=False).show(SUMMARY)
     logs.error("one\ntwo\x1b[2J")
     assert capsys.readouterr().err.splitlines() == ['batch "b" is not made', "error: one", "error: two\\x1b[2J"]
 
@@ -124,7 +124,7 @@ def test_relative_output_root_is_shown_from_the_root() -> None:
 def test_not_made_is_as_in_the_manifest() -> None:
     from progress_exhaust.commands.base import CommandContext  # noqa: PLC0415
     from progress_exhaust.commands.export import Export  # noqa: PLC0415
-    from progress_exhaust.export.selection import Asked  # noqa: PLC0415
+    from progress_exhaust.export.selection import ReportQuery  # noqa: PLC0415
 
     overrides = {
         "output": {"url": "/out"},
@@ -132,8 +132,8 @@ def test_not_made_is_as_in_the_manifest() -> None:
         "catalogue": {"kind": "files", "directory": "/in"},
     }
     context = CommandContext({}, None, overrides, as_json=True, log_format=LogFormat.TEXT, debug=False)
-    export = Export(context, Asked(everything=True))
-    export.outcome.not_made.append(NotMade(Reason.BAD_ID, "x", "id x is refused"))
+    export = Export(context, ReportQuery(everything=True))
+    export.outcome.not_made.append(SkippedReport(Reason.BAD_ID, "x", "id x is refused"))
     summary = export.result("stopped")
     assert summary.closing.startswith("0 made, 1 not made, 0 rows dropped, ")
     document = dict(summary.document)

@@ -24,7 +24,7 @@ from progress_exhaust.identifiers import is_run_id
 from progress_exhaust.output import staging
 from progress_exhaust.output.staging import STAGING, Owner, Staging, is_gone, remove_left_over, this_process
 from progress_exhaust.output.stores.local import LocalStore
-from tests.acceptance.command_line import without_privileges
+from tests.support.command_line import without_privileges
 
 ROOT = Path(__file__).parents[2]
 HOUR_S = 3600.0

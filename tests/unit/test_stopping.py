@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import pytest
 
-from progress_exhaust.commands.base import sentence_of
+from progress_exhaust.commands.base import user_message
 from progress_exhaust.console import signals as stopping
-from progress_exhaust.console.signals import Stop, Stopped, run_stoppable, signals_raise
+from progress_exhaust.console.signals import Interrupted, StopToken, run_stoppable, signals_raise
 
 pytestmark = pytest.mark.skipif(
     threading.current_thread() is not threading.main_thread(), reason="signals reach the main thread only"
@@ -31,7 +31,7 @@ def send(number: int, after: threading.Event) -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_signal_stops_the_work_which_cleans_up(number: int, code: int) -> None:
-    stop, has_begun, cancelled = Stop(), threading.Event(), threading.Event()
+    stop, has_begun, cancelled = StopToken(), threading.Event(), threading.Event()
     order: list[str] = []
 
     def work() -> None:
@@ -44,7 +44,7 @@ def test_signal_stops_the_work_which_cleans_up(number: int, code: int) -> None:
             order.append("cleaned up")
 
     before = signal.getsignal(number)
-    with pytest.raises(Stopped) as stopped, signals_raise():
+    with pytest.raises(Interrupted) as stopped, signals_raise():
         send(number, has_begun)
         run_stoppable(work, stop, cancelled.set)
     assert order == ["cleaned up"]
@@ -61,16 +61,16 @@ def test_work_that_does_not_end_in_time_is_not_waited_for(monkeypatch: pytest.Mo
         release.wait(10)
 
     begin = time.monotonic()
-    with pytest.raises(Stopped) as stopped, signals_raise():
+    with pytest.raises(Interrupted) as stopped, signals_raise():
         send(signal.SIGTERM, has_begun)
-        run_stoppable(work, Stop(), lambda: None)
+        run_stoppable(work, StopToken(), lambda: None)
     release.set()
     assert time.monotonic() - begin < 5
-    assert sentence_of(stopped.value).endswith("the next run removes what is unfinished")
+    assert user_message(stopped.value).endswith("the next run removes what is unfinished")
 
 
 def test_cancelling_that_fails_is_tried_again() -> None:
-    stop, has_begun, tries = Stop(), threading.Event(), [0]
+    stop, has_begun, tries = StopToken(), threading.Event(), [0]
 
     def work() -> None:
         has_begun.set()
@@ -82,7 +82,7 @@ def test_cancelling_that_fails_is_tried_again() -> None:
         tries[0] += 1
         raise ConnectionError
 
-    with pytest.raises(Stopped), signals_raise():
+    with pytest.raises(Interrupted), signals_raise():
         send(signal.SIGTERM, has_begun)
         run_stoppable(work, stop, cancel)
     assert tries[0] >= 3
@@ -98,9 +98,9 @@ def fail(error: BaseException) -> Callable[[], None]:
 @pytest.mark.parametrize("error", [ValueError("x"), KeyboardInterrupt()])
 def test_failure_of_the_work_is_its_own(error: BaseException) -> None:
     with pytest.raises(type(error)) as raised:
-        run_stoppable(fail(error), Stop(), lambda: None)
+        run_stoppable(fail(error), StopToken(), lambda: None)
     assert raised.value is error
 
 
 def test_stop_is_no_fault_of_a_service() -> None:
-    assert not issubclass(Stopped, Exception)
+    assert not issubclass(Interrupted, Exception)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from progress_exhaust.catalogue.layout import Assessment, Layout, NestedCollection, TreeWarning
 from progress_exhaust.catalogue.tree import TreeRules, layout_of
-from progress_exhaust.errors import NotMade, Reason
+from progress_exhaust.errors import Reason, SkippedReport
 from progress_exhaust.settings.sections import AssessmentSettings, CatalogueSettings
 
 RULES = TreeRules.of(CatalogueSettings(), AssessmentSettings())
@@ -116,7 +116,7 @@ def test_the_sample_of_the_feature_spec() -> None:
     ],
 )
 def test_root_that_is_not_the_collection_asked_for_is_a_bad_tree(tree: object, found: str) -> None:
-    with pytest.raises(NotMade) as caught:
+    with pytest.raises(SkippedReport) as caught:
         layout_of(tree, "do_root", RULES)
     assert (caught.value.reason, caught.value.subject) == (Reason.BAD_TREE, "do_root")
     assert str(caught.value).startswith('hierarchy of collection "do_root": ')
@@ -630,8 +630,8 @@ def chain(depth: int, *last: Node, kind: Callable[..., Node] = unit) -> Node:
     return root(node)
 
 
-def refusal(tree: object, rules: TreeRules = RULES) -> NotMade:
-    with pytest.raises(NotMade) as caught:
+def refusal(tree: object, rules: TreeRules = RULES) -> SkippedReport:
+    with pytest.raises(SkippedReport) as caught:
         layout_of(tree, "do_root", rules)
     return caught.value
 
@@ -831,7 +831,7 @@ def test_junk_gives_a_layout_or_not_made(junk: Any) -> None:
     ):
         try:
             layout_of(tree, "do_root", RULES)
-        except NotMade as error:
+        except SkippedReport as error:
             assert error.reason in (Reason.BAD_TREE, Reason.TREE_TOO_LARGE)
 
 

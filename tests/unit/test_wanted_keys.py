@@ -11,7 +11,7 @@ from progress_exhaust.report.model import Batch, Report
 from progress_exhaust.settings.sections import ReadBy
 from progress_exhaust.tables import schemas
 from progress_exhaust.tables.schemas import Table
-from progress_exhaust.tables.strategy import FEW_KEYS, WantedKeys, choose
+from progress_exhaust.tables.strategy import FEW_KEYS, WantedKeys, choose_strategy
 
 
 def layout(collection_id: str, *nested: str) -> Layout:
@@ -75,7 +75,7 @@ def test_few_courses_of_many_learners_are_few_keys() -> None:
     wanted = WantedKeys(50 * FEW_KEYS, {"course_id": 2})
     known = schemas.ASSESSMENT_AGGREGATOR.known
     ways = {
-        key: choose(ReadBy.AUTO, key, known, wanted.of(key), None, cores=2)
+        key: choose_strategy(ReadBy.AUTO, key, known, wanted.of(key), None, cores=2)
         for key in (("user_id", "course_id"), ("course_id",))
     }
     assert {key: way.by for key, way in ways.items()} == {

@@ -123,7 +123,7 @@ def test_files_hold_the_world(tmp_path: Path) -> None:
 
 def test_reference_and_worlds_know_nothing_of_the_package() -> None:
     tests = Path(__file__).parents[1]
-    modules = [*tests.glob("reference/*.py"), *tests.glob("worlds/*.py"), tests / "sample_world.py"]
+    modules = [*tests.glob("reference/*.py"), *tests.glob("worlds/*.py"), tests / "support" / "sample_world.py"]
     nodes = [node for module in modules for node in ast.walk(ast.parse(module.read_text(encoding="utf-8")))]
     imported = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     imported |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}

@@ -35,7 +35,7 @@ from progress_exhaust.catalogue.search import (
     states_in,
     too_many_hits,
 )
-from progress_exhaust.errors import CatalogueError, NotMade, RequestError, StepFailed
+from progress_exhaust.errors import CatalogueError, RequestError, SkippedReport, StepFailed
 from progress_exhaust.identifiers import is_safe_id
 from progress_exhaust.settings.sections import CatalogueSettings
 from progress_exhaust.text import shown
@@ -97,7 +97,7 @@ class HttpCatalogue:
         """End the calls in hand and close all connections; later calls fail."""
         self._client.close()
 
-    def states(self, collection_ids: Sequence[str]) -> dict[str, CollectionState | NotMade]:
+    def states(self, collection_ids: Sequence[str]) -> dict[str, CollectionState | SkippedReport]:
         """Return the state of each collection, by searches of at most `search_chunk` ids.
 
         A search that fails, while the service answers, is halved down to the id that it fails for.
@@ -105,7 +105,7 @@ class HttpCatalogue:
         Raises:
             CatalogueError: the service does not answer.
         """
-        states: dict[str, CollectionState | NotMade] = dict.fromkeys(collection_ids, CollectionState.ABSENT)
+        states: dict[str, CollectionState | SkippedReport] = dict.fromkeys(collection_ids, CollectionState.ABSENT)
         asked = [collection_id for collection_id in states if is_safe_id(collection_id)]
         size = self._settings.search_chunk
         chunks = [asked[start : start + size] for start in range(0, len(asked), size)]
@@ -117,8 +117,8 @@ class HttpCatalogue:
         """Return the root node of a collection.
 
         Raises:
-            NotMade: the service has no such tree, does not give it while it answers otherwise, or gives one that can
-                not be read or is over a bound.
+            SkippedReport: the service has no such tree, does not give it while it answers otherwise, or gives one that
+                can not be read or is over a bound.
             CatalogueError: the service does not answer.
         """
         if not is_safe_id(collection_id):
@@ -262,7 +262,7 @@ class HttpCatalogue:
         doing = f"fetching the tree of collection {shown(collection_id)}"
         return self._client.ask(call, doing, "hierarchy_url", read, patience)
 
-    def _states_of_chunk(self, chunk: list[str]) -> dict[str, CollectionState | NotMade]:
+    def _states_of_chunk(self, chunk: list[str]) -> dict[str, CollectionState | SkippedReport]:
         doing = f"searching {len(chunk)} {'collections' if len(chunk) > 1 else 'collection'} from {shown(chunk[0])}"
         try:
             hits = self._hits(_search_for(chunk), doing)

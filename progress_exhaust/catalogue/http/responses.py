@@ -144,7 +144,7 @@ def tree_in(answer: object, collection_id: str) -> object:
     """Return the root node in a hierarchy answer; its shape is for the walk to judge.
 
     Raises:
-        NotMade: the answer is that there is no such collection, or it holds no tree.
+        SkippedReport: the answer is that there is no such collection, or it holds no tree.
     """
     code = response_code(answer)
     if code == NOT_FOUND:

@@ -19,7 +19,7 @@ from progress_exhaust.tables.cassandra.columns import as_declared
 from progress_exhaust.tables.cassandra.direct_join import LOOKUP_ONLY, SCAN_ONLY, looked_up, partition_key_of, size_of
 from progress_exhaust.tables.cassandra.errors import FORMAT, causes, connection_fault, no_answer
 from progress_exhaust.tables.schemas import COURSE_BATCH, Table, empty, table_names
-from progress_exhaust.tables.strategy import Reading, TableSize, WantedKeys, choose
+from progress_exhaust.tables.strategy import ReadStrategy, TableSize, WantedKeys, choose_strategy
 
 _Result = TypeVar("_Result")
 
@@ -98,7 +98,7 @@ class CassandraTables:
         """Return the table; see `port.Tables`."""
         return self._scanned(table, self._checked(table)) if self.exists(table) else empty(self._spark, table)
 
-    def rows_of(self, table: Table, keys: DataFrame, wanted: WantedKeys) -> DataFrame:
+    def read(self, table: Table, keys: DataFrame, wanted: WantedKeys) -> DataFrame:
         """Return the rows with these keys, looked up or scanned; see `port.Tables`."""
         if not self.exists(table):
             return empty(self._spark, table)
@@ -109,17 +109,17 @@ class CassandraTables:
         found = looked_up(whole.select(columns), keys, partition_key_of(whole))
         return self._scanned(table, whole) if found is None else as_declared(table, found)
 
-    def reading(self, table: Table, wanted: WantedKeys) -> Reading:
+    def reading(self, table: Table, wanted: WantedKeys) -> ReadStrategy:
         """Return how the table is read when so many keys are wanted; see `port.Tables`."""
         if not self.exists(table):
-            return Reading(ReadBy.SCAN, "it does not exist, and counts as empty")
+            return ReadStrategy(ReadBy.SCAN, "it does not exist, and counts as empty")
         whole = self._found(table)
         if table.setting not in self._sizes:
             self._sizes[table.setting] = self._asked(lambda: size_of(self._spark, whole))
         asked, size = self._settings.read_by(table.setting), self._sizes[table.setting]
         cores = self._spark.sparkContext.defaultParallelism
         partition_key = partition_key_of(whole)
-        return choose(asked, partition_key, table.known, wanted.of(partition_key), size, cores)
+        return choose_strategy(asked, partition_key, table.known, wanted.of(partition_key), size, cores)
 
     def exists(self, table: Table) -> bool:
         """Return whether Cassandra has the table.

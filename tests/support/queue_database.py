@@ -14,7 +14,7 @@ from psycopg2.extras import RealDictCursor
 
 from progress_exhaust.settings.sections import QueueSettings
 from progress_exhaust.stack.postgres import PostgresServer
-from tests.integration.ddl import Shape
+from tests.support.ddl import Shape
 
 JOB_ID = "progress-exhaust"
 _NUMBERS = itertools.count(1)

@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 from progress_exhaust.catalogue.files import FilesCatalogue
 from progress_exhaust.export.export import export
 from progress_exhaust.export.run import Event, Outcome, Ports, Run
-from progress_exhaust.export.selection import Asked
+from progress_exhaust.export.selection import ReportQuery
 from progress_exhaust.output.stores.open import open_store
 from progress_exhaust.settings.load import load
 from progress_exhaust.settings.sections import Settings
@@ -78,7 +78,7 @@ def write_world(world: World, folder: Path) -> None:
 
 
 def run_export(
-    spark: SparkSession, settings: Settings, asked: Asked | None = None, *, run_id: str = "test", **ports: Any
+    spark: SparkSession, settings: Settings, asked: ReportQuery | None = None, *, run_id: str = "test", **ports: Any
 ) -> Exported:
     """Run the export; `ports` replace those of the settings."""
     spark.conf.set("spark.sql.session.timeZone", settings.report.time_zone)
@@ -90,13 +90,13 @@ def run_export(
     }
     exported = Exported(Path(settings.output.url), Outcome())
     run = Run(run_id, DAY, lambda: datetime.now(UTC), exported.events.append)
-    export(asked or Asked(everything=True), Ports(**(made_ports | ports)), settings, run, exported.outcome)
+    export(asked or ReportQuery(everything=True), Ports(**(made_ports | ports)), settings, run, exported.outcome)
     return exported
 
 
-def asked_for(world: World) -> Asked:
+def asked_for(world: World) -> ReportQuery:
     """Ask for everything, by name where the world asks for batches that no table has."""
-    return Asked(batches=tuple(world.batch_ids())) if world.asked else Asked(everything=True)
+    return ReportQuery(batches=tuple(world.batch_ids())) if world.asked else ReportQuery(everything=True)
 
 
 def differences(world: World, exported: Exported) -> list[str]:

@@ -15,12 +15,12 @@ from progress_exhaust.catalogue import refusals as of_catalogue
 from progress_exhaust.catalogue.in_flight import Share
 from progress_exhaust.catalogue.port import CollectionState, Found, layouts
 from progress_exhaust.catalogue.tree import TreeRules
-from progress_exhaust.errors import CatalogueError, NotMade, Reason, RequestError, StepFailed
+from progress_exhaust.errors import CatalogueError, Reason, RequestError, SkippedReport, StepFailed
 from progress_exhaust.export import refusals
 from progress_exhaust.export.delivery import Delivery
 from progress_exhaust.export.publishing import CheckedReport
 from progress_exhaust.export.run import Event, Outcome, Ports, Run
-from progress_exhaust.export.selection import Asked, Selection
+from progress_exhaust.export.selection import ReportQuery, Selection
 from progress_exhaust.job_requests.memory import MemoryQueue, MemoryRow, MemoryTable
 from progress_exhaust.job_requests.model import RequestKey
 from progress_exhaust.job_requests.port import Queue
@@ -34,9 +34,9 @@ from progress_exhaust.report.enrolments import Counts
 from progress_exhaust.report.model import Batch, Report
 from progress_exhaust.settings.sections import Settings
 from progress_exhaust.worker.outcome import RequestsOutcome
-from progress_exhaust.worker.worker import Only, Worker
-from tests.request_runs import PUT_IN_AT, TAG
-from tests.whole_runs import DAY
+from progress_exhaust.worker.worker import RequestFilter, Worker
+from tests.support.request_runs import PUT_IN_AT, TAG
+from tests.support.whole_runs import DAY
 
 CHANNEL = "root"
 
@@ -71,7 +71,7 @@ class FakeCatalogue:
     def tree(self, collection_id: str, share: Share | None = None) -> object:
         self.check()
         if collection_id in self.without_tree:
-            raise NotMade(Reason.TREE_UNAVAILABLE, collection_id, f"tree of {collection_id}: HTTP 500; try again")
+            raise SkippedReport(Reason.TREE_UNAVAILABLE, collection_id, f"tree of {collection_id}: HTTP 500; try again")
         if collection_id not in self.trees:
             raise of_catalogue.unknown(collection_id)
         return self.trees[collection_id]
@@ -114,7 +114,7 @@ class FakeEngine:
     threads: int = 8
     is_broken: bool = False
 
-    def select(self, asked: Sequence[Asked]) -> list[Selection]:
+    def select(self, asked: Sequence[ReportQuery]) -> list[Selection]:
         wanted = [
             [
                 batch_id
@@ -131,7 +131,7 @@ class FakeEngine:
             selection = Selection([])
             for batch_id in batch_ids:
                 layout = known[self.batches[batch_id]]
-                if isinstance(layout, NotMade):
+                if isinstance(layout, SkippedReport):
                     selection.not_made.append(refusals.of_collection(batch_id, layout))
                 else:
                     selection.batches.append(Batch(numbers[batch_id], batch_id, batch_id, layout))
@@ -147,7 +147,7 @@ class FakeEngine:
 
     def _make(self, report: Report, delivery: Delivery) -> None:
         batch_id = report.batch.batch_id
-        if isinstance(broken := self.breaking.get(batch_id), NotMade):
+        if isinstance(broken := self.breaking.get(batch_id), SkippedReport):
             delivery.refuse(report, broken)
             return
         if broken is not None:
@@ -159,7 +159,7 @@ class FakeEngine:
         self.before_publishing(report)
         try:
             delivery.deliver(CheckedReport(report, staged, digest, Counts(kept=1), 0, 0))
-        except NotMade as refusal:
+        except SkippedReport as refusal:
             delivery.refuse(report, refusal)
 
     def release(self) -> None:
@@ -225,7 +225,9 @@ class Rig:
     def settings(self) -> Settings:
         return Settings.model_validate({**self.sections, "output": {"url": str(self.folder)}})
 
-    def run(self, only: Only | None = None, tell: Callable[[Event], None] = lambda event: None) -> RequestsOutcome:
+    def run(
+        self, only: RequestFilter | None = None, tell: Callable[[Event], None] = lambda event: None
+    ) -> RequestsOutcome:
         """Let one driver work the queue off."""
         settings, outcome = self.settings, RequestsOutcome()
         store = self.make_store(self.folder)
@@ -251,7 +253,7 @@ class Rig:
         queue = self.make_queue(self.table, settings)
         worker = Worker(queue, lambda: ports, settings, run, outcome, self.pause, engine, sleep=lambda seconds: None)
         try:
-            worker.work_off(only or Only())
+            worker.work_off(only or RequestFilter())
         finally:
             queue.close_connections()
         return outcome

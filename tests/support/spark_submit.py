@@ -10,7 +10,7 @@ import pyspark
 
 from progress_exhaust.java import java_home
 
-CHECKOUT = Path(__file__).parents[1]
+CHECKOUT = Path(__file__).parents[2]
 REAL_JOB = CHECKOUT / "jobs" / "run_progress_exhaust.py"
 SPARK_HOME = Path(pyspark.__file__).parent
 

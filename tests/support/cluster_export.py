@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 from progress_exhaust.settings.sections import Settings
 from progress_exhaust.spark.private import of_this_process
 from progress_exhaust.spark.session import start_session
-from tests.whole_runs import run_export
+from tests.support.whole_runs import run_export
 
 
 def main(files: list[str]) -> None:

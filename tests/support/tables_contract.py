@@ -43,7 +43,7 @@ def rows_of_keys(tables: Tables, table: Table, whole: DataFrame, wanted: DataFra
     keys = wanted.unionByName(wanted)
     for other in others:
         keys = keys.unionByName(one.select([other.alias(name) for name in names]))
-    found = tables.rows_of(table, keys, WantedKeys(1))
+    found = tables.read(table, keys, WantedKeys(1))
     of_keys = whole.join(wanted.distinct(), on=names, how="left_semi").select(whole.columns)
     result = RowsOf(_rows(of_keys), _rows(found), str(found._jdf.queryExecution().executedPlan().toString()))
     wanted.sparkSession.catalog.clearCache()

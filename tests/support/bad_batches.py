@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-from tests.builders import (
+from tests.support.builders import (
     COLLECTION_TYPE,
     activity,
     answer,

@@ -10,7 +10,7 @@ from typing import Any
 from progress_exhaust.job_requests.model import Claim, Closing, Delivered, RequestKey, Status
 from progress_exhaust.job_requests.postgres.queue import PostgresQueue
 from progress_exhaust.settings.sections import RequestSettings
-from tests.integration.queue_database import QueueDatabase
+from tests.support.queue_database import QueueDatabase
 
 KEY = RequestKey("t", "r-1")
 TEN = datetime(2024, 1, 1, 10, tzinfo=UTC)

@@ -12,7 +12,7 @@ from typing import Self
 import requests
 
 from progress_exhaust.stack.content_service import ContentService
-from tests.unit.scripted_server import Handler, Reply, ScriptedServer, says
+from tests.support.scripted_server import Handler, Reply, ScriptedServer, says
 
 
 def drip(handler: Handler) -> None:

@@ -13,14 +13,14 @@ from typing import Any, Self
 from cassandra.cluster import Session
 from pyspark.sql import SparkSession
 
-from progress_exhaust.export.selection import Asked
+from progress_exhaust.export.selection import ReportQuery
 from progress_exhaust.settings.sections import Settings, TableSettings
 from progress_exhaust.stack.cassandra import CassandraNode
 from progress_exhaust.stack.driver import Login
 from progress_exhaust.stack.schema import KEYSPACES, create_schema
 from progress_exhaust.stack.snapshot_loader import load_snapshot
 from progress_exhaust.tables.cassandra.tables import CassandraTables, connector_options, connector_secrets
-from tests.whole_runs import Exported, run_export, settings_for, write_world
+from tests.support.whole_runs import Exported, run_export, settings_for, write_world
 from tests.worlds import World
 from tests.worlds.files import without_halves
 from tests.worlds.model import KEY_COLUMNS
@@ -115,7 +115,9 @@ def settings_on(
     )
 
 
-def run_on_cassandra(spark: SparkSession, settings: Settings, asked: Asked | None = None, **ports: Any) -> Exported:
+def run_on_cassandra(
+    spark: SparkSession, settings: Settings, asked: ReportQuery | None = None, **ports: Any
+) -> Exported:
     """Run the export on the Cassandra of the settings."""
     with reading_with(spark, settings):
         return run_export(spark, settings, asked, **{"tables": CassandraTables(spark, settings), **ports})

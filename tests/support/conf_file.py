@@ -1,4 +1,4 @@
-"""Writes `conf/progress_exhaust.toml` from the settings: `python -m tests.conf_file > conf/progress_exhaust.toml`."""
+"""Writes `conf/progress_exhaust.toml` from the settings; print it by `python -m tests.support.conf_file`."""
 
 from __future__ import annotations
 

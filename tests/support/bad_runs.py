@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.acceptance.command_line import CommandLine
-from tests.sample_world import BATCH_ID, COLLECTION_ID
+from tests.support.command_line import CommandLine
+from tests.support.sample_world import BATCH_ID, COLLECTION_ID
 
 WriteParquet = Callable[[str, Path], None]
 

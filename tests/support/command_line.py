@@ -106,7 +106,7 @@ class CommandLine:
 
     def __enter__(self) -> Self:
         self._worker = subprocess.Popen(
-            [sys.executable, "-m", "tests.acceptance.many_commands"],
+            [sys.executable, "-m", "tests.support.many_commands"],
             cwd=ROOT,
             env=environment(**self._variables),
             stdin=subprocess.PIPE,

@@ -21,8 +21,8 @@ from progress_exhaust.output.stores.open import open_store
 from progress_exhaust.settings.sections import RequestSettings, Settings
 from progress_exhaust.tables.snapshot import SnapshotTables
 from progress_exhaust.worker.outcome import RequestsOutcome
-from progress_exhaust.worker.worker import Only, Worker
-from tests.whole_runs import DAY, DAY_IN_NAME
+from progress_exhaust.worker.worker import RequestFilter, Worker
+from tests.support.whole_runs import DAY, DAY_IN_NAME
 
 TAG = "tests"
 PUT_IN_AT = datetime(2020, 8, 26, 6, 0, tzinfo=UTC)
@@ -105,7 +105,7 @@ def work_off(
     spark: SparkSession,
     queue: Queue,
     settings: Settings,
-    only: Only | None = None,
+    only: RequestFilter | None = None,
     *,
     tell: Callable[[Event], None] = lambda event: None,
     outcome: RequestsOutcome | None = None,
@@ -130,5 +130,5 @@ def work_off(
         return Ports(**(made_ports | ports))
 
     run = Run(f"run-{next(_run_numbers)}", day, lambda: datetime.now(UTC), listen)
-    Worker(queue, open_ports, settings, run, worked.outcome).work_off(only or Only())
+    Worker(queue, open_ports, settings, run, worked.outcome).work_off(only or RequestFilter())
     return worked
