@@ -25,7 +25,7 @@ from benchmarks.scan import read_to_nowhere
 from benchmarks.session import DAY
 from progress_exhaust.export.export import export
 from progress_exhaust.export.plan import private_stage
-from progress_exhaust.export.report_plan import ReportPlan, read_places
+from progress_exhaust.export.report_plan import ReportPlan, read_reference_data
 from progress_exhaust.export.run import Outcome, Ports, Run
 from progress_exhaust.export.selection import ReportQuery, select_batches
 from progress_exhaust.output.stores.open import open_store
@@ -175,7 +175,7 @@ def _read(bench: Bench, spark: SparkSession, reports: Sequence[Report], read_by:
     tables = bench.tables(spark, read_by, enrolments)
     settings = bench.settings()
     with private_stage(spark, open_store(settings.output.url, spark), "bench") as stage:
-        plan = ReportPlan(spark, tables, settings, read_places(tables), stage)
+        plan = ReportPlan(spark, tables, settings, read_reference_data(tables), stage)
         kept = plan.enrolments(reports)
         counts = plan.counts(kept)
         sources = plan.sources(reports, kept, counts, {})
@@ -192,7 +192,7 @@ def _wanted(
     tables = NotedKeys(bench.tables(spark, ReadBy.SCAN, BY_BATCH))
     settings = bench.settings()
     with private_stage(spark, open_store(settings.output.url, spark), "bench") as stage:
-        plan = ReportPlan(spark, tables, settings, read_places(tables), stage)
+        plan = ReportPlan(spark, tables, settings, read_reference_data(tables), stage)
         kept = plan.enrolments(reports)
         plan.sources(reports, kept, plan.counts(kept), {})
         for table, (keys, _) in tables.noted.items():
