@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -296,7 +296,7 @@ def see_ancient_timestamps(rule: Rule, runs: Runs) -> None:
     """See that instants of long ago are not moved, though nothing in the file says which calendar it has."""
     for year in (1, 1500, 1899):
         world = sample_since(datetime(year, 2, 28, 23, 59, 59, 999_000, tzinfo=UTC))
-        see_harmless(rule, runs, world, lambda folder, world=world: enrolments_by_duckdb(world, folder, "TIMESTAMPTZ"))
+        see_harmless(rule, runs, world, partial(enrolments_by_duckdb, world, kind="TIMESTAMPTZ"))
 
 
 def see_nanoseconds(rule: Rule, runs: Runs) -> None:
@@ -527,11 +527,14 @@ def see_encryption_without_secret(rule: Rule, runs: Runs) -> None:
     """See that encryption that was asked for is not left out where the cluster has no secret."""
     folder = runs.folder / rule.case
     sample_on_files(folder)
-    cluster = {"PROGRESS_EXHAUST__SPARK__MASTER": "spark://127.0.0.1:1", "PROGRESS_EXHAUST__SPARK__ENCRYPTION": "on"}
+    cluster: dict[str, Any] = {
+        "PROGRESS_EXHAUST__SPARK__MASTER": "spark://127.0.0.1:1",
+        "PROGRESS_EXHAUST__SPARK__ENCRYPTION": "on",
+    }
     see_refused(rule, folder, **cluster)
 
 
-def see_refused(rule: Rule, folder: Path, prefix: tuple[str, ...] = (), **variables: str) -> None:
+def see_refused(rule: Rule, folder: Path, prefix: tuple[str, ...] = (), **variables: Any) -> None:
     """See a run refused in a process and a JVM of its own."""
     run = ended(started(export_arguments(folder, "--all"), prefix, **variables))
     assert run.code == rule.code

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,7 +46,7 @@ class Written:
     folder: Path
     expected: dict[str, bytes]
 
-    def export(self, output: Path, prefix: tuple[str, ...] = (), **variables: str) -> subprocess.Popen[str]:
+    def export(self, output: Path, prefix: tuple[str, ...] = (), **variables: Any) -> subprocess.Popen[str]:
         return started(export_arguments(self.folder, "--all", output=output), prefix, **variables)
 
     def report_bytes(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def export_to(url: str, world: Path, **variables: str) -> subprocess.Popen[str]:
+def export_to(url: str, world: Path, **variables: Any) -> subprocess.Popen[str]:
     """Start an export to an output root by its very text."""
     arguments = export_arguments(world, "--all")
     arguments[arguments.index("--output") + 1] = url

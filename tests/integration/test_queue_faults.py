@@ -65,7 +65,7 @@ def test_claim_outlives_a_session_that_was_ended(queue_database: QueueDatabase) 
         assert other.claim(KEY) is NotClaimed.OWNED
         queue_database.cut_sessions()
         queue.checkpoint({KEY: FILES})
-        assert queue_database.row()["download_urls"] == list(FILES.urls)
+        assert queue_database.row()["download_urls"] == list(FILES.urls or ())
         queue_database.cut_sessions()
         assert queue.close(claim, success())
     assert queue_database.row()["status"] == "SUCCESS"
@@ -169,7 +169,7 @@ def test_end_whose_answer_was_lost_is_known_to_be_written(queue_database: QueueD
         assert not queue.close(claim, failure("twice"))
         assert other.claim(KEY) is NotClaimed.NOT_DUE
     row = queue_database.row()
-    assert (row["status"], row["download_urls"], row["iteration"]) == ("SUCCESS", list(FILES.urls), 0)
+    assert (row["status"], row["download_urls"], row["iteration"]) == ("SUCCESS", list(FILES.urls or ()), 0)
 
 
 def test_end_that_never_reached_the_server_is_written_again(queue_database: QueueDatabase, proxy: TcpProxy) -> None:
@@ -245,7 +245,7 @@ def test_files_of_a_cancelled_request_are_listed_though_an_answer_was_lost(
         with next_answer_lost(proxy):
             queue.note_files_of_cancelled(claim, FILES)
         assert not other.listed()[0].is_alive
-    assert queue_database.row()["download_urls"] == list(FILES.urls)
+    assert queue_database.row()["download_urls"] == list(FILES.urls or ())
 
 
 def test_request_that_is_cancelled_while_the_session_is_lost_has_its_files_listed(
@@ -263,7 +263,7 @@ def test_request_that_is_cancelled_while_the_session_is_lost_has_its_files_liste
         assert queue.note_files_of_cancelled(claim, FILES)
         assert not queue.note_files_of_cancelled(claim, NOTHING)
     row = queue_database.row()
-    assert (row["status"], row["err_message"], row["download_urls"]) == ("FAILED", "Cancelled", list(FILES.urls))
+    assert (row["status"], row["err_message"], row["download_urls"]) == ("FAILED", "Cancelled", list(FILES.urls or ()))
 
 
 def test_cancelled_request_whose_lock_another_looks_at_has_its_files_listed_too(queue_database: QueueDatabase) -> None:
@@ -279,7 +279,7 @@ def test_cancelled_request_whose_lock_another_looks_at_has_its_files_listed_too(
         assert not queue.is_ours(claim)
         assert queue.note_files_of_cancelled(claim, FILES)
         assert not looking.is_ours(taken)
-    assert queue_database.row()["download_urls"] == list(FILES.urls)
+    assert queue_database.row()["download_urls"] == list(FILES.urls or ())
 
 
 def test_claims_that_could_not_all_be_taken_up_are_taken_up_by_the_next_who_asks(queue_database: QueueDatabase) -> None:
@@ -310,7 +310,7 @@ def test_failed_try_whose_answer_was_lost_is_counted_once(queue_database: QueueD
 
 
 def test_row_that_only_looks_given_back_is_not_taken_for_it(queue_database: QueueDatabase, proxy: TcpProxy) -> None:
-    queue_database.insert(download_urls=list(FILES.urls))
+    queue_database.insert(download_urls=list(FILES.urls or ()))
     with driver(queue_database, port=proxy.port, connect_timeout_s=1) as queue:
         claim = claimed(queue)
         proxy.reset()
@@ -369,7 +369,7 @@ def test_session_lost_in_the_moment_of_claiming_counts_as_a_death(
         claimed(queue, RequestKey("t", "r-0"))
         # The first answer, that of the lock, takes 60 to 80 bytes; that of the row is cut.
         proxy.cut_after(90)
-        mending = threading.Thread(target=lambda: (proxy.was_cut.wait(30), proxy.pass_through()))
+        mending = threading.Thread(target=lambda: (proxy.was_cut.wait(30), proxy.pass_through()))  # type: ignore[func-returns-value]  # one after the other
         mending.start()
         claim = claimed(queue)
         mending.join()
@@ -384,7 +384,7 @@ def test_submission_whose_answer_was_lost_is_put_in_once(queue_database: QueueDa
             # Wherever it is cut: at the look for such a row, or at the insert.
             key = RequestKey("t", f"r-{number}")
             proxy.cut_after(40 * number)
-            mending = threading.Thread(target=lambda: (proxy.was_cut.wait(2), proxy.pass_through()))
+            mending = threading.Thread(target=lambda: (proxy.was_cut.wait(2), proxy.pass_through()))  # type: ignore[func-returns-value]  # one after the other
             mending.start()
             queue.submit(NewRequest(key, "{}", "someone", "c", NOON))
             mending.join()

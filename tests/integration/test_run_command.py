@@ -77,7 +77,7 @@ class Rig:
     database: QueueDatabase
     output: Path
 
-    def settings(self) -> dict[str, str]:
+    def settings(self) -> dict[str, Any]:
         queue = self.database.settings()
         return {
             "PROGRESS_EXHAUST__SOURCE__KIND": "snapshot",

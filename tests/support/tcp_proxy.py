@@ -128,7 +128,7 @@ class TcpProxy:
                     sink.shutdown(socket.SHUT_WR)
                     return
                 time.sleep(self._delay_s)
-                while self._mode is Mode.BLACK_HOLE and not self._closing:
+                while self._mode is Mode.BLACK_HOLE and not self._closing:  # type: ignore[comparison-overlap]  # set by another thread
                     time.sleep(_POLL_S)
                 self._pass(piece, sink, is_down=is_down)
         except (OSError, ValueError):

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from progress_exhaust.errors import CatalogueError, OutputError, QueueError
 from progress_exhaust.job_requests.memory import MemoryQueue
-from progress_exhaust.job_requests.model import CANCELLED, Claim, Closing, RequestKey, Status
+from progress_exhaust.job_requests.model import CANCELLED, Claim, Closing, NotClaimed, RequestKey, Status
 from progress_exhaust.job_requests.quotas import RetryPause
 from progress_exhaust.jvm_end import JvmEnd
 from progress_exhaust.output.stores.local import LocalStore
@@ -23,7 +24,7 @@ from tests.support.request_runs import PUT_IN_AT, put_in_anew, request
 TRIES = 3
 
 
-def put_in(rig: Rig, request_id: str, *batch_ids: str, minutes: int = 0, **data: object) -> None:
+def put_in(rig: Rig, request_id: str, *batch_ids: str, minutes: int = 0, **data: Any) -> None:
     asked = data or {"batchFilter": list(batch_ids)}
     queue = MemoryQueue(rig.table, rig.settings.requests, now=lambda: PUT_IN_AT)
     queue.submit(request(request_id, minutes=minutes, **asked))
@@ -216,7 +217,7 @@ def test_whatever_ends_the_claiming_releases_what_was_claimed(tmp_path: Path, wh
     class Failing(MemoryQueue):
         claims = 0
 
-        def claim(self, key: RequestKey) -> object:  # type: ignore[override]
+        def claim(self, key: RequestKey) -> Claim | NotClaimed:
             Failing.claims += 1
             if when == "all" or Failing.claims == (1 if when == "first" else 2):
                 raise QueueError("the request queue does not answer")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,7 +36,7 @@ from progress_exhaust.job_requests.model import (
 from progress_exhaust.job_requests.port import Queue
 from progress_exhaust.job_requests.progress import Progress, progress_name, progress_text
 from progress_exhaust.job_requests.request_data import RequestedBatches, RequestedSearch
-from progress_exhaust.output.staging import STAGING as STAGING_OF_DRIVERS
+from progress_exhaust.output import staging
 from progress_exhaust.paths import STAGING
 from progress_exhaust.settings.sections import Settings
 
@@ -101,10 +101,10 @@ class FakeQueue:
     def close(self, claim: Claim, closing: Closing) -> bool:
         raise NotImplementedError
 
-    def release(self, claim: Claim, delivered: Delivered) -> bool:
+    def release(self, claim: Claim, delivered: Delivered, *, failed_try: str = "") -> bool:
         raise NotImplementedError
 
-    def note_files_of_cancelled(self, claim: Claim, delivered: Delivered) -> None:
+    def note_files_of_cancelled(self, claim: Claim, delivered: Delivered) -> bool:
         raise NotImplementedError
 
     def _check(self) -> None:
@@ -428,10 +428,11 @@ def test_unknown_request_is_told(output: Path, capsys: pytest.CaptureFixture[str
 
 def test_queue_that_does_not_answer_is_told(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
     queue = FakeQueue(fault=QueueError("asking the queue: no answer"))
-    for ask in (
+    asks: tuple[Callable[[], object], ...] = (
         lambda: ShowStatus(context(output), None, None, opened(queue)).run(),
         lambda: Cancel(context(output), "R1", None, opened(queue)).run(),
-    ):
+    )
+    for ask in asks:
         queue.is_closed = False
         with pytest.raises(QueueError, match="no answer"):
             ask()
@@ -444,7 +445,7 @@ ALIVE = row("R1", "PROCESSING", is_alive=True)
 
 
 def test_staging_is_where_drivers_have_it() -> None:
-    assert STAGING == STAGING_OF_DRIVERS
+    assert vars(staging)["STAGING"] == STAGING
 
 
 def test_latest_of_several_notes_counts(output: Path) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,8 +23,9 @@ from progress_exhaust.commands.base import new_run_id
 from progress_exhaust.errors import OutputError
 from progress_exhaust.identifiers import is_run_id
 from progress_exhaust.output import staging
-from progress_exhaust.output.staging import STAGING, Owner, Staging, is_gone, remove_left_over, this_process
+from progress_exhaust.output.staging import Owner, Staging, is_gone, remove_left_over, this_process
 from progress_exhaust.output.stores.local import LocalStore
+from progress_exhaust.paths import STAGING
 from tests.support.command_line import without_privileges
 
 ROOT = Path(__file__).parents[2]
@@ -213,7 +215,7 @@ def test_killed_process_is_gone_even_before_its_parent_has_looked(is_reaped: boo
         pytest.param({"boot_id": "", "started": ""}, False, id="on a system that does not tell"),
     ],
 )
-def test_process_is_gone_only_where_that_is_certain(change: dict[str, str], gone: bool) -> None:
+def test_process_is_gone_only_where_that_is_certain(change: dict[str, Any], gone: bool) -> None:
     assert is_gone(replace(this_process(), **change)) is gone
 
 
