@@ -35,7 +35,7 @@ sys.stdin.read()
 """
 MADE_AND_LEFT = """
 import os, sys, tempfile
-from progress_exhaust import private
+from progress_exhaust.spark import private
 folder = private.of_this_process()
 folder.take_temporary_files(os.environ)
 assert tempfile.mkdtemp().startswith(str(folder.temporary)), tempfile.gettempdir()
