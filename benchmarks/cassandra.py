@@ -178,9 +178,9 @@ def _read(bench: Bench, spark: SparkSession, reports: Sequence[Report], read_by:
     settings = bench.settings()
     with private_stage(spark, open_store(settings.output.url, spark), "bench") as stage, CachedFrames() as cached:
         plan = ReportPlan(spark, tables, settings, read_reference_data(tables), stage, cached)
-        enrolments = plan.enrolments(reports)
-        counts = plan.counts(enrolments)
-        sources = plan.sources(reports, enrolments, counts, {})
+        kept = plan.enrolments(reports)
+        counts = plan.counts(kept)
+        sources = plan.sources(reports, kept, counts, {})
         frames = (sources.activity, sources.attempts, sources.learners, sources.failures)
         with ThreadPoolExecutor(len(frames)) as at_once:
             list(at_once.map(read_to_nowhere, [frame for frame in frames if frame is not None]))
@@ -194,8 +194,8 @@ def _wanted(
     settings = bench.settings()
     with private_stage(spark, open_store(settings.output.url, spark), "bench") as stage, CachedFrames() as cached:
         plan = ReportPlan(spark, tables, settings, read_reference_data(tables), stage, cached)
-        enrolments = plan.enrolments(reports)
-        plan.sources(reports, enrolments, plan.counts(enrolments), {})
+        kept = plan.enrolments(reports)
+        plan.sources(reports, kept, plan.counts(kept), {})
         for table, (keys, _) in tables.noted.items():
             keys.write.parquet(str(folder / table.setting))
     return {

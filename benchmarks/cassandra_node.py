@@ -22,7 +22,7 @@ from progress_exhaust.settings.sections import ReadBy, Settings, SparkSettings
 from progress_exhaust.stack.cassandra import CassandraNode
 from progress_exhaust.stack.jars import cache_folder, cassandra_jars, connector_jars
 from progress_exhaust.stack.schema import KEYSPACES, create_schema
-from progress_exhaust.tables.cassandra.direct_join import SCAN_ONLY
+from progress_exhaust.tables.cassandra.direct_join import DIRECT_JOIN_OFF
 from progress_exhaust.tables.cassandra.errors import FORMAT
 from progress_exhaust.tables.cassandra.tables import CassandraTables
 from progress_exhaust.tables.schemas import INPUT_TABLES, USER_ENROLMENTS, Table, table_names
@@ -103,7 +103,7 @@ class Bench:
     def bare(self, spark: SparkSession, table: Table) -> DataFrame:
         """Return the columns that a run reads of a table, as the connector gives them."""
         keyspace, name = table_names(self.settings())[table.setting].split(".")
-        frame = spark.read.format(FORMAT).options(keyspace=keyspace, table=name, **SCAN_ONLY).load()
+        frame = spark.read.format(FORMAT).options(keyspace=keyspace, table=name, **DIRECT_JOIN_OFF).load()
         return frame.select([column for column in table.columns.fieldNames() if column in frame.columns])
 
 

@@ -81,7 +81,7 @@ def make_with_wide(spark: SparkSession) -> str:
         renamed = F.replace(F.replace("value", F.lit(_NODES), F.lit(_WIDE_NODES)), F.lit(_BIG), F.lit(WIDE_BATCH))
         both = frame.unionByName(wanted.select(F.from_json(renamed, frame.schema).alias("row")).select("row.*"))
         # The sample batch's learners are in both.
-        return both.dropDuplicates(table.key) if is_of_learners else both
+        return both.dropDuplicates(list(table.key)) if is_of_learners else both
 
     write_snapshot(spark, WIDE, str(wide / "snapshot"), wide / "catalogue", FileFormat.JSON_LINES)
     name = _derived(spark, "with_wide", "standard", of_table)

@@ -43,7 +43,9 @@ class RequestedReports:
     @property
     def most_leaves(self) -> int:
         """The most mandatory leaves that a collection has, or a nested one of it."""
-        counted = [one.leaves for layout in self.layouts for one in (layout, *layout.nested)]
+        counted = [
+            leaves for layout in self.layouts for leaves in (layout.leaves, *(one.leaves for one in layout.nested))
+        ]
         return max(map(len, counted), default=0)
 
     @property

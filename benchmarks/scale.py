@@ -101,7 +101,8 @@ def _heap_used_mb(spark: SparkSession) -> float:
     jvm: Any = spark._jvm
     jvm.System.gc()
     runtime = jvm.java.lang.Runtime.getRuntime()
-    return round((runtime.totalMemory() - runtime.freeMemory()) / 2**20)
+    used_mb: int = round((runtime.totalMemory() - runtime.freeMemory()) / 2**20)
+    return used_mb
 
 
 def _most_memory_mb(spark: SparkSession) -> float:

@@ -2,7 +2,8 @@
 
 - `progress_exhaust-<version>.zip`: the package, for `--py-files`;
 - `progress_exhaust-<version>-environment.tar.gz`: all it imports but Spark, for `--archives` and `PYTHONPATH`. It is a
-  plain folder of packages, since an environment of links would want Python at the same place on every node;
+  plain folder of packages, since an environment of links would want Python at the same place on every node. The
+  package itself comes as the zip, so that a new version of it does not need a new environment;
 - `jars/`: the connector, for clusters that can not fetch it.
 """
 
@@ -62,17 +63,14 @@ def _environment(dist: Path) -> Path:
     archive = dist / f"{NAME}-environment.tar.gz"
     with tempfile.TemporaryDirectory() as workshop:
         folder = Path(workshop, "environment")
+        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "--no-input", "install"]
         subprocess.run(
             [
-                *(sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "--no-input", "install"),
-                *("--constraint", str(ROOT / "constraints.txt"), "--root-user-action=ignore", "--no-build-isolation"),
-                *("--no-compile", "--target", str(folder), str(ROOT)),
+                *(*pip, "--root-user-action=ignore", "--no-build-isolation", "--no-compile", "--target", str(folder)),
+                *("--require-hashes", "--requirement", str(ROOT / "locks" / "job.lock")),
             ],
             check=True,
         )
-        # The package itself comes as the zip, so that a new version of it does not need a new environment.
-        for own in folder.glob("progress_exhaust*"):
-            shutil.rmtree(own)
         shutil.rmtree(folder / "bin", ignore_errors=True)
         with tarfile.open(archive, "w:gz") as packed:
             packed.add(folder, arcname=".", filter=_without_owner)

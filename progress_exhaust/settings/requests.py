@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, field_validator
 
 from progress_exhaust.errors import Fault, WrongValue
-from progress_exhaust.settings.connection_string import role_in, secrets_in
+from progress_exhaust.settings.connection_string import secrets_in, values_in
 from progress_exhaust.settings.section import Section, like, variable_of
 
 _Table = Annotated[
@@ -44,9 +44,14 @@ class QueueSettings(Section):
         return dsn
 
     @property
+    def connection_values(self) -> dict[str, str]:
+        """What the connection string sets, by libpq's keywords."""
+        return values_in(self.dsn)
+
+    @property
     def role(self) -> str:
         """The role of the connection string; empty where it names none."""
-        return role_in(self.dsn)
+        return self.connection_values.get("user", "")
 
 
 class RequestSettings(Section):

@@ -1,12 +1,14 @@
-"""Fetches Maven artifacts, with all they depend on, into a folder of the user's cache; once.
+"""Fetches Maven artifacts, with all they depend on, into a folder of the user's cache; once, and checked.
 
 Spark's own resolver needs nothing beside Python and Java. It works one file after another, so for an artifact with a
-hundred jars Maven goes first where it is installed (8 s instead of 60 s for Cassandra).
+hundred jars Maven goes first where it is installed (8 s instead of 60 s for Cassandra). Both take what the repository
+and its own checksums say; so each jar must have a SHA-256 that is kept here, in `checksums/`, as `sha256sum` writes it.
 """
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import importlib.util
 import pwd
 import re
@@ -17,6 +19,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import resources
+from importlib.resources.abc import Traversable
 from os import getuid
 from pathlib import Path
 
@@ -24,6 +27,7 @@ from progress_exhaust.errors import OperatorError, SettingsError, Value, cause_o
 
 CASSANDRA = "org.apache.cassandra:cassandra-all:5.0.9"
 
+_CHECKSUMS = resources.files("progress_exhaust.stack") / "checksums"
 _FETCH_S = 900.0
 _POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
@@ -43,7 +47,9 @@ def cache_folder(environment: Mapping[str, str]) -> Path:
     return Path(home, ".cache", "progress-exhaust")
 
 
-def connector_jars(coordinates: str, *, cache: Path, java: Path, environment: Mapping[str, str]) -> Path:
+def connector_jars(
+    coordinates: str, *, cache: Path, java: Path, environment: Mapping[str, str], checksums: Traversable = _CHECKSUMS
+) -> Path:
     """Return the folder of jars to give to Spark; what Spark brings itself is left out of it.
 
     Args:
@@ -51,20 +57,24 @@ def connector_jars(coordinates: str, *, cache: Path, java: Path, environment: Ma
         cache: folder for fetched jars, made where it is missing.
         java: home of a Java 17.
         environment: variables for the processes that fetch.
+        checksums: folder with a file of checksums for each artifact.
 
     Raises:
-        OperatorError: the jars can not be had.
-        SettingsError: the coordinates or the cache folder are wrong.
+        OperatorError: the jars can not be had, or one is not what it should be; then all are removed.
+        SettingsError: the cache folder or the coordinates are wrong, or there are no checksums of them.
     """
     # Never by Maven: it would add the Scala library and others that Spark has in versions of its own.
-    return _fetch(coordinates, cache, [_spark({**environment, "JAVA_HOME": str(java)})])
+    return _fetch(coordinates, cache, [_spark({**environment, "JAVA_HOME": str(java)})], checksums)
 
 
-def cassandra_jars(*, cache: Path, java: Path, environment: Mapping[str, str]) -> Path:
+def cassandra_jars(
+    *, cache: Path, java: Path, environment: Mapping[str, str], checksums: Traversable = _CHECKSUMS
+) -> Path:
     """Return the folder of jars that a Cassandra node runs from; see `connector_jars`."""
     with_java = {**environment, "JAVA_HOME": str(java)}
     maven = shutil.which("mvn", path=environment.get("PATH", ""))
-    return _fetch(CASSANDRA, cache, [*([_maven(maven, with_java)] if maven else []), _spark(with_java)])
+    resolvers = [*([_maven(maven, with_java)] if maven else []), _spark(with_java)]
+    return _fetch(CASSANDRA, cache, resolvers, checksums)
 
 
 _Resolver = Callable[[str, Path], Path]
@@ -143,26 +153,52 @@ class _FetchError(Exception):
     """One try of one resolver failed; its text is the gist of what the resolver said."""
 
 
-def _fetch(coordinates: str, cache: Path, resolvers: Sequence[_Resolver]) -> Path:
+def _fetch(coordinates: str, cache: Path, resolvers: Sequence[_Resolver], checksums: Traversable) -> Path:
+    name = coordinates.replace(":", "_")
+    known = _known(coordinates, checksums / f"{name}.sha256")
+    folder = cache / name
+    if not folder.is_dir():
+        with _locked(cache, name) as prefix:
+            # Whoever left a working folder behind is gone: the lock is ours.
+            for left_over in cache.glob(f"{prefix}*"):
+                shutil.rmtree(left_over, ignore_errors=True)
+            if not folder.is_dir():
+                with tempfile.TemporaryDirectory(prefix=prefix, dir=cache) as work_dir:
+                    jars = _first_success(coordinates, Path(work_dir), resolvers)
+                    _check(coordinates, jars, known)
+                    # The folder appears whole or not at all, so a killed fetch is simply done again.
+                    jars.rename(folder)
+                    return folder
+    # Also what an earlier call has fetched: it costs 0.1 s, and a cache is a place that others may write to.
+    _check(coordinates, folder, known)
+    return folder
+
+
+def _known(coordinates: str, file: Traversable) -> frozenset[str]:
     if not re.fullmatch(r"[\w.-]+:[\w.-]+:[\w.-]+", coordinates):
         raise SettingsError(
             "fetching", object="jars", expected="coordinates group:artifact:version", got=Value(f'"{coordinates}"')
         )
-    name = coordinates.replace(":", "_")
-    folder = cache / name
-    if folder.is_dir():
-        return folder
-    with _locked(cache, name) as prefix:
-        if folder.is_dir():
-            return folder
-        # Whoever left a working folder behind is gone: the lock is ours.
-        for left_over in cache.glob(f"{prefix}*"):
-            shutil.rmtree(left_over, ignore_errors=True)
-        with tempfile.TemporaryDirectory(prefix=prefix, dir=cache) as work_dir:
-            jars = _first_success(coordinates, Path(work_dir), resolvers)
-            # The folder appears whole or not at all, so a killed fetch is simply done again.
-            jars.rename(folder)
-    return folder
+    if not file.is_file():
+        raise SettingsError(
+            "fetching", object="jars", got=f"no checksums are kept for {coordinates}, so it is not fetched"
+        )
+    return frozenset(line.split()[0] for line in file.read_text(encoding="ascii").splitlines())
+
+
+def _check(coordinates: str, jars: Path, known: frozenset[str]) -> None:
+    """Remove all jars if one of them is not what it should be; which name a jar has depends on who fetched it."""
+    for jar in sorted(jars.iterdir()):
+        with jar.open("rb") as opened:
+            sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
+        if sha256 not in known:
+            shutil.rmtree(jars, ignore_errors=True)
+            raise OperatorError(
+                "fetching",
+                object=coordinates,
+                got=f"{jar.name} has SHA-256 {sha256}, which is none of those we know, so all its jars are removed",
+                remedy="try again, or ask what stands between here and the central Maven repository",
+            )
 
 
 def _first_success(coordinates: str, work_dir: Path, resolvers: Sequence[_Resolver]) -> Path:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from progress_exhaust.errors import OutputError
 from progress_exhaust.local_files import make_folders, write_whole
 from progress_exhaust.worker.outcome import RequestsOutcome
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric
 
 _PREFIX = "progress_exhaust"
 _FILE_MODE, _DIRECTORY_MODE = 0o644, 0o755
@@ -64,37 +68,53 @@ def write_metrics(totals: Totals, file: Path, now: datetime) -> None:
     Raises:
         OutputError: the file can not be written.
     """
-    lines = (f"{line}\n" for line in metric_lines(totals, now))
     try:
         make_folders(file.parent.absolute(), _DIRECTORY_MODE)
-        write_whole(file.parent.absolute(), file.name, lines, _FILE_MODE)
+        write_whole(file.parent.absolute(), file.name, [metrics_text(totals, now)], _FILE_MODE)
     except OSError as error:
         raise OutputError(f"writing metrics to {file}: {error.strerror}; check requests.metrics_file") from None
 
 
-def metric_lines(totals: Totals, now: datetime) -> Iterator[str]:
-    """Give the lines of the metrics file."""
-    yield from _family("requests_total", "counter", "Requests that came to an end, by how.", totals.requests, "state")
-    yield from _family(
-        "reports_not_made_total", "counter", "Reports not made, by reason.", totals.reports_not_made, "reason"
-    )
-    yield from _family("phase_seconds_total", "counter", "Seconds spent, by phase.", totals.seconds, "phase")
-    for name, kind, text, value in (
-        ("files_total", "counter", "Files published.", totals.files),
-        ("learners_total", "counter", "Rows of the files published.", totals.learners),
-        ("bytes_total", "counter", "Bytes of the files published.", totals.bytes),
-        ("runs_total", "counter", "Looks at the queue.", totals.runs),
-        ("requests_left_total", "counter", "Requests left to a later run.", totals.left),
-        ("requests_due", "gauge", "Requests that were due when the last run looked.", totals.due),
-        ("last_run_timestamp_seconds", "gauge", "When the last run ended.", int(now.timestamp())),
-    ):
-        yield from _family(name, kind, text, {"": value}, "")
+def metrics_text(totals: Totals, now: datetime) -> str:
+    """Return the text of the metrics file, as Prometheus' own library writes it."""
+    from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415 - only a run with a file needs it
+
+    # A registry of our own: the library's default one also tells of this process, its memory and its garbage.
+    registry = CollectorRegistry()
+    registry.register(_Families(totals, now))
+    return generate_latest(registry).decode("utf-8")
 
 
-def _family(name: str, kind: str, text: str, values: Mapping[str, float], label: str) -> Iterator[str]:
-    yield f"# HELP {_PREFIX}_{name} {text}"
-    yield f"# TYPE {_PREFIX}_{name} {kind}"
-    for word, value in sorted(values.items()):
-        shown = f"{value:.3f}" if isinstance(value, float) else str(value)
-        labels = f'{{{label}="{word}"}}' if label else ""
-        yield f"{_PREFIX}_{name}{labels} {shown}"
+class _Families:
+    """What the registry collects: totals that are added up already, so no counter of the library's is fed."""
+
+    def __init__(self, totals: Totals, now: datetime) -> None:
+        self._totals, self._now = totals, now
+
+    def collect(self) -> Iterator[Metric]:
+        """Give each family, which is there also where it has no sample yet; `_total` comes from the library."""
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily  # noqa: PLC0415 - likewise
+
+        totals = self._totals
+        for name, text, label, values in (
+            ("requests", "Requests that came to an end, by how.", "state", totals.requests),
+            ("reports_not_made", "Reports not made, by reason.", "reason", totals.reports_not_made),
+            ("phase_seconds", "Seconds spent, by phase.", "phase", totals.seconds),
+        ):
+            family = CounterMetricFamily(f"{_PREFIX}_{name}", text, labels=[label])
+            for word, value in sorted(values.items()):
+                family.add_metric([word], value)
+            yield family
+        for name, text, count in (
+            ("files", "Files published.", totals.files),
+            ("learners", "Rows of the files published.", totals.learners),
+            ("bytes", "Bytes of the files published.", totals.bytes),
+            ("runs", "Looks at the queue.", totals.runs),
+            ("requests_left", "Requests left to a later run.", totals.left),
+        ):
+            yield CounterMetricFamily(f"{_PREFIX}_{name}", text, count)
+        for name, text, count in (
+            ("requests_due", "Requests that were due when the last run looked.", totals.due),
+            ("last_run_timestamp_seconds", "When the last run ended.", int(self._now.timestamp())),
+        ):
+            yield GaugeMetricFamily(f"{_PREFIX}_{name}", text, count)

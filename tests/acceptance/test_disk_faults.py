@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,7 +46,7 @@ class Written:
     folder: Path
     expected: dict[str, bytes]
 
-    def export(self, output: Path, prefix: tuple[str, ...] = (), **variables: str) -> subprocess.Popen[str]:
+    def export(self, output: Path, prefix: tuple[str, ...] = (), **variables: Any) -> subprocess.Popen[str]:
         return started(export_arguments(self.folder, "--all", output=output), prefix, **variables)
 
     def export_on(self, line: CommandLine, output: Path) -> Ended:
@@ -132,7 +133,7 @@ def test_full_disk_is_one_sentence_and_the_next_run_goes_well(
     size = world.report_bytes()
     small_disk.shrink({"spill": size // 8, "staging": size // 2, "join": size * 5 // 4}[full], largest_file=size // 8)
     output = tmp_path / "reports" if full == "spill" else small_disk.folder / "reports"
-    variables = {"PROGRESS_EXHAUST__SPARK__LEARNERS_PER_SLICE": str(SLICE if full == "join" else LEARNERS)}
+    variables: dict[str, Any] = {"PROGRESS_EXHAUST__SPARK__LEARNERS_PER_SLICE": str(SLICE if full == "join" else LEARNERS)}
     if full == "spill":
         variables["SPARK_LOCAL_DIRS"] = str(small_disk.folder)
     place_old_files(output)

@@ -46,7 +46,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def settings(world: Path, output: Path) -> dict[str, str]:
+def settings(world: Path, output: Path) -> dict[str, Any]:
     return {
         "PROGRESS_EXHAUST__SOURCE__KIND": "snapshot",
         "PROGRESS_EXHAUST__SOURCE__SNAPSHOT_DIR": str(world / "snapshot"),

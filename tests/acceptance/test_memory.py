@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -108,7 +109,8 @@ def test_batch_in_slices_is_the_same_file_and_sends_no_rows_to_the_driver(
 def test_batch_of_a_million_goes_through_a_driver_of_one_gigabyte(tmp_path: Path) -> None:
     learners = 1_000_000
     assert run(world_of(tmp_path, learners)).code == 0
-    process = started(export_arguments(tmp_path, "--all"), **{SLICED: "100000"})
+    sliced: dict[str, Any] = {SLICED: "100000"}
+    process = started(export_arguments(tmp_path, "--all"), **sliced)
     python = jvm = 0
     deadline = time.monotonic() + 3 * RUN_S
     while process.poll() is None and time.monotonic() < deadline:

@@ -56,7 +56,7 @@ def test_package_holds_sources_and_data_and_nothing_of_this_machine(artefacts: A
 
 def test_environment_holds_what_the_package_imports_but_not_spark(artefacts: Artefacts) -> None:
     names = {entry.name for entry in artefacts.environment.iterdir()}
-    assert {"pydantic", "typer", "rich", "requests", "tenacity"} <= names
+    assert {"pydantic", "typer", "rich", "requests", "tenacity", "psycopg2", "prometheus_client"} <= names
     assert not {name for name in names if name.startswith(("pyspark", "progress_exhaust"))}
 
 

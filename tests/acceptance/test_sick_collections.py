@@ -10,7 +10,8 @@ from tests.reference import expected_reports
 from tests.support.bad_batch_case import one_batch
 from tests.support.bad_batches import control
 from tests.support.command_line import DAY, CommandLine, Ended, manifest_below, reports_below
-from tests.support.sick_service import WAYS, SickService, says
+from tests.support.scripted_server import says
+from tests.support.sick_service import WAYS, SickService
 from tests.worlds import World, merge, write_catalogue, write_snapshot
 
 IN_EACH_RUN = 1

@@ -22,7 +22,8 @@ from progress_exhaust.export.run import Event, Outcome, Ports, Run
 from progress_exhaust.export.selection import ReportQuery
 from progress_exhaust.output.stores.open import open_store
 from progress_exhaust.settings.sections import Settings
-from progress_exhaust.stack.cassandra import CassandraNode, free_ports
+from progress_exhaust.stack.cassandra import CassandraNode
+from progress_exhaust.stack.ports import free_ports
 from progress_exhaust.stack.snapshot_loader import load_snapshot
 from progress_exhaust.tables.cached import CachedFrames
 from progress_exhaust.tables.cassandra.tables import CassandraTables

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,7 +73,7 @@ class Rig:
         )
 
     @contextmanager
-    def paused(self, **variables: str) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    def paused(self, **variables: Any) -> Iterator[tuple[subprocess.Popen[str], Path]]:
         """An export that has staged its reports, and waits before it publishes them, until the file is removed."""
         file = self.folder / "reached"
         with self.started(FAULTY_JOB, FAULT_POINT="after_stage", FAULT_FILE=str(file), **variables) as process:

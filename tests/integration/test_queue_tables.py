@@ -343,14 +343,8 @@ def test_column_that_goes_away_while_we_work_is_told(queue_database: QueueDataba
         assert queue.complete(claim, success())
 
 
-@pytest.mark.parametrize(
-    ("dsn", "sentence"),
-    [("", "queue.dsn: it is not set"), ("host=db nonsense=1", "queue.dsn: libpq does not take it")],
-)
-def test_connection_string_that_can_not_be_used_is_a_fault_of_settings(
-    queue_database: QueueDatabase, dsn: str, sentence: str
-) -> None:
-    with driver(queue_database, dsn=dsn) as queue, pytest.raises(SettingsError, match=sentence):
+def test_connection_string_that_is_not_set_is_a_fault_of_settings(queue_database: QueueDatabase) -> None:
+    with driver(queue_database, dsn="") as queue, pytest.raises(SettingsError, match=r"queue\.dsn: it is not set"):
         queue.check()
 
 

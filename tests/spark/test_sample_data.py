@@ -136,14 +136,14 @@ def test_activity_rows_count_what_enrolments_and_trees_say(small: tuple[Rows, An
     for row in rows[ENROLMENTS]:
         layout = layouts[row["courseid"]]
         done = {leaf for leaf, status in row["contentstatus"].items() if status == 2}
-        key = (row["userid"], f"cb:{row['batchid']}")
+        learner = (row["userid"], f"cb:{row['batchid']}")
         for activity_id, leaves in [
             (row["courseid"], layout.leaves),
             *((n.identifier, n.leaves) for n in layout.nested),
         ]:
-            assert counters[activity_id, *key]["completedCount"] == len(done & set(leaves))
+            assert counters[activity_id, *learner]["completedCount"] == len(done & set(leaves))
         for assessment in layout.assessments:
-            score = counters[row["courseid"], *key][f"score:{assessment.identifier}"]
+            score = counters[row["courseid"], *learner][f"score:{assessment.identifier}"]
             assert score == best[row["batchid"], row["userid"], assessment.identifier]
         partly_done += 0 < len(done) < len(layout.leaves)
     assert partly_done > 10

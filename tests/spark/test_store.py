@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -212,7 +213,7 @@ def test_text_that_is_not_utf_8_is_read_with_a_mark_in_its_place(store: Store, t
 def test_text_that_can_not_be_made_leaves_the_older_one(store: Store, tmp_path: Path) -> None:
     store.write_text("notes", ["old\n"])
 
-    def lines() -> object:
+    def lines() -> Iterator[str]:
         yield "new\n"
         raise ValueError("no more lines")
 

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.reference import expected_reports
 from tests.support.bad_batch_case import one_batch
@@ -205,7 +206,10 @@ def see_encryption_without_secret(rule: Rule, runs: Runs) -> None:
     """See that encryption that was asked for is not left out where the cluster has no secret."""
     folder = runs.folder / rule.case
     sample_on_files(folder)
-    cluster = {"PROGRESS_EXHAUST__SPARK__MASTER": "spark://127.0.0.1:1", "PROGRESS_EXHAUST__SPARK__ENCRYPTION": "on"}
+    cluster: dict[str, Any] = {
+        "PROGRESS_EXHAUST__SPARK__MASTER": "spark://127.0.0.1:1",
+        "PROGRESS_EXHAUST__SPARK__ENCRYPTION": "on",
+    }
     see_refused(rule, folder, run(export_arguments(folder, "--all"), **cluster))
 
 

@@ -84,7 +84,7 @@ def ended(process: subprocess.Popen[str]) -> Ended:
     return Ended(process.returncode, out, err)
 
 
-def run(arguments: list[str], **variables: str) -> Ended:
+def run(arguments: list[str], **variables: Any) -> Ended:
     """Run a command in a process and a JVM of its own."""
     return ended(started(arguments, **variables))
 

@@ -111,7 +111,7 @@ class FakeEngine:
     store: Store
     staging: Staging
     breaking: Mapping[str, BaseException]
-    before_publishing: Callable[[Report], None]
+    before_publishing: Callable[[Report], object]
     threads: int = 8
     is_broken: bool = False
 
@@ -205,7 +205,7 @@ class Rig:
         table, settings.requests, now=lambda: PUT_IN_AT
     )
     make_store: Callable[[Path], Store] = LocalStore
-    before_publishing: Callable[[Report], None] = lambda report: None
+    before_publishing: Callable[[Report], object] = lambda report: None
     jvm: JvmEnd = JvmEnd.ALIVE
     pause: RetryPause | None = None
     keep_broken: bool = False

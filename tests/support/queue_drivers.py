@@ -15,7 +15,8 @@ from tests.support.queue_database import QueueDatabase
 KEY = RequestKey("t", "r-1")
 TEN = datetime(2024, 1, 1, 10, tzinfo=UTC)
 NOON = datetime(2024, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
-FILES = Delivered(("b-1.csv", "b-2.csv"), '[{"batchId": "b-1"}]')
+URLS = ("b-1.csv", "b-2.csv")
+FILES = Delivered(URLS, '[{"batchId": "b-1"}]')
 NOTHING = Delivered((), "")
 UNHEARD_S = 1000.0
 """A heartbeat that does not come, for tests that count what goes over the connection."""

@@ -90,10 +90,10 @@ class FakeQueue:
     def complete(self, claim: Claim, closing: Closing) -> bool:
         raise NotImplementedError
 
-    def requeue(self, claim: Claim, delivered: Delivered) -> bool:
+    def requeue(self, claim: Claim, delivered: Delivered, *, failed_try: str = "") -> bool:
         raise NotImplementedError
 
-    def record_cancelled(self, claim: Claim, delivered: Delivered) -> None:
+    def record_cancelled(self, claim: Claim, delivered: Delivered) -> bool:
         raise NotImplementedError
 
     def _check(self) -> None:

@@ -122,7 +122,7 @@ def work_off(
         tell(event)
 
     def open_ports() -> Ports:
-        made_ports = {
+        made_ports: dict[str, Any] = {
             "spark": spark,
             "tables": SnapshotTables(spark, settings),
             "catalogue": FilesCatalogue(settings.catalogue.directory, settings.catalogue.max_tree_bytes),

@@ -19,7 +19,7 @@ PUT_IN_AT = datetime(2026, 1, 2, 3, 4, 5)
 WAIT_S = 120.0
 AT_ONCE_S = 5.0
 CLOSING = re.compile(r"(\d+) requests? made, (\d+) failed, (\d+) left, (\d+) files?, \d+\.\d s")
-SAMPLE = re.compile(r'progress_exhaust_([a-z_]+)(?:\{([a-z]+)="([A-Za-z_]+)"\})? (\d+(?:\.\d{3})?)')
+SAMPLE = re.compile(r'progress_exhaust_([a-z_]+)(?:\{([a-z]+)="([A-Za-z_]+)"\})? (\d+(?:\.\d+)?(?:e[+-]\d+)?)')
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Rig:
     database: QueueDatabase
     output: Path
 
-    def settings(self) -> dict[str, str]:
+    def settings(self) -> dict[str, Any]:
         queue = self.database.settings()
         return {
             "PROGRESS_EXHAUST__SOURCE__KIND": "snapshot",

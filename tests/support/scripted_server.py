@@ -21,7 +21,7 @@ class Seen:
     body: Any
 
 
-Reply = Callable[["Handler"], None]
+Reply = Callable[["Handler"], object]
 
 
 @dataclass
@@ -51,7 +51,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self) -> None:
         raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        body = json.loads(raw) if raw else None
+        body: Any = json.loads(raw) if raw else None
         reply = self.server.script.next(Seen(self.command, self.path, dict(self.headers.items()), body))
         self.seen_body = body
         reply(self)

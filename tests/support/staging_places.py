@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from progress_exhaust.output.staging import STAGING, remove_left_over
+from progress_exhaust.output.staging import remove_left_over
 from progress_exhaust.output.stores.local import LocalStore
 from progress_exhaust.owner import Owner
+from progress_exhaust.paths import STAGING
 
 ROOT = Path(__file__).parents[2]
 HOUR_S = 3600.0

@@ -59,6 +59,11 @@ class TcpProxy:
         """Pass all bytes at once; those a black hole held are passed now."""
         self._behave(Mode.PASS)
 
+    def pass_through_once_cut(self, timeout_s: float) -> None:
+        """Wait for the cut, and pass all bytes again."""
+        self.was_cut.wait(timeout_s)
+        self.pass_through()
+
     def delay(self, seconds: float) -> None:
         """Hold each piece for a while before it is passed."""
         self._behave(Mode.PASS, delay_s=seconds)
@@ -128,7 +133,7 @@ class TcpProxy:
                     sink.shutdown(socket.SHUT_WR)
                     return
                 time.sleep(self._delay_s)
-                while self._mode is Mode.BLACK_HOLE and not self._closing:
+                while self._mode is Mode.BLACK_HOLE and not self._closing:  # type: ignore[comparison-overlap]  # set by another thread
                     time.sleep(_POLL_S)
                 self._pass(piece, sink, is_down=is_down)
         except (OSError, ValueError):

@@ -82,7 +82,7 @@ def run_export(
 ) -> Exported:
     """Run the export; `ports` replace those of the settings."""
     spark.conf.set("spark.sql.session.timeZone", settings.report.time_zone)
-    made_ports = {
+    made_ports: dict[str, Any] = {
         "spark": spark,
         "tables": SnapshotTables(spark, settings),
         "catalogue": FilesCatalogue(settings.catalogue.directory, settings.catalogue.max_tree_bytes),

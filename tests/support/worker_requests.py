@@ -30,5 +30,11 @@ def row(table: MemoryTable, request_id: str, tag: str = TAG) -> MemoryRow:
     return table.rows[RequestKey(tag, request_id)]
 
 
+def urls_in(table: MemoryTable, request_id: str, tag: str = TAG) -> tuple[str, ...]:
+    told = row(table, request_id, tag).urls
+    assert told is not None
+    return told
+
+
 def urls(worked: WorkedOff, request_id: str, *batch_ids: str) -> tuple[str, ...]:
     return tuple(str(worked.path(request_id, one).relative_to(worked.folder)) for one in batch_ids)

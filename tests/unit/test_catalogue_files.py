@@ -221,7 +221,12 @@ def test_folder_that_goes_away_is_charged_to_no_collection(tmp_path: Path) -> No
     assert catalogue.states(["do_1"]) == {"do_1": CollectionState.ABSENT}
     folder.rmdir()
     loop_of_links(folder)
-    for call in (lambda: catalogue.tree("do_1"), lambda: catalogue.search(BY_CHANNEL), catalogue.check):
+    calls: tuple[Callable[[], object], ...] = (
+        lambda: catalogue.tree("do_1"),
+        lambda: catalogue.search(BY_CHANNEL),
+        catalogue.check,
+    )
+    for call in calls:
         with pytest.raises(CatalogueError, match=r"opening the catalogue .*: Too many levels of symbolic links"):
             call()
 

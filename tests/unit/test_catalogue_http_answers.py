@@ -41,7 +41,7 @@ def bomb() -> bytes:
 @pytest.mark.parametrize("what", ["tree", "search"])
 def test_gzip_bomb_is_stopped_at_the_cap(what: str) -> None:
     reply = says(200, bomb(), Content_Encoding="gzip")
-    caps = {"max_tree_bytes": 1_000_000, "max_search_bytes": 1_000_000}
+    caps: dict[str, Any] = {"max_tree_bytes": 1_000_000, "max_search_bytes": 1_000_000}
     with ScriptedServer(reply) as server, catalogue_at(server.url, **caps) as http:
         tracemalloc.start()
         try:

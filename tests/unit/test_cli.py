@@ -28,7 +28,7 @@ WATCHED = """
 import sys
 from progress_exhaust.cli.app import run
 code = run(sys.argv[1:])
-heavy = {'pyspark', 'py4j', 'rich', 'requests', 'psycopg2'}
+heavy = {'pyspark', 'py4j', 'rich', 'requests', 'psycopg2', 'prometheus_client'}
 print(sorted({name.split('.')[0] for name in sys.modules} & heavy), file=sys.stderr)
 sys.exit(code)
 """

@@ -113,7 +113,7 @@ def test_text_that_the_terminal_can_not_show_is_escaped() -> None:
     table = Table(("name",), [("Śrī",)])
     draw_table(table, out)
     out.flush()
-    assert out.buffer.getvalue() == b"name\n\\u015ar\\u012b\n"  # type: ignore[attr-defined]
+    assert out.buffer.getvalue() == b"name\n\\u015ar\\u012b\n"
 
 
 @pytest.mark.parametrize(("number", "text"), [(0, "0 rows"), (1, "1 row"), (2, "2 rows"), (1234567, "1,234,567 rows")])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from progress_exhaust.errors import CatalogueError, OutputError, QueueError
 from progress_exhaust.job_requests.memory import MemoryQueue
-from progress_exhaust.job_requests.model import Claim, Closing, RequestKey, Status
+from progress_exhaust.job_requests.model import Claim, Closing, NotClaimed, RequestKey, Status
 from progress_exhaust.output.stores.local import LocalStore
 from tests.support.fake_engine import Rig, content_of
 from tests.support.request_runs import PUT_IN_AT, put_in_anew
@@ -204,7 +204,7 @@ def test_whatever_ends_the_claiming_releases_what_was_claimed(tmp_path: Path, wh
     class Failing(MemoryQueue):
         claims = 0
 
-        def claim(self, key: RequestKey) -> object:  # type: ignore[override]
+        def claim(self, key: RequestKey) -> Claim | NotClaimed:
             Failing.claims += 1
             if when == "all" or Failing.claims == (1 if when == "first" else 2):
                 raise QueueError("the request queue does not answer")

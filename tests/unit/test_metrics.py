@@ -13,7 +13,7 @@ from progress_exhaust.errors import OutputError, Reason, SkippedReport
 from progress_exhaust.export.run import Phase
 from progress_exhaust.job_requests.model import RequestKey
 from progress_exhaust.published_file import PublishedFile
-from progress_exhaust.worker.metrics import Totals, metric_lines, write_metrics
+from progress_exhaust.worker.metrics import Totals, metrics_text, write_metrics
 from progress_exhaust.worker.outcome import JobEnd, JobResult, RequestsOutcome
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "metrics.prom"
@@ -48,7 +48,7 @@ def two_looks() -> Totals:
 
 
 def test_looks_are_added_up_and_shown_as_prometheus_reads_them() -> None:
-    assert "".join(f"{line}\n" for line in metric_lines(two_looks(), NOW)) == GOLDEN.read_text(encoding="utf-8")
+    assert metrics_text(two_looks(), NOW) == GOLDEN.read_text(encoding="utf-8")
 
 
 def test_request_that_is_not_ours_any_more_is_left_too() -> None:
@@ -58,7 +58,7 @@ def test_request_that_is_not_ours_any_more_is_left_too() -> None:
 
 
 def test_process_that_has_done_nothing_yet_has_all_families_and_no_made_up_sample() -> None:
-    lines = list(metric_lines(Totals(), NOW))
+    lines = metrics_text(Totals(), NOW).splitlines()
     families = {line.split(" ")[2] for line in lines if line.startswith("# TYPE ")}
     samples = [line.split(" ")[0] for line in lines if not line.startswith("#")]
     assert len(families) == 10
@@ -71,7 +71,7 @@ def test_file_is_replaced_whole_and_nothing_stays_beside_it(tmp_path: Path) -> N
     write_metrics(Totals(), file, NOW)
     with file.open(encoding="utf-8") as reader:
         write_metrics(two_looks(), file, NOW)
-        assert "progress_exhaust_runs_total 0" in reader.read(), "who has begun to read sees the old file to its end"
+        assert "progress_exhaust_runs_total 0.0\n" in reader.read(), "who has begun to read sees the old file"
     assert file.read_text(encoding="utf-8") == GOLDEN.read_text(encoding="utf-8")
     assert list(file.parent.iterdir()) == [file]
 

@@ -163,8 +163,9 @@ def test_secret_file_that_can_not_be_read_is_named(tmp_path: Path) -> None:
         ({"output": {"file_name": "{batch_id}"}}, "output.file_name: expected a name that no batch makes manifest"),
         ({"output": {"file_name": "{batch_id}.json"}}, "output.file_name: expected a name that no batch makes manif"),
         ({"catalogue": {"search_chunk": 101}}, "catalogue.search_chunk: "),
-        ({"queue": {"dsn": "host=db password"}}, "queue.dsn: expected key=value pairs, or postgresql://…; the 8 last"),
-        ({"queue": {"dsn": "host='db"}}, "queue.dsn: expected key=value pairs"),
+        ({"queue": {"dsn": "host=db password"}}, "queue.dsn: libpq does not take it; expected e.g. host=db"),
+        ({"queue": {"dsn": "host='db"}}, "queue.dsn: libpq does not take it"),
+        ({"queue": {"dsn": "host=db nonsense=1"}}, "queue.dsn: libpq does not take it"),
         ({"queue": {"table": "a.b.c"}}, "queue.table: expected a table, or <schema>.<table>"),
         ({"queue": {"table": 'job"; DROP'}}, "queue.table: expected a table, or <schema>.<table>"),
     ],
@@ -179,12 +180,12 @@ def test_value_out_of_its_bounds_is_refused(sections: dict[str, Any], sentence: 
     "dsn",
     [
         "host=db password=CANARY",
-        "PASSWORD = 'CANARY two' host=db",
+        "password = 'CANARY two' host=db",
         r"host='it\'s' password=CANARY",
         "user=o'neil password=CANARY",
         "host=db sslkey=k sslpassword=CANARY",
         "postgresql://someone:CANARY@db/sunbird",
-        "postgres://someone:@db/sunbird?application_name=CANARY",
+        "postgres://someone:CANARY@db/sunbird?application_name=ours",
         "postgresql://db/sunbird?sslmode=require&pass%77ord=CANARY",
     ],
 )
@@ -193,6 +194,13 @@ def test_secret_in_a_connection_string_is_refused_and_not_repeated(dsn: str) -> 
     assert fault.startswith("queue.dsn: a secret (")
     assert fault.endswith("set PROGRESS_EXHAUST__QUEUE__PASSWORD or password_file")
     assert "CANARY" not in fault
+
+
+@pytest.mark.parametrize("dsn", ["host=db PASSWORD=CANARY", "host=db password= CANARY x", "postgresql://a:CANARY%@db"])
+def test_connection_string_that_libpq_does_not_take_is_not_repeated(dsn: str) -> None:
+    assert faults(None, {}, queue={"dsn": dsn}) == [
+        "queue.dsn: libpq does not take it; expected e.g. host=db dbname=sunbird"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -204,6 +212,7 @@ def test_secret_in_a_connection_string_is_refused_and_not_repeated(dsn: str) -> 
         r"host=a\ b,c port=5432,5433",
         "postgresql://someone@db:5432/sunbird?sslmode=require",
         "postgresql:///sunbird?host=/run/postgresql",
+        "postgres://someone:@db/sunbird",
     ],
 )
 def test_connection_string_without_a_secret_is_taken_as_it_is(dsn: str) -> None:

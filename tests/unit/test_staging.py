@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,9 +21,10 @@ from progress_exhaust.commands.base import new_run_id
 from progress_exhaust.errors import OutputError
 from progress_exhaust.identifiers import is_run_id
 from progress_exhaust.output import staging
-from progress_exhaust.output.staging import STAGING, Staging
+from progress_exhaust.output.staging import Staging
 from progress_exhaust.output.stores.local import LocalStore
 from progress_exhaust.owner import start_of, this_process
+from progress_exhaust.paths import STAGING
 from tests.support.staging_places import RUN
 
 
@@ -160,7 +162,7 @@ def test_killed_process_is_gone_even_before_its_parent_has_looked(is_reaped: boo
         pytest.param({"boot_id": "", "started": ""}, False, id="on a system that does not tell"),
     ],
 )
-def test_process_is_gone_only_where_that_is_certain(change: dict[str, str], gone: bool) -> None:
+def test_process_is_gone_only_where_that_is_certain(change: dict[str, Any], gone: bool) -> None:
     assert replace(this_process(), **change).is_gone() is gone
 
 

@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 
 from progress_exhaust.errors import OutputError
-from progress_exhaust.output.staging import STAGING, Staging, remove_left_over
+from progress_exhaust.output.staging import Staging, remove_left_over
 from progress_exhaust.output.stores.local import LocalStore
 from progress_exhaust.owner import Owner, this_process
+from progress_exhaust.paths import STAGING
 from tests.support.command_line import without_privileges
 from tests.support.staging_places import (
     HOUR_S,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import tracemalloc
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -56,7 +57,7 @@ def test_node_cap_is_inclusive_and_counts_the_root() -> None:
     assert "more than 100,000 nodes" in str(error)
 
 
-LEFT_OUT = [None, 7, "x", [], {}, leaf(""), unit("do_root"), unit("u")]
+LEFT_OUT: list[Any] = [None, 7, "x", [], {}, leaf(""), unit("do_root"), unit("u")]
 """Children that are left out below a unit `u`: by shape, for want of an identifier, as cycles."""
 
 

@@ -1,4 +1,4 @@
-"""One session of PostgreSQL: the only module of the job that knows the driver."""
+"""One session of PostgreSQL: the only module of the job that connects by the driver."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import psycopg2
-from psycopg2.extensions import make_dsn, parse_dsn
+from psycopg2.extensions import make_dsn
 
 from progress_exhaust.deadlines import Watchdog
 from progress_exhaust.errors import QueueError, RowLockedError, SettingsError
@@ -71,7 +71,7 @@ class Session:
         """Connect.
 
         Raises:
-            SettingsError: no connection string is set, or it is not one.
+            SettingsError: no connection string is set.
             QueueError: the server does not take us, or is a standby, whose locks nobody else sees.
         """
         self._place, arguments = _arguments(settings)
@@ -183,12 +183,7 @@ def _arguments(settings: QueueSettings) -> tuple[str, dict[str, Any]]:
     """Return what the place is called in sentences, and libpq's arguments but for the password."""
     if not settings.dsn:
         raise SettingsError("queue.dsn", got="it is not set", remedy="give the connection string of PostgreSQL")
-    try:
-        given = parse_dsn(settings.dsn)
-    except psycopg2.ProgrammingError:
-        raise SettingsError(
-            "queue.dsn", got="libpq does not take it", remedy="expected e.g. host=db dbname=sunbird"
-        ) from None
+    given = settings.connection_values
     named = [
         f"{word} {given[key]}"
         for key, word in (("host", "at"), ("port", "port"), ("dbname", "database"))

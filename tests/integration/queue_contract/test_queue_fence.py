@@ -154,7 +154,8 @@ def test_request_that_asks_for_something_else_meanwhile_is_not_ours_any_more(
 ) -> None:
     if "encryption_key" in change and not bench.has_key:
         change = {"channel": "a third"}
-    bench.put(**({"encryption_key": "secret"} if bench.has_key else {}))
+    protected: dict[str, Any] = {"encryption_key": "secret"} if bench.has_key else {}
+    bench.put(**protected)
     queue = bench.queue()
     claim = claimed(queue)
     assert claim.has_key is bench.has_key
@@ -172,5 +173,6 @@ def test_request_that_asks_for_something_else_meanwhile_is_not_ours_any_more(
 
 @pytest.mark.parametrize("key", ["", None])
 def test_empty_key_asks_for_no_protection(bench: Bench, key: str | None) -> None:
-    bench.put(**({"encryption_key": key} if bench.has_key else {}))
+    protected: dict[str, Any] = {"encryption_key": key} if bench.has_key else {}
+    bench.put(**protected)
     assert not claimed(bench.queue()).has_key

@@ -12,7 +12,7 @@ import pytest
 from progress_exhaust.errors import QueueError, RequestError
 from progress_exhaust.job_requests.model import NewRequest, NotClaimed, RequestKey
 from tests.support.queue_database import QueueDatabase
-from tests.support.queue_drivers import FILES, KEY, NOON, claimed, driver, failure, success
+from tests.support.queue_drivers import FILES, KEY, NOON, URLS, claimed, driver, failure, success
 from tests.support.queue_faults import sessions, wait_until
 from tests.support.tcp_proxy import TcpProxy
 
@@ -42,7 +42,7 @@ def test_end_whose_answer_was_lost_is_known_to_be_written(queue_database: QueueD
         assert not queue.complete(claim, failure("twice"))
         assert other.claim(KEY) is NotClaimed.NOT_DUE
     row = queue_database.row()
-    assert (row["status"], row["download_urls"], row["iteration"]) == ("SUCCESS", list(FILES.urls), 0)
+    assert (row["status"], row["download_urls"], row["iteration"]) == ("SUCCESS", list(URLS), 0)
 
 
 def test_end_that_never_reached_the_server_is_written_again(queue_database: QueueDatabase, proxy: TcpProxy) -> None:
@@ -118,7 +118,7 @@ def test_files_of_a_cancelled_request_are_listed_though_an_answer_was_lost(
         with next_answer_lost(proxy):
             queue.record_cancelled(claim, FILES)
         assert not other.listed()[0].is_alive
-    assert queue_database.row()["download_urls"] == list(FILES.urls)
+    assert queue_database.row()["download_urls"] == list(URLS)
 
 
 def test_failed_try_whose_answer_was_lost_is_counted_once(queue_database: QueueDatabase, proxy: TcpProxy) -> None:
@@ -133,7 +133,7 @@ def test_failed_try_whose_answer_was_lost_is_counted_once(queue_database: QueueD
 
 
 def test_row_that_only_looks_given_back_is_not_taken_for_it(queue_database: QueueDatabase, proxy: TcpProxy) -> None:
-    queue_database.insert(download_urls=list(FILES.urls))
+    queue_database.insert(download_urls=list(URLS))
     with driver(queue_database, port=proxy.port, connect_timeout_s=1) as queue:
         claim = claimed(queue)
         proxy.reset()
@@ -162,7 +162,7 @@ def test_submission_whose_answer_was_lost_is_put_in_once(queue_database: QueueDa
             # Wherever it is cut: at the look for such a row, or at the insert.
             key = RequestKey("t", f"r-{number}")
             proxy.cut_after(40 * number)
-            mending = threading.Thread(target=lambda: (proxy.was_cut.wait(2), proxy.pass_through()))
+            mending = threading.Thread(target=proxy.pass_through_once_cut, args=(2,))
             mending.start()
             queue.submit(NewRequest(key, "{}", "someone", "c", NOON))
             mending.join()

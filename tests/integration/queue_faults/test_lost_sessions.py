@@ -15,7 +15,7 @@ from progress_exhaust.log_actions import Action
 from tests.integration.conftest import MakeServer
 from tests.support.ddl import NEW
 from tests.support.queue_database import QueueDatabase
-from tests.support.queue_drivers import FILES, KEY, NOON, NOTHING, claimed, driver, failure, success
+from tests.support.queue_drivers import FILES, KEY, NOON, NOTHING, URLS, claimed, driver, failure, success
 from tests.support.queue_faults import sessions, wait_until
 from tests.support.tcp_proxy import TcpProxy
 
@@ -29,7 +29,7 @@ def test_claim_outlives_a_session_that_was_ended(queue_database: QueueDatabase) 
         assert other.claim(KEY) is NotClaimed.OWNED
         queue_database.cut_sessions()
         queue.checkpoint({KEY: FILES})
-        assert queue_database.row()["download_urls"] == list(FILES.urls)
+        assert queue_database.row()["download_urls"] == list(URLS)
         queue_database.cut_sessions()
         assert queue.complete(claim, success())
     assert queue_database.row()["status"] == "SUCCESS"
@@ -139,7 +139,7 @@ def test_request_that_is_cancelled_while_the_session_is_lost_has_its_files_liste
         assert queue.record_cancelled(claim, FILES)
         assert not queue.record_cancelled(claim, NOTHING)
     row = queue_database.row()
-    assert (row["status"], row["err_message"], row["download_urls"]) == ("FAILED", "Cancelled", list(FILES.urls))
+    assert (row["status"], row["err_message"], row["download_urls"]) == ("FAILED", "Cancelled", list(URLS))
 
 
 def test_cancelled_request_whose_lock_another_looks_at_has_its_files_listed_too(queue_database: QueueDatabase) -> None:
@@ -155,7 +155,7 @@ def test_cancelled_request_whose_lock_another_looks_at_has_its_files_listed_too(
         assert not queue.is_ours(claim)
         assert queue.record_cancelled(claim, FILES)
         assert not looking.is_ours(taken)
-    assert queue_database.row()["download_urls"] == list(FILES.urls)
+    assert queue_database.row()["download_urls"] == list(URLS)
 
 
 def test_claims_that_could_not_all_be_taken_up_are_taken_up_by_the_next_who_asks(queue_database: QueueDatabase) -> None:
@@ -211,7 +211,7 @@ def test_session_lost_in_the_moment_of_claiming_counts_as_a_death(
         claimed(queue, RequestKey("t", "r-0"))
         # The first answer, that of the lock, takes 60 to 80 bytes; that of the row is cut.
         proxy.cut_after(90)
-        mending = threading.Thread(target=lambda: (proxy.was_cut.wait(30), proxy.pass_through()))
+        mending = threading.Thread(target=proxy.pass_through_once_cut, args=(30,))
         mending.start()
         claim = claimed(queue)
         mending.join()

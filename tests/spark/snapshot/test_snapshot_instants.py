@@ -115,7 +115,7 @@ def test_instant_that_spark_has_written_is_read_as_it_was_meant(
         "spark.sql.parquet.int96RebaseModeInWrite": mode,
         "spark.sql.parquet.datetimeRebaseModeInWrite": mode,
     }
-    before = {name: spark.conf.get(name) for name in options}
+    before = {name: str(spark.conf.get(name)) for name in options}
     for name, value in options.items():
         spark.conf.set(name, value)
     try:
@@ -124,7 +124,7 @@ def test_instant_that_spark_has_written_is_read_as_it_was_meant(
             write_parquet(spark, tmp_path, schemas.ASSESSMENT_AGGREGATOR, f"{place}.parquet", values)
     finally:
         for name, value in before.items():
-            spark.conf.set(name, str(value))
+            spark.conf.set(name, value)
 
     assert moments_of(tables) == moments
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from progress_exhaust.job_requests.memory import MemoryTable
+from progress_exhaust.job_requests.memory_table import MemoryTable
 from progress_exhaust.settings.sections import Settings
 from tests.support.whole_runs import settings_for, write_world
 from tests.support.worker_requests import two_organisations

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from progress_exhaust.job_requests.memory import MemoryTable
+from progress_exhaust.job_requests.memory_table import MemoryTable
 from progress_exhaust.job_requests.model import Status
 from progress_exhaust.settings.sections import Settings
 from tests.reference.report import expected_reports
 from tests.support.request_runs import TestedQueue, request, work_off
 from tests.support.whole_runs import DAY, settings_for, write_world
-from tests.support.worker_requests import OTHER, put_in, row, two_organisations, urls
+from tests.support.worker_requests import OTHER, put_in, row, two_organisations, urls, urls_in
 from tests.worlds import World
 
 
@@ -86,9 +86,9 @@ def test_first_report_of_a_channel_goes_whatever_its_bytes(
     limited = settings(requests={"bytes_per_channel": 1}, output={"publish_threads": 1})
     put_in(table, request("r-1", batchFilter=["b-000", "b-002"]))
     assert work_off(spark, TestedQueue(table), limited).states() == {"r-1": "SUBMITTED"}
-    assert len(row(table, "r-1").urls) == 1
+    assert len(urls_in(table, "r-1")) == 1
     assert work_off(spark, TestedQueue(table), limited).states() == {"r-1": "SUCCESS"}
-    assert len(row(table, "r-1").urls) == 2
+    assert len(urls_in(table, "r-1")) == 2
 
 
 @pytest.mark.rule("Q20")

@@ -12,7 +12,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from progress_exhaust.errors import ComputeError
-from progress_exhaust.job_requests.memory import MemoryTable
+from progress_exhaust.job_requests.memory_table import MemoryTable
 from progress_exhaust.job_requests.model import Status
 from progress_exhaust.output.stores.local import LocalStore
 from progress_exhaust.settings.sections import Settings

@@ -10,7 +10,7 @@ import pytest
 
 from progress_exhaust.commands.status import ShowStatus, progress_in, time_left
 from progress_exhaust.job_requests.progress import progress_text
-from progress_exhaust.output.staging import STAGING as STAGING_OF_DRIVERS
+from progress_exhaust.output import staging
 from progress_exhaust.paths import STAGING
 from tests.support.request_commands import KILLED_RUN, RUN, FakeQueue, context, note, opened, progress, row
 
@@ -18,7 +18,7 @@ ALIVE = row("R1", "PROCESSING", is_alive=True)
 
 
 def test_staging_is_where_drivers_have_it() -> None:
-    assert STAGING == STAGING_OF_DRIVERS
+    assert vars(staging)["STAGING"] == STAGING
 
 
 def test_latest_of_several_notes_counts(output: Path) -> None:

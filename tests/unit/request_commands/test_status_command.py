@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -143,10 +144,11 @@ def test_unknown_request_is_told(output: Path, capsys: pytest.CaptureFixture[str
 
 def test_queue_that_does_not_answer_is_told(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
     queue = FakeQueue(fault=QueueError("asking the queue: no answer"))
-    for ask in (
+    asks: tuple[Callable[[], object], ...] = (
         lambda: ShowStatus(context(output), None, None, opened(queue)).run(),
         lambda: Cancel(context(output), "R1", None, opened(queue)).run(),
-    ):
+    )
+    for ask in asks:
         queue.is_closed = False
         with pytest.raises(QueueError, match="no answer"):
             ask()
