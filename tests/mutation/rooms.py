@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -13,6 +14,8 @@ ROOMS = (*sorted(BASE), "catalogue", "job_requests", "output", "worker")
 NOT_WITHOUT_A_SERVICE = ("job_requests.postgres", "output.stores")
 """What is shown by tests with a service or with Spark."""
 TESTS = Path("tests", "unit")
+SEES_ALL = re.compile(rb"\b(subprocess|importlib|rglob)\b")
+"""What a file of tests has that starts processes or reads code: it may meet a module without importing it."""
 
 
 def pure_modules(root: Path) -> list[Path]:
@@ -23,14 +26,19 @@ def pure_modules(root: Path) -> list[Path]:
 
 
 def nearness(root: Path, changed: Path) -> dict[Path, int]:
-    """Return the files of tests that import a module, and over how many others each does; 1 is by itself."""
+    """Return the files of tests that can meet a module, and over how many imports: 1 is by itself.
+
+    Those that may meet it without importing it come last; the others can not notice what it does.
+    """
     importers = _importers(root)
+    tests = tests_of(root)
     steps, seen, edge = {}, {changed}, [changed]
     for step in range(1, len(importers) + 1):
         edge = sorted({one for module in edge for one in importers.get(module, ())} - seen)
         seen.update(edge)
-        steps.update({one: step for one in edge if one in tests_of(root)})
-    return steps
+        steps.update({one: step for one in edge if one in tests})
+    last = {one: len(importers) + 1 for one in tests if SEES_ALL.search((root / one).read_bytes())}
+    return last | steps
 
 
 def tests_of(root: Path) -> list[Path]:

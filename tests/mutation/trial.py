@@ -58,9 +58,9 @@ class Copy:
         try:
             self._write(module, changed(source, change))
             steps = nearness(self.root, module)
-            order = sorted(tests_of(self.root), key=lambda one: (steps.get(one, len(steps) + 99), self._seconds[one]))
-            near = [one for one in order if steps and steps.get(one) == min(steps.values())]
-            far = [one for one in order if one not in near]
+            order = sorted(steps, key=lambda one: (steps[one], self._seconds[one]))
+            near = [one for one in order if steps[one] == steps[order[0]]]
+            far = order[len(near) :]
             uses_spark = any(name.encode() in source for name in SPARK)
             examples = [] if uses_spark else ["--doctest-modules", str(module)]
             return self._of(near, *examples) or self._of(far)
