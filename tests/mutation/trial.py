@@ -23,6 +23,8 @@ START_S = 60.0
 """What a run may take besides its tests."""
 SLOWER = 4.0
 """How much longer tests may take than they did without a change, on a machine that has other work as well."""
+LEAST_S = 30
+"""For how long any single test is waited for."""
 MOST_MEMORY_BYTES = 8 << 30
 """Of address space: what a loop without end fills is no other process's."""
 OF_THE_TESTS = (1, 2, 3)
@@ -36,6 +38,7 @@ class Copy:
         self.root = folder / "tree"
         self._record = folder / "seconds.xml"
         self._seconds: Counter[Path] = Counter()
+        self._longest: Counter[Path] = Counter()
         shutil.copytree(checkout, self.root, ignore=shutil.ignore_patterns(*NOT_COPIED))
 
     def measure(self) -> float:
@@ -49,7 +52,9 @@ class Copy:
             raise SystemExit(f"tests fail without any change: {failed}")
         for case in ElementTree.parse(self._record).iter("testcase"):
             module = Path(*str(case.get("classname")).split(".")).with_suffix(".py")
-            self._seconds[module] += float(case.get("time", 0))
+            seconds = float(case.get("time", 0))
+            self._seconds[module] += seconds
+            self._longest[module] = max(self._longest[module], seconds)
         return sum(self._seconds.values())
 
     def killer(self, module: Path, change: Change) -> str | None:
@@ -71,7 +76,9 @@ class Copy:
         if not files:
             return None
         timeout_s = START_S + SLOWER * sum(self._seconds[one] for one in files)
-        return self._failed([*map(str, files), *options], timeout_s)
+        one_test_s = max(LEAST_S, round(SLOWER * max(self._longest[one] for one in files)))
+        patience = ("-o", f"faulthandler_timeout={one_test_s}", "-o", "faulthandler_exit_on_timeout=true")
+        return self._failed([*map(str, files), *options], timeout_s, *patience)
 
     def _failed(self, arguments: list[str], timeout_s: float, *options: str) -> str | None:
         command = [sys.executable, "-m", "pytest", "-x", "-q", "--tb=no", "-p", "no:cacheprovider", "-p", "no:xdist"]
@@ -95,6 +102,8 @@ class Copy:
             return None
         if run.returncode > max(OF_THE_TESTS):
             raise SystemExit(f"pytest could not be run:\n{told}")
+        if "Timeout (0:" in told:
+            return "a test that does not end"
         found = re.search(r"^(?:FAILED|ERROR) (\S+)", told, re.MULTILINE)
         return found[1] if found else f"pytest ended with {run.returncode}"
 
