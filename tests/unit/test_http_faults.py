@@ -1,4 +1,4 @@
-"""Which trees bear witness that the content service still serves trees, and how much one fault of it is charged to."""
+"""Faults of the content service: who bears witness of its health, what ends a row of failures, what is tried again."""
 
 from __future__ import annotations
 
@@ -48,3 +48,19 @@ def test_answer_that_holds_no_tree_ends_a_row_of_failures_all_the_same(between: 
                 http.tree(collection_id)
         probes = [seen.path for seen in server.seen].count("/search")
     assert probes == 1, "the first failure has the service probed, and no two in a row come after it"
+
+
+def test_search_for_ids_that_finds_more_than_can_be_paged_through_is_no_fault_that_passes() -> None:
+    told = pytest.raises(CatalogueError, match="expected at most two for each id")
+    with ScriptedServer(found(count=10_001)) as server, catalogue_at(server.url) as http, told as caught:
+        http.states(["do_1"])
+    assert not caught.value.transient, "the address is wrong; a driver that watches must not go on"
+
+
+def test_call_of_a_catalogue_that_is_closed_is_not_tried_again() -> None:
+    slept: list[float] = []
+    http = HttpCatalogue(CatalogueSettings(tries=3), sleep=slept.append, random=lambda: 1.0)
+    http.close()
+    with pytest.raises(CatalogueError, match=r"client closed, expected"):
+        http.tree("do_1")
+    assert slept == []
