@@ -1,0 +1,46 @@
+"""One driver at its run: how many requests it takes, and what it says of the time that is left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from progress_exhaust.job_requests.memory import MemoryQueue
+from progress_exhaust.job_requests.model import Status
+from progress_exhaust.job_requests.progress import PROGRESS_FOLDER, progress_of
+from progress_exhaust.output.stores.local import LocalStore
+from progress_exhaust.worker.worker import Only
+from tests.fake_engine import Rig
+from tests.request_runs import PUT_IN_AT, request
+
+
+def put_in(rig: Rig, request_id: str, *batch_ids: str, minutes: int = 0) -> None:
+    queue = MemoryQueue(rig.table, rig.settings.requests, now=lambda: PUT_IN_AT)
+    queue.submit(request(request_id, minutes=minutes, batchFilter=list(batch_ids)))
+
+
+def test_as_many_requests_are_taken_as_may_be(tmp_path: Path) -> None:
+    rig = Rig(tmp_path / "out")
+    for number in range(3):
+        put_in(rig, f"r-{number}", f"b-{number}", minutes=number)
+    rig.run(Only(most=2))
+    states = [rig.row(f"r-{number}").status for number in range(3)]
+    assert states == [Status.SUCCESS, Status.SUCCESS, Status.SUBMITTED]
+
+
+def test_time_left_is_unknown_before_the_first_file_and_none_after_the_last(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    class Listening(LocalStore):
+        def write_text(self, path: str, lines: Iterable[str]) -> int:
+            lines = list(lines)
+            if f"/{PROGRESS_FOLDER}/" in path:
+                told.extend(lines)
+            return super().write_text(path, lines)
+
+    rig = Rig(tmp_path / "out", make_store=Listening, sections={"requests": {"progress_every_s": 0.000_001}})
+    put_in(rig, "r-1", "b-0", "b-1")
+    rig.run()
+    left = {progress.files: progress.seconds_left for progress in map(progress_of, told) if progress}
+    assert left[0] is None
+    assert left[2] == 0
