@@ -1,13 +1,17 @@
-"""One driver at its run: how many requests it takes, and what it says of the time that is left."""
+"""One driver at its run: how many requests it takes, what it says of the time left, and what it tries once more."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
 
+import pytest
+
+from progress_exhaust.errors import ComputeError, QueueError
 from progress_exhaust.job_requests.memory import MemoryQueue
-from progress_exhaust.job_requests.model import Status
+from progress_exhaust.job_requests.model import Claim, Delivered, Status
 from progress_exhaust.job_requests.progress import PROGRESS_FOLDER, progress_of
+from progress_exhaust.jvm_end import JvmEnd
 from progress_exhaust.output.stores.local import LocalStore
 from progress_exhaust.worker.worker import Only
 from tests.fake_engine import Rig
@@ -44,3 +48,25 @@ def test_time_left_is_unknown_before_the_first_file_and_none_after_the_last(tmp_
     left = {progress.files: progress.seconds_left for progress in map(progress_of, told) if progress}
     assert left[0] is None
     assert left[2] == 0
+
+
+def test_request_that_could_not_be_given_back_is_tried_once_more_when_the_driver_leaves(tmp_path: Path) -> None:
+    failures = [QueueError("asking PostgreSQL: no connection")]
+
+    class FailingOnce(MemoryQueue):
+        def release(self, claim: Claim, delivered: Delivered, *, failed_try: str = "") -> bool:
+            if failures:
+                raise failures.pop()
+            return super().release(claim, delivered, failed_try=failed_try)
+
+    rig = Rig(
+        tmp_path / "out",
+        breaking={"b-0": ComputeError("the JVM is gone")},
+        jvm=JvmEnd.KILLED,
+        make_queue=lambda table, settings: FailingOnce(table, settings.requests, now=lambda: PUT_IN_AT),
+    )
+    put_in(rig, "r-1", "b-0")
+    with pytest.raises(ComputeError):
+        rig.run()
+    assert [event.action for event in rig.events if event.action in ("left", "given_back")] == ["left", "given_back"]
+    assert rig.row("r-1").status == Status.SUBMITTED
