@@ -6,6 +6,7 @@ import itertools
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -151,3 +152,10 @@ STOP = Stopped(signal.SIGTERM)
 )
 def test_move_for_each_failure(error: BaseException, requests: int, jvm: JvmEnd, move: Move) -> None:
     assert move_for(error, requests=requests, jvm=jvm) is move
+
+
+def test_signal_while_the_parent_lives_is_told_at_once() -> None:
+    watch = JvmWatch({"PYSPARK_GATEWAY_PORT": "1"}, oom_kills=lambda: 0)
+    began = time.monotonic()
+    assert not watch.note_signal()
+    assert time.monotonic() - began < 0.5, "a parent that is about to end is looked at for a second"
