@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from progress_exhaust.job_requests.memory import MemoryQueue, MemoryTable
-from progress_exhaust.job_requests.model import Claim, RequestKey
+from progress_exhaust.job_requests.model import Claim, Delivered, RequestKey
 from progress_exhaust.settings.sections import RequestSettings
 from tests.request_runs import PUT_IN_AT, request
 
@@ -27,3 +27,20 @@ def test_request_id_is_shared_where_another_tag_has_it_too(other: tuple[str, str
     claim = queue.claim(RequestKey("one", "r-1"))
     assert isinstance(claim, Claim)
     assert claim.shares_request_id is is_shared
+
+
+def test_checkpoint_notes_files_of_requests_that_are_ours_and_whose_rows_nobody_else_has_locked() -> None:
+    table = MemoryTable()
+    queue = MemoryQueue(table, RequestSettings(), now=lambda: PUT_IN_AT)
+    keys = {name: RequestKey("one", name) for name in ("ours", "locked", "not-claimed")}
+    for name in keys:
+        queue.submit(request(name, tag="one"))
+    for name in ("ours", "locked"):
+        assert isinstance(queue.claim(keys[name]), Claim)
+    table.locked.add(keys["locked"])
+    queue.checkpoint({key: Delivered(urls=("file",), processed="[]") for key in keys.values()})
+    assert {name: table.rows[key].urls for name, key in keys.items()} == {
+        "ours": ("file",),
+        "locked": None,
+        "not-claimed": None,
+    }
