@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,10 @@ from progress_exhaust.job_requests.model import Claim, Delivered, Status
 from progress_exhaust.job_requests.progress import PROGRESS_FOLDER, progress_of
 from progress_exhaust.jvm_end import JvmEnd
 from progress_exhaust.output.stores.local import LocalStore
+from progress_exhaust.worker.outcome import LOST
 from progress_exhaust.worker.worker import Only
 from tests.fake_engine import Rig
-from tests.request_runs import PUT_IN_AT, request
+from tests.request_runs import PUT_IN_AT, put_in_anew, request
 
 
 def put_in(rig: Rig, request_id: str, *batch_ids: str, minutes: int = 0) -> None:
@@ -70,3 +72,13 @@ def test_request_that_could_not_be_given_back_is_tried_once_more_when_the_driver
         rig.run()
     assert [event.action for event in rig.events if event.action in ("left", "given_back")] == ["left", "given_back"]
     assert rig.row("r-1").status == Status.SUBMITTED
+
+
+def test_file_of_a_request_that_was_put_in_anew_meanwhile_is_not_published(tmp_path: Path) -> None:
+    later = PUT_IN_AT + timedelta(hours=1)
+    rig = Rig(tmp_path / "out", before_publishing=lambda report: put_in_anew(rig.table, "r-1", later))
+    put_in(rig, "r-1", "b-0")
+    outcome = rig.run()
+    assert [one.state for one in outcome.settled] == [LOST]
+    assert outcome.made == []
+    assert list((tmp_path / "out").rglob("*.csv")) == []
