@@ -133,7 +133,9 @@ def test_full_disk_is_one_sentence_and_the_next_run_goes_well(
     size = world.report_bytes()
     small_disk.shrink({"spill": size // 8, "staging": size // 2, "join": size * 5 // 4}[full], largest_file=size // 8)
     output = tmp_path / "reports" if full == "spill" else small_disk.folder / "reports"
-    variables: dict[str, Any] = {"PROGRESS_EXHAUST__SPARK__LEARNERS_PER_SLICE": str(SLICE if full == "join" else LEARNERS)}
+    variables: dict[str, Any] = {
+        "PROGRESS_EXHAUST__SPARK__LEARNERS_PER_SLICE": str(SLICE if full == "join" else LEARNERS)
+    }
     if full == "spill":
         variables["SPARK_LOCAL_DIRS"] = str(small_disk.folder)
     place_old_files(output)

@@ -101,3 +101,9 @@ def test_stopped_watchdog_watches_nothing(late: Late) -> None:
     with watchdog.watching(SOON_S):
         time.sleep(3 * SOON_S)
     assert late.calls == 0
+
+
+def test_watchdog_keeps_no_process_from_ending(watchdog: Watchdog) -> None:
+    with watchdog.watching(PATIENCE_S):
+        [thread] = [one for one in threading.enumerate() if one.name == "test-watchdog"]
+        assert thread.daemon

@@ -6,6 +6,7 @@ import itertools
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -122,3 +123,10 @@ def test_oom_kills_are_counted_in_either_kind_of_control_group(tmp_path: Path) -
     groups.write_text("0::/not/seen/from/here\n", encoding="utf-8")
     assert count_oom_kills(groups, mount) == 1
     assert count_oom_kills(tmp_path / "none", mount) == 0
+
+
+def test_signal_while_the_parent_lives_is_told_at_once() -> None:
+    watch = JvmWatch({"PYSPARK_GATEWAY_PORT": "1"}, oom_kills=lambda: 0)
+    began = time.monotonic()
+    assert not watch.note_signal()
+    assert time.monotonic() - began < 0.5, "a parent that is about to end is looked at for a second"

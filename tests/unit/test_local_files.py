@@ -18,6 +18,7 @@ from progress_exhaust.local_files import (
     move_file,
     names_in,
     opened_file,
+    opened_folder,
     read_bytes,
     remove_tree,
     status_of,
@@ -284,3 +285,10 @@ def test_new_folders_and_their_files_belong_to_the_group_of_the_folder_above_whe
     write_whole(root, "folder/file", ["text"])
 
     assert mode(root / "folder") == 0o2750
+
+
+def test_file_is_no_folder_even_where_nothing_in_it_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("text", encoding="utf-8")
+    for root, path in [(tmp_path / "file", ""), (tmp_path, "file")]:
+        with pytest.raises(NotADirectoryError), opened_folder(root, path):
+            pass

@@ -1,0 +1,84 @@
+"""One driver at its run: how many requests it takes, what it says of the time left, and what it tries once more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from progress_exhaust.errors import ComputeError, QueueError
+from progress_exhaust.job_requests.memory import MemoryQueue
+from progress_exhaust.job_requests.model import Claim, Delivered, Status
+from progress_exhaust.job_requests.progress import PROGRESS_FOLDER, progress_of
+from progress_exhaust.jvm_end import JvmEnd
+from progress_exhaust.output.stores.local import LocalStore
+from progress_exhaust.worker.outcome import JobEnd
+from progress_exhaust.worker.worker import RequestFilter
+from tests.support.fake_engine import Rig
+from tests.support.request_runs import PUT_IN_AT, put_in_anew, request
+
+
+def put_in(rig: Rig, request_id: str, *batch_ids: str, minutes: int = 0) -> None:
+    queue = MemoryQueue(rig.table, rig.settings.requests, now=lambda: PUT_IN_AT)
+    queue.submit(request(request_id, minutes=minutes, batchFilter=list(batch_ids)))
+
+
+def test_as_many_requests_are_taken_as_may_be(tmp_path: Path) -> None:
+    rig = Rig(tmp_path / "out")
+    for number in range(3):
+        put_in(rig, f"r-{number}", f"b-{number}", minutes=number)
+    rig.run(RequestFilter(most=2))
+    states = [rig.row(f"r-{number}").status for number in range(3)]
+    assert states == [Status.SUCCESS, Status.SUCCESS, Status.SUBMITTED]
+
+
+def test_time_left_is_unknown_before_the_first_file_and_none_after_the_last(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    class Listening(LocalStore):
+        def write_text(self, path: str, lines: Iterable[str]) -> int:
+            lines = list(lines)
+            if f"/{PROGRESS_FOLDER}/" in path:
+                told.extend(lines)
+            return super().write_text(path, lines)
+
+    rig = Rig(tmp_path / "out", make_store=Listening, sections={"requests": {"progress_every_s": 0.000_001}})
+    put_in(rig, "r-1", "b-0", "b-1")
+    rig.run()
+    left = {progress.files: progress.seconds_left for progress in map(progress_of, told) if progress}
+    assert left[0] is None
+    assert left[2] == 0
+
+
+def test_request_that_could_not_be_given_back_is_tried_once_more_when_the_driver_leaves(tmp_path: Path) -> None:
+    failures = [QueueError("asking PostgreSQL: no connection")]
+
+    class FailingOnce(MemoryQueue):
+        def requeue(self, claim: Claim, delivered: Delivered, *, failed_try: str = "") -> bool:
+            if failures:
+                raise failures.pop()
+            return super().requeue(claim, delivered, failed_try=failed_try)
+
+    rig = Rig(
+        tmp_path / "out",
+        breaking={"b-0": ComputeError("the JVM is gone")},
+        jvm=JvmEnd.KILLED,
+        make_queue=lambda table, settings: FailingOnce(table, settings.requests, now=lambda: PUT_IN_AT),
+    )
+    put_in(rig, "r-1", "b-0")
+    with pytest.raises(ComputeError):
+        rig.run()
+    assert [event.action for event in rig.events if event.action in ("left", "given_back")] == ["left", "given_back"]
+    assert rig.row("r-1").status == Status.SUBMITTED
+
+
+def test_file_of_a_request_that_was_put_in_anew_meanwhile_is_not_published(tmp_path: Path) -> None:
+    later = PUT_IN_AT + timedelta(hours=1)
+    rig: Rig = Rig(tmp_path / "out", before_publishing=lambda report: put_in_anew(rig.table, "r-1", later))
+    put_in(rig, "r-1", "b-0")
+    outcome = rig.run()
+    assert [one.state for one in outcome.results] == [JobEnd.LOST]
+    assert outcome.made == []
+    assert list((tmp_path / "out").rglob("*.csv")) == []
