@@ -24,6 +24,7 @@ from progress_exhaust.commands.queue import OpenQueue, open_queue
 from progress_exhaust.commands.with_spark import SparkCommand, remove_staging
 from progress_exhaust.console import logs
 from progress_exhaust.console.result import Result, Summary, Table
+from progress_exhaust.deadlines import Deadline
 from progress_exhaust.errors import UNFINISHED, ComputeError, OperatorError, QueueError, SkippedReport
 from progress_exhaust.export.run import Event, Ports, Run
 from progress_exhaust.job_requests.port import Queue
@@ -33,12 +34,17 @@ from progress_exhaust.published_file import PublishedFile
 from progress_exhaust.settings.sections import Settings
 from progress_exhaust.text import pluralize
 from progress_exhaust.worker.metrics import Totals, write_metrics
-from progress_exhaust.worker.outcome import JobResult, RequestsOutcome
+from progress_exhaust.worker.outcome import JobEnd, JobResult, RequestsOutcome
 from progress_exhaust.worker.worker import RequestFilter, Worker
 
 _LOG = logging.getLogger(__name__)
 _LOOK_EVERY_S = 0.2
-_STATES = {"SUBMITTED": "given back", "LOST": "not ours any more", "GAVE_UP": "FAILED", "CANCELLED": "cancelled"}
+_STATES = {
+    JobEnd.SUBMITTED: "given back",
+    JobEnd.LOST: "not ours any more",
+    JobEnd.ABANDONED: "FAILED",
+    JobEnd.CANCELLED: "cancelled",
+}
 """What became of a request, in words, where the row's own word does not tell."""
 
 
@@ -175,8 +181,8 @@ class RunQueue(SparkCommand):
             made=tuple(last.made),
             not_made=tuple(last.not_made),
             are_refusals_shown=self._are_refusals_shown,
-            succeeded=totals.requests["SUCCESS"],
-            failed=totals.requests["FAILED"] + totals.requests["GAVE_UP"],
+            succeeded=totals.requests[JobEnd.SUCCESS],
+            failed=totals.requests[JobEnd.FAILED] + totals.requests[JobEnd.ABANDONED],
             files=totals.files,
             due=totals.due,
             left=totals.left,
@@ -221,10 +227,10 @@ class RunQueue(SparkCommand):
         return self.resources.ports()
 
     def _wait(self, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
+        deadline = Deadline.after(seconds)
+        while not deadline.is_over:
             self.check_stop()
-            time.sleep(min(left, _LOOK_EVERY_S))
+            time.sleep(min(deadline.remaining_s, _LOOK_EVERY_S))
 
 
 def _require_rights(queue: Queue) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from cassandra.cluster import Session
 
+from progress_exhaust.deadlines import Deadline
 from progress_exhaust.errors import OperatorError, SourceError
 from progress_exhaust.stack import processes
 from progress_exhaust.stack.driver import Login, cql_session
@@ -185,10 +186,10 @@ class CassandraNode:
             OperatorError: it does not; a table without a flushed row never gets a size.
         """
         question = "SELECT partitions_count FROM system.size_estimates WHERE keyspace_name = %s AND table_name = %s"
-        deadline = time.monotonic() + _ESTIMATES_S
+        deadline = Deadline.after(_ESTIMATES_S)
         with self.session() as session:
             while not (partitions := sum(row.partitions_count for row in session.execute(question, (keyspace, table)))):
-                if time.monotonic() > deadline:
+                if deadline.is_over:
                     raise OperatorError(
                         "waiting for",
                         object=f"the size of {keyspace}.{table}",
@@ -214,13 +215,13 @@ class CassandraNode:
         )
 
     def _wait_until_it_answers(self, process: processes.Process) -> None:
-        deadline = time.monotonic() + _START_S
+        deadline = Deadline.after(_START_S)
         while not self._answers():
             if not process.is_running():
                 raise OperatorError(
                     "starting", object=f"Cassandra in {self._folder}", got=f"it ended; {self._end_of_log()}"
                 )
-            if time.monotonic() > deadline:
+            if deadline.is_over:
                 raise OperatorError(
                     "starting",
                     object=f"Cassandra in {self._folder}",
@@ -260,13 +261,13 @@ class CassandraNode:
     @contextmanager
     def _session_with_default_role(self) -> Iterator[Session]:
         # The role is made by the node itself, some moments after CQL answers.
-        deadline = time.monotonic() + _START_S
+        deadline = Deadline.after(_START_S)
         while True:
             with ExitStack() as stack:
                 try:
                     session = stack.enter_context(self.session(_DEFAULT_LOGIN))
                 except SourceError:
-                    if time.monotonic() > deadline:
+                    if deadline.is_over:
                         raise
                     time.sleep(_POLL_S)
                     continue

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
+from progress_exhaust.deadlines import Deadline
 from progress_exhaust.errors import OperatorError, SettingsError
 from progress_exhaust.java import java_home
 from progress_exhaust.settings.sections import SparkSettings
@@ -166,9 +167,9 @@ def _start_content_service(demo: Demo, environment: Mapping[str, str]) -> int:
         environment=environment,
         die_with_parent=False,
     )
-    deadline = time.monotonic() + _START_S
+    deadline = Deadline.after(_START_S)
     while not port_file.exists():
-        if not process.is_running() or time.monotonic() > deadline:
+        if not process.is_running() or deadline.is_over:
             process.kill()
             raise OperatorError(
                 "starting", object="the content service", got="it does not answer", remedy=f"its log is {log}"

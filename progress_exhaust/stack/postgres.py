@@ -20,6 +20,7 @@ from pathlib import Path
 import psycopg2
 from psycopg2.extensions import connection as Connection
 
+from progress_exhaust.deadlines import Deadline
 from progress_exhaust.errors import OperatorError
 from progress_exhaust.stack import processes
 from progress_exhaust.stack.ports import HOST, free_ports
@@ -227,13 +228,13 @@ class PostgresServer:
             os.chown(path, self._owner.uid, self._owner.gid)
 
     def _wait_until_ready(self, process: processes.Process, data: Path) -> None:
-        deadline = time.monotonic() + _START_S
+        deadline = Deadline.after(_START_S)
         while not _is_ready(data / "postmaster.pid", process.pid):
             if not process.is_running():
                 raise OperatorError(
                     "starting", object=f"PostgreSQL in {self._folder}", got=f"it ended; {self._end_of_log()}"
                 )
-            if time.monotonic() > deadline:
+            if deadline.is_over:
                 raise OperatorError(
                     "starting",
                     object=f"PostgreSQL in {self._folder}",

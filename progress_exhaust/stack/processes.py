@@ -18,6 +18,7 @@ from pathlib import Path
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as stored
 
+from progress_exhaust.deadlines import Deadline
 from progress_exhaust.errors import OperatorError, cause_of
 from progress_exhaust.log_actions import Action
 from progress_exhaust.proc import stat_fields
@@ -105,9 +106,9 @@ class Process:
         self._is_gone_within(30.0)
 
     def _is_gone_within(self, seconds: float) -> bool:
-        deadline = time.monotonic() + seconds
+        deadline = Deadline.after(seconds)
         while self.is_running():
-            if time.monotonic() > deadline:
+            if deadline.is_over:
                 return False
             time.sleep(_POLL_S)
         return True

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from progress_exhaust.deadlines import Deadline
 from progress_exhaust.export.engine import Engine, SparkEngine
 from progress_exhaust.export.run import Outcome, Ports, Run
 from progress_exhaust.job_requests.fairness import round_robin
@@ -225,8 +226,8 @@ class Worker:
 
     def _finish_late(self, finisher: Finisher) -> None:
         """End what could not be ended before, because somebody else has locked its row, if they let go of it soon."""
-        until = time.monotonic() + _LOCK_PATIENCE_S
-        while (unfinished := finisher.unfinished()) and time.monotonic() < until:
+        deadline = Deadline.after(_LOCK_PATIENCE_S)
+        while (unfinished := finisher.unfinished()) and not deadline.is_over:
             self._sleep(_LOCK_LOOK_S)
             for job in unfinished:
                 finisher.finish(job)
