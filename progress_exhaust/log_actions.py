@@ -28,7 +28,7 @@ class Action(StrEnum):
     LEFTOVER_REMOVED = "leftover_removed"
     LEFTOVER_KEPT = "leftover_kept"
     PLACE_NOT_PRIVATE = "place_not_private"
-    BEAT_MISSED = "beat_missed"
+    HEARTBEAT_MISSED = "heartbeat_missed"
     """A sign of life could not be written; the next one may be."""
     # of processes
     PROCESS_STARTED = "process_started"

@@ -12,7 +12,7 @@ from progress_exhaust.export.fingerprint import content_fingerprint
 from progress_exhaust.export.run import Event, Outcome, Phase, Ports, Run
 from progress_exhaust.export.selection import ReportQuery
 from progress_exhaust.output.manifest import Manifest
-from progress_exhaust.output.staging import Staging, remove_left_over
+from progress_exhaust.output.staging import Staging, remove_stale
 from progress_exhaust.paths import ROOT
 from progress_exhaust.report.model import Report
 from progress_exhaust.settings.sections import Settings
@@ -34,7 +34,7 @@ def export(asked: ReportQuery, ports: Ports, settings: Settings, run: Run, outco
     """
     started, begin = run.now(), time.monotonic()
     ports.store.check()
-    remove_left_over(ports.store, settings.output.staging_keep_s, lambda: run.now().timestamp())
+    remove_stale(ports.store, settings.output.staging_keep_s, lambda: run.now().timestamp())
     with Staging(ports.store, run.run_id) as staging:
         try:
             _make(asked, ports, settings, run, staging, outcome)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from progress_exhaust.errors import RequestError
-from progress_exhaust.job_requests.memory_table import Asked, MemoryRow, MemoryTable
+from progress_exhaust.job_requests.memory_table import MemoryRow, MemoryTable, RequestContent
 from progress_exhaust.job_requests.model import (
     CANCELLED,
     GIVEN_UP,
@@ -41,9 +41,9 @@ class MemoryQueue:
         self._requests = requests
         self._now = now
         self._held: dict[RequestKey, Claim] = {}
-        self._asked: dict[RequestKey, Asked] = {}
+        self._asked: dict[RequestKey, RequestContent] = {}
         # Those that have been let go, and of which nobody has asked yet whether they were cancelled.
-        self._lost: dict[int, tuple[Claim, Asked]] = {}
+        self._lost: dict[int, tuple[Claim, RequestContent]] = {}
 
     @property
     def keeps_processed(self) -> bool:

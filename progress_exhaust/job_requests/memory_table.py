@@ -9,7 +9,7 @@ from datetime import datetime
 from progress_exhaust.errors import RowLockedError
 from progress_exhaust.job_requests.model import Delivered, RequestKey, Status
 
-Asked = tuple[str, str, str | None]
+RequestContent = tuple[str, str, str | None]
 """What a row asks for: its request data, channel and encryption key."""
 
 
@@ -42,7 +42,7 @@ class MemoryRow:
         return max(self.iteration or 0, 0)
 
     @property
-    def asked(self) -> Asked:
+    def asked(self) -> RequestContent:
         """What it asks for."""
         return self.request_data, self.channel, self.encryption_key
 

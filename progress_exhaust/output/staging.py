@@ -16,7 +16,7 @@ from progress_exhaust.output.stores.port import Store
 from progress_exhaust.owner import owner_of, this_process
 from progress_exhaust.paths import STAGING
 
-BEAT_S = 30.0
+HEARTBEAT_S = 30.0
 
 _LOG = logging.getLogger(__name__)
 _OWNER = "owner.json"
@@ -25,29 +25,29 @@ _MOST_NAMES_TOLD = 3
 
 
 class Staging:
-    """A run's staging place: private, with an owner and a beat, and gone when the run ends in whatever way."""
+    """A run's staging place: private, with an owner and a heartbeat, and gone when the run ends in whatever way."""
 
     def __init__(self, store: Store, run_id: str) -> None:
         self._store = store
         self._path = f"{STAGING}/{run_id}"
         self._numbers = itertools.count()
         self._ended = threading.Event()
-        self._beat = threading.Thread(target=self._keep_beating, name="staging beat", daemon=True)
+        self._heartbeat = threading.Thread(target=self._send_heartbeats, name="staging heartbeat", daemon=True)
 
     def __enter__(self) -> Self:
-        """Make the place and start its beat."""
+        """Make the place and start its heartbeat."""
         self._store.make_private_directory(STAGING)
         self._store.make_private_directory(self._path)
         self._write_owner()
-        self._beat.start()
+        self._heartbeat.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop the beat and remove the place."""
+        """Stop the heartbeat and remove the place."""
         self._ended.set()
-        self._beat.join()
+        self._heartbeat.join()
         try:
             self._store.remove(self._path)
         except OutputError as left:
@@ -86,23 +86,25 @@ class Staging:
     def _write_owner(self) -> None:
         self._store.write_text(f"{self._path}/{_OWNER}", [this_process().to_json()])
 
-    def _keep_beating(self) -> None:
-        while not self._ended.wait(BEAT_S):
+    def _send_heartbeats(self) -> None:
+        while not self._ended.wait(HEARTBEAT_S):
             try:
                 # A place that was removed meanwhile is not made anew: it would be nobody's to remove.
                 if self._store.size_bytes(f"{self._path}/{_OWNER}") is not None:
                     self._write_owner()
             except OutputError as error:
                 # A full disk or a lost store shows in the run's own work, which tells it.
-                _LOG.debug("the beat of %s is missed: %s", self._path, error, extra={"action": Action.BEAT_MISSED})
+                _LOG.debug(
+                    "a heartbeat of %s is missed: %s", self._path, error, extra={"action": Action.HEARTBEAT_MISSED}
+                )
 
 
-def remove_left_over(store: Store, keep_s: float, now: Callable[[], float]) -> list[str]:
+def remove_stale(store: Store, keep_s: float, now: Callable[[], float]) -> list[str]:
     """Remove what killed runs left; return the names of the places removed.
 
-    A place is left over when its process is certainly gone, or when it has not beaten for `keep_s` and its process can
-    not be looked at from here. Only what is called as runs are is looked at. Whatever else lies there, and a place that
-    can not be read or removed, is left alone and told in a warning: nothing that others put there stops a run.
+    A place is stale when its process is certainly gone, or when it has sent no heartbeat for `keep_s` and its process
+    can not be looked at from here. Only what is called as runs are is looked at. Whatever else lies there, and a place
+    that can not be read or removed, is left alone and told in a warning: nothing that others put there stops a run.
 
     Raises:
         OutputError: the staging itself can not be listed.
@@ -112,7 +114,7 @@ def remove_left_over(store: Store, keep_s: float, now: Callable[[], float]) -> l
     for name in filter(is_run_id, names):
         place = f"{STAGING}/{name}"
         try:
-            if _is_left_over(store, place, keep_s, now):
+            if _is_stale(store, place, keep_s, now):
                 store.remove(place)
                 removed.append(name)
                 _LOG.info("removed what a killed run left: %s", place, extra={"action": Action.LEFTOVER_REMOVED})
@@ -122,7 +124,7 @@ def remove_left_over(store: Store, keep_s: float, now: Callable[[], float]) -> l
     return removed
 
 
-def _is_left_over(store: Store, place: str, keep_s: float, now: Callable[[], float]) -> bool:
+def _is_stale(store: Store, place: str, keep_s: float, now: Callable[[], float]) -> bool:
     text = store.read_text(f"{place}/{_OWNER}", _MOST_OWNER_BYTES)
     owner = owner_of(text)
     if owner is not None and owner.is_gone():

@@ -83,7 +83,7 @@ class OutputSettings(Section):
     formula_guard: bool = Field(True, description="make text inert that a spreadsheet would run as a formula")
     publish_threads: PositiveInt = Field(8, description="files verified and moved at once")
     staging_keep_s: int = Field(
-        3600, ge=300, description="seconds without a beat after which staging is left over; ten beats at least"
+        3600, ge=300, description="seconds without a heartbeat after which staging is stale; ten heartbeats at least"
     )
 
     @field_validator("url")

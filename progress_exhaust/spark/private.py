@@ -21,7 +21,7 @@ from pathlib import Path
 
 from progress_exhaust.errors import ComputeError, cause_of
 from progress_exhaust.log_actions import Action
-from progress_exhaust.spark.left_over import NOTE, PREFIX, is_spark_folder, note_bytes, remove_folder, remove_left_over
+from progress_exhaust.spark.janitor import NOTE, PREFIX, is_spark_folder, note_bytes, remove_folder, remove_stale
 
 UMASK = 0o077
 """For the JVM that we start: what it makes anywhere is for us alone, unless it says otherwise."""
@@ -115,7 +115,7 @@ class PrivateFolder:
                 return part
         with _compute_errors("making", parent):
             parent.mkdir(mode=_MODE, parents=True, exist_ok=True)  # Spark would make it, too
-        remove_left_over(parent)
+        remove_stale(parent)
         self._parts.append(_Part(parent))
         return self._parts[-1]
 
@@ -135,7 +135,7 @@ def of_this_process() -> PrivateFolder:
     """
     if not (_MADE and _MADE[-1].is_ours):
         root = Path(tempfile.gettempdir())
-        remove_left_over(root)
+        remove_stale(root)
         _MADE[:] = [PrivateFolder(root)]
         atexit.register(_MADE[-1].remove)
     return _MADE[-1]

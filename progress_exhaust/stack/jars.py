@@ -160,8 +160,8 @@ def _fetch(coordinates: str, cache: Path, resolvers: Sequence[_Resolver], checks
     if not folder.is_dir():
         with _locked(cache, name) as prefix:
             # Whoever left a working folder behind is gone: the lock is ours.
-            for left_over in cache.glob(f"{prefix}*"):
-                shutil.rmtree(left_over, ignore_errors=True)
+            for stale in cache.glob(f"{prefix}*"):
+                shutil.rmtree(stale, ignore_errors=True)
             if not folder.is_dir():
                 with tempfile.TemporaryDirectory(prefix=prefix, dir=cache) as work_dir:
                     jars = _first_success(coordinates, Path(work_dir), resolvers)

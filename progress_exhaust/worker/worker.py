@@ -16,7 +16,7 @@ from progress_exhaust.job_requests.model import Claim, DueRequest, NotClaimed, R
 from progress_exhaust.job_requests.port import Queue
 from progress_exhaust.job_requests.quotas import ChannelQuota, RetryPause
 from progress_exhaust.log_actions import Action
-from progress_exhaust.output.staging import Staging, remove_left_over
+from progress_exhaust.output.staging import Staging, remove_stale
 from progress_exhaust.settings.sections import Settings
 from progress_exhaust.tables.schemas import INPUT_TABLES
 from progress_exhaust.worker.artifacts import JobArtifacts
@@ -171,7 +171,7 @@ class Worker:
     def _check(self, ports: Ports) -> None:
         """Find faults that are nobody's request's before anything is claimed, and remove what dead drivers left."""
         ports.store.check()
-        remove_left_over(ports.store, self._settings.output.staging_keep_s, lambda: self._run.now().timestamp())
+        remove_stale(ports.store, self._settings.output.staging_keep_s, lambda: self._run.now().timestamp())
         for table in INPUT_TABLES:
             if not table.may_be_missing or ports.tables.exists(table):
                 ports.tables.frame(table)

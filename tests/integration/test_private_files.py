@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from progress_exhaust.spark.left_over import PREFIX
+from progress_exhaust.spark.janitor import PREFIX
 from progress_exhaust.stack.postgres import PostgresServer
 from tests.integration.test_request_kills import CHANNEL, Place, kill, python_of, wait_for
 from tests.support.builders import batches_world

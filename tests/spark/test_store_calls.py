@@ -19,7 +19,7 @@ from tests.support.whole_runs import run_export, settings_for, write_world
 FEW, MANY = 2, 12
 WITHOUT_A_CALL = frozenset({"url"})
 """Methods that only make a name."""
-BEAT = "staging beat"
+BEAT = "staging heartbeat"
 """The thread whose calls depend on the time, not on the files."""
 
 PER_FILE = {"list_names": 1, "local_copy": 1, "publish": 1}
@@ -32,7 +32,7 @@ PER_FILE_OF_HADOOP = {
 
 
 class Counting:
-    """Stands for another object, and notes which of its methods are called; from any thread but the beat."""
+    """Stands for another object, and notes which of its methods are called; from any thread but the heartbeat's."""
 
     def __init__(self, counted: object) -> None:
         self._counted = counted

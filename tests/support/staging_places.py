@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from progress_exhaust.output.staging import remove_left_over
+from progress_exhaust.output.staging import remove_stale
 from progress_exhaust.output.stores.local import LocalStore
 from progress_exhaust.owner import Owner
 from progress_exhaust.paths import STAGING
@@ -47,7 +47,7 @@ def run_that_stages(folder: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def place_of(store_folder: Path, owner: Owner | str | None, name: str = RUN, age_s: float = 0) -> Path:
-    """Make a staging place as a run leaves it, with an owner that last beat so many seconds ago."""
+    """Make a staging place as a run leaves it, with an owner whose last heartbeat was so many seconds ago."""
     place = store_folder / STAGING / name
     place.mkdir(parents=True)
     (place / "part-00000").write_text("row of a learner\n", encoding="utf-8")
@@ -61,8 +61,8 @@ def place_of(store_folder: Path, owner: Owner | str | None, name: str = RUN, age
     return place
 
 
-def left_overs(folder: Path, keep_s: float = HOUR_S) -> list[str]:
-    return remove_left_over(LocalStore(folder), keep_s, time.time)
+def stale_places(folder: Path, keep_s: float = HOUR_S) -> list[str]:
+    return remove_stale(LocalStore(folder), keep_s, time.time)
 
 
 def strange_things(staging: Path) -> dict[str, Path]:

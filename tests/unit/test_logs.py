@@ -15,7 +15,7 @@ from progress_exhaust.console import logs
 from progress_exhaust.console.logs import LogFormat
 from progress_exhaust.log_actions import Action
 from progress_exhaust.settings.load import load
-from progress_exhaust.spark.left_over import PREFIX, remove_left_over
+from progress_exhaust.spark.janitor import PREFIX, remove_stale
 from progress_exhaust.spark.private import PrivateFolder
 from progress_exhaust.stack import processes
 
@@ -114,7 +114,7 @@ def test_private_folder_tells_of_itself_and_of_what_killed_processes_left(
     left.mkdir()
     (left / "owner.json").write_text("{}", encoding="utf-8")
     caplog.set_level(logging.DEBUG, "progress_exhaust")
-    assert remove_left_over(tmp_path) == [left]
+    assert remove_stale(tmp_path) == [left]
     folder = PrivateFolder(tmp_path)
     path = folder.path
     folder.remove()

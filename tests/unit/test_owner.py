@@ -8,7 +8,7 @@ from dataclasses import asdict
 import pytest
 
 from progress_exhaust.owner import owner_of, this_process
-from progress_exhaust.spark.left_over import Note, note_bytes
+from progress_exhaust.spark.janitor import Note, note_bytes
 
 OURS = asdict(this_process())
 

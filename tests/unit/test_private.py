@@ -20,7 +20,7 @@ import pytest
 
 from progress_exhaust.errors import ComputeError
 from progress_exhaust.owner import this_process
-from progress_exhaust.spark.left_over import PREFIX, remove_left_over
+from progress_exhaust.spark.janitor import PREFIX, remove_stale
 from progress_exhaust.spark.private import PrivateFolder
 
 ROOT = Path(__file__).parents[2]
@@ -160,11 +160,11 @@ def test_folder_that_spark_had_to_make_elsewhere_is_closed_and_goes_with_the_nex
         folder.remove()
         elsewhere.mkdir()
         (path / "owner.json").write_text(note, encoding="utf-8")
-        assert remove_left_over(tmp_path) == []
+        assert remove_stale(tmp_path) == []
         os.kill(child, signal.SIGKILL)
         process.kill()
         process.wait()
-    assert remove_left_over(tmp_path) == [path]
+    assert remove_stale(tmp_path) == [path]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -233,14 +233,14 @@ def test_parent_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
 @pytest.mark.rule("P4")
 def test_folder_of_a_killed_process_is_removed_once_its_child_is_gone_too(tmp_path: Path) -> None:
     with holder(tmp_path) as (process, path, child):
-        assert remove_left_over(tmp_path) == []
+        assert remove_stale(tmp_path) == []
         os.kill(child, signal.SIGSTOP)  # it will live a moment longer, and the moment is long
         process.kill()
         process.wait()
-        assert remove_left_over(tmp_path) == []
+        assert remove_stale(tmp_path) == []
         os.kill(child, signal.SIGKILL)
     wait_until_gone(child)
-    assert remove_left_over(tmp_path) == [path]
+    assert remove_stale(tmp_path) == [path]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -270,7 +270,7 @@ def test_folder_without_a_living_process_is_removed(
     tmp_path: Path, note: str | None, age_s: float, is_removed: bool
 ) -> None:
     folder = left_folder(tmp_path, note, age_s=age_s)
-    assert remove_left_over(tmp_path) == ([folder] if is_removed else [])
+    assert remove_stale(tmp_path) == ([folder] if is_removed else [])
     assert folder.exists() is not is_removed
 
 
@@ -278,7 +278,7 @@ def test_folder_without_a_living_process_is_removed(
 def test_folders_of_another_form_stay(tmp_path: Path) -> None:
     names = ["progress-exhaust-postgres-x", f"{PREFIX}0", f"x{NAME}", f"{NAME}0", f"blockmgr-{uuid4()}", "owner.json"]
     folders = [left_folder(tmp_path, note_of("1"), name) for name in names]
-    assert remove_left_over(tmp_path) == []
+    assert remove_stale(tmp_path) == []
     assert all((folder / "spark" / "shuffle").exists() for folder in folders)
 
 
@@ -291,7 +291,7 @@ def test_links_are_neither_followed_nor_removed(tmp_path: Path) -> None:
     (left / "spark" / "link").symlink_to(elsewhere)
     noteless = left_folder(tmp_path, name=f"{PREFIX}{'2' * 32}")
     (noteless / "owner.json").symlink_to(elsewhere / "owner.json")
-    assert remove_left_over(tmp_path) == [left]
+    assert remove_stale(tmp_path) == [left]
     assert (elsewhere / "spark" / "shuffle").exists()
     assert (tmp_path / f"{PREFIX}{'1' * 32}").is_symlink()
 
@@ -303,7 +303,7 @@ def test_note_that_names_what_is_not_sparks_takes_nothing_of_it(tmp_path: Path) 
     link.symlink_to(others)
     no_path = tmp_path / "\0" / sparks.name
     left_folder(tmp_path, note_of("1", no_path, sparks, link, others, tmp_path / "none"))
-    remove_left_over(tmp_path)
+    remove_stale(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([link.name, "home"])
 
 
@@ -311,9 +311,9 @@ def test_note_that_names_what_is_not_sparks_takes_nothing_of_it(tmp_path: Path) 
 def test_folder_of_another_user_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = left_folder(tmp_path, note_of("1"))
     become_another_user(folder, monkeypatch)
-    assert remove_left_over(tmp_path) == []
+    assert remove_stale(tmp_path) == []
     assert folder.exists()
 
 
 def test_parent_that_is_gone_has_nothing_left_over(tmp_path: Path) -> None:
-    assert remove_left_over(tmp_path / "none") == []
+    assert remove_stale(tmp_path / "none") == []

@@ -90,7 +90,7 @@ class StoreThatComesAndGoes(LocalStore):
 def test_beat_renews_the_owner_and_survives_a_store_that_is_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(staging, "BEAT_S", 0.01)
+    monkeypatch.setattr(staging, "HEARTBEAT_S", 0.01)
     owner = tmp_path / STAGING / RUN / "owner.json"
     store = StoreThatComesAndGoes(tmp_path)
     with Staging(store, RUN):
@@ -116,7 +116,7 @@ class StoreWithoutAPlace(LocalStore):
 
 
 def test_beat_does_not_make_a_place_anew_that_was_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(staging, "BEAT_S", 0.01)
+    monkeypatch.setattr(staging, "HEARTBEAT_S", 0.01)
     place = tmp_path / STAGING / RUN
     store = StoreWithoutAPlace(tmp_path)
     with Staging(store, RUN):

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from progress_exhaust.errors import OutputError
-from progress_exhaust.output.staging import Staging, remove_left_over
+from progress_exhaust.output.staging import Staging, remove_stale
 from progress_exhaust.output.stores.local import LocalStore
 from progress_exhaust.owner import Owner, this_process
 from progress_exhaust.paths import STAGING
@@ -28,9 +28,9 @@ from tests.support.staging_places import (
     RUN_1,
     RUN_2,
     RUN_3,
-    left_overs,
     place_of,
     run_that_stages,
+    stale_places,
     strange_things,
 )
 
@@ -41,13 +41,13 @@ def test_place_of_a_killed_run_is_removed_at_once_and_that_of_a_living_one_kept_
         place = tmp_path / STAGING / RUN
         for path in (place / "owner.json", place):
             os.utime(path, (0, 0))
-        assert left_overs(tmp_path, keep_s=0) == []
+        assert stale_places(tmp_path, keep_s=0) == []
         assert place.exists()
 
         process.send_signal(signal.SIGKILL)
         process.wait()
 
-        assert left_overs(tmp_path, keep_s=1e9) == [RUN]
+        assert stale_places(tmp_path, keep_s=1e9) == [RUN]
         assert not place.exists()
 
 
@@ -76,11 +76,11 @@ def test_place_that_can_not_be_judged_is_kept_until_it_has_not_beaten_for_long(
 ) -> None:
     place = place_of(tmp_path, owner, age_s=age_s)
 
-    assert left_overs(tmp_path) == ([RUN] if removed else [])
+    assert stale_places(tmp_path) == ([RUN] if removed else [])
     assert place.exists() is not removed
 
 
-def test_janitor_removes_left_overs_among_others_and_nothing_beside_them(tmp_path: Path) -> None:
+def test_janitor_removes_stale_places_among_others_and_nothing_beside_them(tmp_path: Path) -> None:
     dead = replace(this_process(), started="1")
     place_of(tmp_path, dead, RUN_1)
     place_of(tmp_path, this_process(), RUN_2)
@@ -88,13 +88,13 @@ def test_janitor_removes_left_overs_among_others_and_nothing_beside_them(tmp_pat
     report = tmp_path / "progress-exhaust" / "b-1_progress_26_08_2020.csv"
     report.write_text("header\n", encoding="utf-8")
 
-    assert left_overs(tmp_path) == [RUN_1, RUN_3]
+    assert stale_places(tmp_path) == [RUN_1, RUN_3]
     assert [path.name for path in (tmp_path / STAGING).iterdir()] == [RUN_2]
     assert report.exists()
 
 
 def test_janitor_finds_nothing_where_nothing_was_ever_staged(tmp_path: Path) -> None:
-    assert left_overs(tmp_path) == []
+    assert stale_places(tmp_path) == []
 
 
 class StoreWhereARunHasJustEnded(LocalStore):
@@ -107,7 +107,7 @@ class StoreWhereARunHasJustEnded(LocalStore):
 def test_janitor_does_not_mind_a_run_that_ends_while_it_looks(tmp_path: Path) -> None:
     place_of(tmp_path, replace(this_process(), started="1"), RUN_1)
 
-    assert remove_left_over(StoreWhereARunHasJustEnded(tmp_path), 0, time.time) == [RUN_1]
+    assert remove_stale(StoreWhereARunHasJustEnded(tmp_path), 0, time.time) == [RUN_1]
 
 
 @pytest.mark.rule("S5")
@@ -117,7 +117,7 @@ def test_strange_things_are_left_alone_with_a_warning_and_stop_nobody(
     places = strange_things(tmp_path / STAGING)
     place_of(tmp_path, replace(this_process(), started="1"))
 
-    assert left_overs(tmp_path) == [RUN]
+    assert stale_places(tmp_path) == [RUN]
 
     assert [kind for kind, place in places.items() if not os.path.lexists(place)] == []
     assert (tmp_path / "outside" / "kept").read_text(encoding="utf-8") == "kept\n"
@@ -134,7 +134,7 @@ def test_what_is_not_called_as_runs_are_is_never_removed(
 ) -> None:
     place = place_of(tmp_path, replace(this_process(), started="1"), name, age_s=100 * HOUR_S)
 
-    assert left_overs(tmp_path) == []
+    assert stale_places(tmp_path) == []
     assert place.exists()
     [told] = [record.getMessage() for record in caplog.records]
     assert ascii(name) in told
@@ -169,7 +169,7 @@ def test_ten_thousand_foreign_names_cost_one_listing_and_one_warning(
     place_of(tmp_path, this_process())
     store = CountingStore(tmp_path)
 
-    assert remove_left_over(store, 0, time.time) == []
+    assert remove_stale(store, 0, time.time) == []
 
     assert store.asked == {"list_names": 1, "read_text": 1}
     [warning] = caplog.records
@@ -190,7 +190,7 @@ def test_place_that_can_not_be_removed_keeps_no_other_from_it(tmp_path: Path, ca
     for name in (RUN_1, RUN_2):
         place_of(tmp_path, replace(this_process(), started="1"), name)
 
-    assert remove_left_over(StoreThatKeepsOne(tmp_path), 0, time.time) == [RUN_2]
+    assert remove_stale(StoreThatKeepsOne(tmp_path), 0, time.time) == [RUN_2]
     assert [record.levelname for record in caplog.records if RUN_1 in record.getMessage()] == ["WARNING"]
 
 
@@ -201,7 +201,7 @@ def test_what_is_removed_and_what_is_left_alone_is_told_with_its_action(
     for name in (RUN_1, RUN_2):
         place_of(tmp_path, replace(this_process(), started="1"), name)
 
-    remove_left_over(StoreThatKeepsOne(tmp_path), 0, time.time)
+    remove_stale(StoreThatKeepsOne(tmp_path), 0, time.time)
 
     told = {(record.levelname, vars(record)["action"]) for record in caplog.records}
     assert told == {("WARNING", "leftover_kept"), ("INFO", "leftover_removed")}
@@ -210,10 +210,10 @@ def test_what_is_removed_and_what_is_left_alone_is_told_with_its_action(
 JANITOR = """
 import logging, sys, time
 from pathlib import Path
-from progress_exhaust.output.staging import remove_left_over
+from progress_exhaust.output.staging import remove_stale
 from progress_exhaust.output.stores.local import LocalStore
 logging.basicConfig(stream=sys.stdout, format="%(message)s")
-print(remove_left_over(LocalStore(Path(sys.argv[1])), 300, time.time))
+print(remove_stale(LocalStore(Path(sys.argv[1])), 300, time.time))
 """
 
 
@@ -250,7 +250,7 @@ def test_owner_that_no_run_has_written_is_judged_by_its_age(tmp_path: Path, owne
     place_of(tmp_path, owner, RUN_1, age_s=HOUR_S - 60)
     place_of(tmp_path, owner, RUN_2, age_s=HOUR_S + 60)
 
-    assert left_overs(tmp_path) == [RUN_2]
+    assert stale_places(tmp_path) == [RUN_2]
 
 
 @pytest.mark.rule("S5")
@@ -264,7 +264,7 @@ def test_run_refuses_a_link_in_the_place_of_its_folders(tmp_path: Path, link: st
     sentence = rf"{root / link} is a symbolic link, which is not followed; check output\.url"
 
     with pytest.raises(OutputError, match=sentence):
-        left_overs(root)
+        stale_places(root)
     with pytest.raises(OutputError, match=sentence), Staging(LocalStore(root), RUN_1):
         pass
 

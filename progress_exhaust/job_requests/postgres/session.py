@@ -209,10 +209,10 @@ class LockSession:
     def _start_heart(self) -> None:
         if self._heart is None:
             self._stop.clear()
-            self._heart = threading.Thread(target=self._beat, name="queue-heartbeat", daemon=True)
+            self._heart = threading.Thread(target=self._send_heartbeats, name="queue-heartbeat", daemon=True)
             self._heart.start()
 
-    def _beat(self) -> None:
+    def _send_heartbeats(self) -> None:
         while not self._stop.wait(self._settings.heartbeat_s):
             try:
                 self.run(lambda bound: bound.run("backend", within_s=self._settings.heartbeat_s))

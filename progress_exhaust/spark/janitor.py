@@ -1,6 +1,6 @@
 """What killed processes have left of private folders, and how a private folder is removed.
 
-A folder is left over when nobody holds the lock on its note. The note goes last, so what could not be removed is still
+A folder is stale when nobody holds the lock on its note. The note goes last, so what could not be removed is still
 known for what it is.
 """
 
@@ -65,7 +65,7 @@ def note_bytes(foreign: Sequence[str]) -> bytes:
     return json.dumps({"owner": asdict(this_process()), "foreign": list(foreign)}).encode()
 
 
-def remove_left_over(parent: Path) -> list[Path]:
+def remove_stale(parent: Path) -> list[Path]:
     """Remove the folders below a parent whose processes are gone; return them.
 
     Only folders of our own form and of our own user are looked at. None is entered through a link.
@@ -73,7 +73,7 @@ def remove_left_over(parent: Path) -> list[Path]:
     removed = []
     for folder in _own_folders(parent):
         with _LockedNote(folder) as note:
-            if not note.is_left_over:
+            if not note.is_stale:
                 continue
             remove_folder(folder, note.foreign)
         if not folder.exists():
@@ -106,7 +106,7 @@ def is_spark_folder(path: Path) -> bool:
 
 
 class _LockedNote:
-    """The note of a folder that may be left over; as long as it is open, nobody else takes the folder for that."""
+    """The note of a folder that may be stale; as long as it is open, nobody else takes the folder for that."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -125,7 +125,7 @@ class _LockedNote:
             os.close(self._descriptor)
 
     @property
-    def is_left_over(self) -> bool:
+    def is_stale(self) -> bool:
         """Whether nobody lives who needs the folder."""
         if self._descriptor is None:
             with contextlib.suppress(OSError):
