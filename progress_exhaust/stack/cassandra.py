@@ -28,7 +28,6 @@ _STOP_S = 30.0
 _ESTIMATES_S = 90.0
 _POLL_S = 0.1
 _FLUSH_PERIOD_MS = 100
-_LOG_LINES = 12
 _DEFAULT_LOGIN = Login("cassandra", "cassandra")
 _REQUEST_OPTIONS = bytes((4, 0, 0, 0, 5, 0, 0, 0, 0))
 _ANSWER_SUPPORTED = 6
@@ -121,7 +120,8 @@ class CassandraNode:
                 die_with_parent=self._die_with_parent,
             )
             undo.callback(process.kill)
-            self._wait_until_it_answers(process)
+            what = f"Cassandra in {self._folder}"
+            processes.wait_until_ready(process, self._answers, what=what, within_s=_START_S, log=self.log)
             self._make_role()
             undo.pop_all()
 
@@ -214,21 +214,6 @@ class CassandraNode:
             self.port, self._storage_port, with_login=self.login is not None, client_tls=client_tls, more=self._settings
         )
 
-    def _wait_until_it_answers(self, process: processes.Process) -> None:
-        deadline = Deadline.after(_START_S)
-        while not self._answers():
-            if not process.is_running():
-                raise OperatorError(
-                    "starting", object=f"Cassandra in {self._folder}", got=f"it ended; {self._end_of_log()}"
-                )
-            if deadline.is_over:
-                raise OperatorError(
-                    "starting",
-                    object=f"Cassandra in {self._folder}",
-                    got=f"no answer in {_START_S:.0f} s; {self._end_of_log()}",
-                )
-            time.sleep(_POLL_S)
-
     def _answers(self) -> bool:
         """Return whether CQL answers the one question that needs no login."""
         try:
@@ -273,10 +258,3 @@ class CassandraNode:
                     continue
                 yield session
                 return
-
-    def _end_of_log(self) -> str:
-        try:
-            lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
-        except OSError:
-            lines = []
-        return f"its log {self.log} ends with:\n" + "\n".join(f"  {line[:300]}" for line in lines[-_LOG_LINES:])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from progress_exhaust.deadlines import Deadline
 from progress_exhaust.errors import OperatorError, SettingsError
 from progress_exhaust.java import java_home
 from progress_exhaust.settings.sections import SparkSettings
@@ -167,14 +165,11 @@ def _start_content_service(demo: Demo, environment: Mapping[str, str]) -> int:
         environment=environment,
         die_with_parent=False,
     )
-    deadline = Deadline.after(_START_S)
-    while not port_file.exists():
-        if not process.is_running() or deadline.is_over:
-            process.kill()
-            raise OperatorError(
-                "starting", object="the content service", got="it does not answer", remedy=f"its log is {log}"
-            )
-        time.sleep(_POLL_S)
+    try:
+        processes.wait_until_ready(process, port_file.exists, what="the content service", within_s=_START_S, log=log)
+    except OperatorError:
+        process.kill()
+        raise
     return int(port_file.read_text(encoding="ascii"))
 
 

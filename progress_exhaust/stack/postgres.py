@@ -11,7 +11,6 @@ import secrets
 import shutil
 import signal
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from importlib import resources
@@ -20,7 +19,6 @@ from pathlib import Path
 import psycopg2
 from psycopg2.extensions import connection as Connection
 
-from progress_exhaust.deadlines import Deadline
 from progress_exhaust.errors import OperatorError
 from progress_exhaust.stack import processes
 from progress_exhaust.stack.ports import HOST, free_ports
@@ -38,7 +36,6 @@ SUPERUSER = "stack"
 _START_S = 60.0
 _STOP_S = 20.0
 _POLL_S = 0.02
-_LOG_LINES = 12
 _STATUS_LINE = 7
 _SETTINGS = {
     "listen_addresses": HOST,
@@ -138,7 +135,14 @@ class PostgresServer:
                 user=self._owner,
             )
             undo.callback(process.kill)
-            self._wait_until_ready(process, data)
+            processes.wait_until_ready(
+                process,
+                lambda: _is_ready(data / "postmaster.pid", process.pid),
+                what=f"PostgreSQL in {self._folder}",
+                within_s=_START_S,
+                log=self.log,
+                poll_s=_POLL_S,
+            )
             undo.pop_all()
 
     def stop(self) -> None:
@@ -226,25 +230,6 @@ class PostgresServer:
     def _give_to_server(self, path: Path) -> None:
         if self._owner:
             os.chown(path, self._owner.uid, self._owner.gid)
-
-    def _wait_until_ready(self, process: processes.Process, data: Path) -> None:
-        deadline = Deadline.after(_START_S)
-        while not _is_ready(data / "postmaster.pid", process.pid):
-            if not process.is_running():
-                raise OperatorError(
-                    "starting", object=f"PostgreSQL in {self._folder}", got=f"it ended; {self._end_of_log()}"
-                )
-            if deadline.is_over:
-                raise OperatorError(
-                    "starting",
-                    object=f"PostgreSQL in {self._folder}",
-                    got=f"not ready in {_START_S:.0f} s; {self._end_of_log()}",
-                )
-            time.sleep(_POLL_S)
-
-    def _end_of_log(self) -> str:
-        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines() if self.log.exists() else []
-        return f"its log {self.log} ends with:\n" + "\n".join(f"  {line[:300]}" for line in lines[-_LOG_LINES:])
 
 
 def _is_ready(postmaster_file: Path, pid: int) -> bool:

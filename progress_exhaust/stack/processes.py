@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from progress_exhaust.proc import stat_fields
 
 _LOG = logging.getLogger(__name__)
 _POLL_S = 0.05
+_LOG_LINES = 12
 
 # Runs between fork and the real program, in a Python of its own: code in the forked child of a process with threads
 # may hang. The signal survives exec, but not a change of user, which so comes first. The parent may have died before it
@@ -164,6 +165,31 @@ def start(
     return process
 
 
+def wait_until_ready(
+    process: Process, is_ready: Callable[[], bool], *, what: str, within_s: float, log: Path, poll_s: float = _POLL_S
+) -> None:
+    """Wait until a program that was started does its work.
+
+    Args:
+        process: the program.
+        is_ready: asks it.
+        what: it is, in a sentence.
+        within_s: seconds.
+        log: where it prints.
+        poll_s: seconds between two looks.
+
+    Raises:
+        OperatorError: it ended, or was not ready in time; the text quotes the end of its log.
+    """
+    deadline = Deadline.after(within_s)
+    while not is_ready():
+        if not process.is_running():
+            raise OperatorError("starting", object=what, got=f"it ended; {_end_of(log)}")
+        if deadline.is_over:
+            raise OperatorError("starting", object=what, got=f"not ready in {within_s:.0f} s; {_end_of(log)}")
+        time.sleep(poll_s)
+
+
 def running_process(pid_file: Path) -> Process | None:
     """Return the process that was written down, where it runs still."""
     try:
@@ -184,6 +210,14 @@ class _ProcessState:
 def _state_of(pid: int) -> _ProcessState:
     fields = stat_fields(pid)
     return _ProcessState(fields[0], int(fields[19])) if fields else _ProcessState("", 0)
+
+
+def _end_of(log: Path) -> str:
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    return f"its log {log} ends with:\n" + "\n".join(f"  {line[:300]}" for line in lines[-_LOG_LINES:])
 
 
 def _reap(pid: int) -> None:
