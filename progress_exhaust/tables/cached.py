@@ -6,7 +6,7 @@ import logging
 from contextlib import suppress
 from enum import StrEnum
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from py4j.protocol import Py4JError
 from pyspark import StorageLevel
@@ -50,7 +50,17 @@ class CachedFrames:
         """Release all frames; never fails, since of a JVM that is gone nothing need be freed."""
         if self._frames:
             _LOG.debug("releasing %d cached frames", len(self._frames), extra={"action": Action.RELEASED})
-        # The last first: Spark plans anew what is cached above a frame that goes.
         while self._frames:
             with suppress(Py4JError, PySparkException, OSError):
-                self._frames.pop().unpersist()
+                _release(self._frames.pop())
+
+
+def _release(frame: DataFrame) -> None:
+    """Release a frame, and what is cached of it, without a look at any other.
+
+    `unpersist` asks each frame that is cached in the session, whosever it is, for its partitions, to plan anew what has
+    not been computed yet. To look for them may run a job, or wait for ever for a service that is away. Spark would have
+    what somebody else has cached of our very frame computed again, were it wanted again; nothing else.
+    """
+    jvm_frame: Any = frame._jdf
+    jvm_frame.sparkSession().sharedState().cacheManager().uncacheQuery(jvm_frame, True)

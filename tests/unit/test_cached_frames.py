@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from typing import Any, cast
+from unittest.mock import MagicMock
 
 import pytest
 from py4j.protocol import Py4JError
@@ -27,11 +28,17 @@ class Frame:
         self.storageLevel = level
         return self
 
-    def unpersist(self) -> Frame:
+    @property
+    def _jdf(self) -> MagicMock:
+        jvm_frame = MagicMock()
+        jvm_frame.sparkSession().sharedState().cacheManager().uncacheQuery = self._release
+        return jvm_frame
+
+    def _release(self, jvm_frame: object, cascade: bool) -> None:
+        assert cascade
         if self._is_lost:
             raise Py4JError("the JVM is gone")
         self._noted.append(f"released {self._name}")
-        return self
 
 
 def frame(*arguments: Any, **options: Any) -> DataFrame:
