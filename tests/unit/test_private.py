@@ -164,6 +164,7 @@ def test_folder_that_spark_had_to_make_elsewhere_is_closed_and_goes_with_the_nex
         os.kill(child, signal.SIGKILL)
         process.kill()
         process.wait()
+    wait_until_gone(child)
     assert remove_stale(tmp_path) == [path]
     assert list(tmp_path.iterdir()) == []
 
