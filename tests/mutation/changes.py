@@ -37,7 +37,7 @@ ARITHMETIC: dict[type[ast.operator], tuple[str, str]] = {
     ast.RShift: (">>", "<<"),
 }
 SPARK = ("pyspark", "py4j")
-NOT_OURS_TO_TEST = {"strict", "frozen", "slots"}
+NOT_OURS_TO_TEST = {"strict", "frozen", "slots", "total"}
 """Keywords that guard against slips of whoever writes the code, and that no run of it can meet."""
 
 

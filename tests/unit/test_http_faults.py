@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 
 from progress_exhaust.catalogue.http.catalogue import HttpCatalogue
+from progress_exhaust.catalogue.http.client import Patience, RequestGivenUp
+from progress_exhaust.catalogue.http.guarded import GuardedRequests
+from progress_exhaust.catalogue.http.transport import RequestFailed
 from progress_exhaust.errors import CatalogueError, SkippedReport
 from progress_exhaust.settings.sections import CatalogueSettings
 from tests.support.scripted_server import Handler, ScriptedServer, found, says, tree_of
@@ -48,6 +51,26 @@ def test_answer_that_holds_no_tree_ends_a_row_of_failures_all_the_same(between: 
                 http.tree(collection_id)
         probes = [seen.path for seen in server.seen].count("/search")
     assert probes == 1, "the first failure has the service probed, and no two in a row come after it"
+
+
+def test_failure_without_a_second_try_leaves_the_further_tries_of_others_as_they_are() -> None:
+    guarded = GuardedRequests(CatalogueSettings(tries=3, down_after=1), monotonic=lambda: 0.0)
+    patiences: list[Patience] = []
+
+    def answer(patience: Patience) -> None:
+        patiences.append(patience)
+
+    def fail(*tries: int) -> None:
+        def request(_: Patience) -> None:
+            raise RequestGivenUp("searching", "HTTP 500", RequestFailed("HTTP 500"), *tries, expected="", remedy="")
+
+        with pytest.raises(RequestGivenUp):
+            guarded.send(request)
+
+    fail()
+    fail(3)
+    guarded.send(answer)
+    assert [one.tries for one in patiences] == [2], "both further tries that there are have come to nothing"
 
 
 def test_search_for_ids_that_finds_more_than_can_be_paged_through_is_no_fault_that_passes() -> None:

@@ -138,6 +138,7 @@ def test_time_in_which_others_hold_the_room_is_not_charged_to_the_service() -> N
         ):
             release.start()
             assert http.tree("do_1", share) == tree
+            assert 300_000 < share.held < 301_000
         release.join()
     assert len(server.seen) == 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
@@ -9,15 +10,19 @@ from pathlib import Path
 import pytest
 
 from progress_exhaust.errors import ComputeError, QueueError
+from progress_exhaust.export.run import Event
 from progress_exhaust.job_requests.memory import MemoryQueue
-from progress_exhaust.job_requests.model import Claim, Delivered, Status
+from progress_exhaust.job_requests.model import Claim, Delivered, RequestKey, Status
 from progress_exhaust.job_requests.progress import PROGRESS_FOLDER, progress_of
 from progress_exhaust.jvm_end import JvmEnd
+from progress_exhaust.log_actions import Action
 from progress_exhaust.output.stores.local import LocalStore
 from progress_exhaust.worker.outcome import JobEnd
 from progress_exhaust.worker.worker import RequestFilter
 from tests.support.fake_engine import Rig
-from tests.support.request_runs import PUT_IN_AT, put_in_anew, request
+from tests.support.request_runs import PUT_IN_AT, TAG, put_in_anew, request
+
+KEY = RequestKey(TAG, "r-1")
 
 
 def put_in(rig: Rig, request_id: str, *batch_ids: str, minutes: int = 0) -> None:
@@ -82,3 +87,39 @@ def test_file_of_a_request_that_was_put_in_anew_meanwhile_is_not_published(tmp_p
     assert [one.state for one in outcome.results] == [JobEnd.LOST]
     assert outcome.made == []
     assert list((tmp_path / "out").rglob("*.csv")) == []
+
+
+@pytest.mark.parametrize(
+    ("spoil", "action"),
+    [
+        pytest.param({"sick_searches": {"course"}}, "charged", id="a fault that may pass"),
+        pytest.param({"refused_searches": {"course"}}, "retry", id="a fault of what is asked for"),
+    ],
+)
+def test_log_tells_whether_a_fault_is_charged_to_the_request(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, spoil: dict[str, set[str]], action: str
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="progress_exhaust.worker.finisher")
+    rig = Rig(tmp_path / "out")
+    for name, searches in spoil.items():
+        setattr(rig.catalogue, name, searches)
+    queue = MemoryQueue(rig.table, rig.settings.requests, now=lambda: PUT_IN_AT)
+    queue.submit(request("r-1", searchFilter={"request": {"filters": {"name": "course"}}}))
+    rig.run()
+    told = [vars(record)["action"] for record in caplog.records if "search: failed" in record.getMessage()]
+    assert told == [action]
+
+
+def test_row_that_somebody_else_has_locked_is_ended_as_soon_as_they_let_go(tmp_path: Path) -> None:
+    rig: Rig = Rig(tmp_path / "out", before_publishing=lambda report: rig.table.locked.add(KEY))
+    put_in(rig, "r-1", "b-0")
+
+    def let_go(event: Event) -> None:
+        if event.action == Action.WAITING:
+            rig.table.locked.clear()
+
+    outcome = rig.run(tell=let_go)
+
+    assert [event.action for event in rig.events].count(Action.WAITING) == 1
+    assert [one.state for one in outcome.results] == [JobEnd.SUCCESS]
+    assert rig.row("r-1").status == Status.SUCCESS

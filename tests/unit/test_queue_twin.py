@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from progress_exhaust.job_requests.memory import MemoryQueue
 from progress_exhaust.job_requests.memory_table import MemoryTable
-from progress_exhaust.job_requests.model import Claim, Delivered, RequestKey
+from progress_exhaust.job_requests.model import CANCELLED, Claim, Delivered, RequestKey, Status
 from progress_exhaust.settings.sections import RequestSettings
 from tests.support.request_runs import PUT_IN_AT, request
+
+KEY = RequestKey("one", "r-1")
 
 
 @pytest.mark.parametrize(
@@ -45,3 +49,46 @@ def test_checkpoint_notes_files_of_requests_that_are_ours_and_whose_rows_nobody_
         "locked": None,
         "not-claimed": None,
     }
+
+
+@pytest.mark.parametrize(
+    ("before", "is_new"),
+    [
+        pytest.param({}, True, id="never claimed"),
+        pytest.param({"processed": "[]"}, False, id="with a list of what is finished"),
+        pytest.param({"iteration": 0}, False, id="given back"),
+        pytest.param({"status": Status.PROCESSING, "iteration": 0}, False, id="its driver is gone"),
+        pytest.param({"processed": "[]", "completed_at": PUT_IN_AT}, True, id="put in anew"),
+    ],
+)
+def test_submission_is_new_where_no_earlier_claim_of_it_counts(before: dict[str, Any], is_new: bool) -> None:
+    table = MemoryTable()
+    queue = MemoryQueue(table, RequestSettings(), now=lambda: PUT_IN_AT)
+    queue.submit(request("r-1", tag="one"))
+    for name, value in before.items():
+        setattr(table.rows[KEY], name, value)
+    claim = queue.claim(KEY)
+    assert isinstance(claim, Claim)
+    assert claim.is_new is is_new
+
+
+@pytest.mark.parametrize(
+    ("status", "err_message", "is_cancelled"),
+    [
+        pytest.param(Status.FAILED, CANCELLED, True, id="cancelled"),
+        pytest.param(Status.FAILED, "something else", False, id="failed"),
+        pytest.param(Status.SUBMITTED, CANCELLED, False, id="put in anew after it was cancelled"),
+    ],
+)
+def test_files_of_a_claim_that_does_not_hold_are_noted_where_it_was_cancelled(
+    status: Status, err_message: str, is_cancelled: bool
+) -> None:
+    table = MemoryTable()
+    queue = MemoryQueue(table, RequestSettings(), now=lambda: PUT_IN_AT)
+    queue.submit(request("r-1", tag="one"))
+    claim = queue.claim(KEY)
+    assert isinstance(claim, Claim)
+    row = table.rows[KEY]
+    row.status, row.err_message = status, err_message
+    assert queue.record_cancelled(claim, Delivered(urls=("file",), processed="[]")) is is_cancelled
+    assert row.urls == (("file",) if is_cancelled else None)

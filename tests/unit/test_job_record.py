@@ -1,0 +1,49 @@
+"""What is known of a claimed request, and how it would end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import pytest
+
+from progress_exhaust.job_requests.model import Claim, RequestKey, Status
+from progress_exhaust.published_file import PublishedFile
+from progress_exhaust.worker.record import JobRecord
+
+NOW = datetime(2024, 1, 1, tzinfo=UTC)
+CLAIM = Claim(
+    key=RequestKey("t", "r-1"),
+    request_data='{"batchId": "b-0"}',
+    channel="root",
+    submitted_at=NOW,
+    iteration=0,
+    was_orphan=False,
+    is_new=False,
+    processed=None,
+    shares_request_id=False,
+    has_key=False,
+)
+FILE = PublishedFile("progress-exhaust/r-1/b-0_progress_01_01_2024.csv", "b-0", "do_1", "", None, 1, 10, "a" * 64)
+
+
+def listed_by_an_earlier_driver() -> str:
+    record = replace(JobRecord.of(CLAIM, NOW, date(2024, 1, 1)), file_by_batch={"b-0": FILE}, knows_files=True)
+    return record.list_text()
+
+
+@pytest.mark.parametrize(
+    ("is_listed", "knows_files", "status"),
+    [
+        pytest.param(True, False, Status.SUCCESS, id="listed by the row, which nobody has looked at"),
+        pytest.param(False, False, Status.FAILED, id="not listed"),
+        pytest.param(True, True, Status.FAILED, id="listed, but none is there"),
+    ],
+)
+def test_request_that_is_given_up_has_succeeded_where_a_file_of_it_is_out(
+    is_listed: bool, knows_files: bool, status: Status
+) -> None:
+    claim = replace(CLAIM, processed=listed_by_an_earlier_driver() if is_listed else None)
+    record = replace(JobRecord.of(claim, NOW, date(2024, 1, 1)), knows_files=knows_files, trouble="the search failed")
+
+    assert record.ending(tries=1).status is status
