@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
@@ -47,3 +48,10 @@ def test_request_that_is_given_up_has_succeeded_where_a_file_of_it_is_out(
     record = replace(JobRecord.of(claim, NOW, date(2024, 1, 1)), knows_files=knows_files, trouble="the search failed")
 
     assert record.ending(tries=1).status is status
+
+
+@pytest.mark.parametrize("jvm_kills", [0, 1])
+def test_list_notes_kills_of_the_jvm_where_there_were_any(jvm_kills: int) -> None:
+    record = replace(JobRecord.of(CLAIM, NOW, date(2024, 1, 1)), knows_files=True, jvm_kills=jvm_kills)
+
+    assert len(json.loads(record.list_text())) == jvm_kills

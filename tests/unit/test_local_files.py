@@ -231,6 +231,15 @@ def test_pieces_are_joined_into_a_new_file_alone(root: Path) -> None:
         join_files(root, ["a/1"], "a/link")
 
 
+def test_what_is_looked_at_is_a_link_itself_and_not_what_it_leads_to(root: Path) -> None:
+    write_whole(root, "a/file", ["text"])
+    (root / "a" / "link").symlink_to("file")
+    (root / "a" / "to-nowhere").symlink_to("gone")
+
+    for name in ("link", "to-nowhere"):
+        assert stat.S_ISLNK(status_of(root, f"a/{name}").st_mode)
+
+
 # Modes.
 
 
