@@ -55,3 +55,13 @@ def test_list_notes_kills_of_the_jvm_where_there_were_any(jvm_kills: int) -> Non
     record = replace(JobRecord.of(CLAIM, NOW, date(2024, 1, 1)), knows_files=True, jvm_kills=jvm_kills)
 
     assert len(json.loads(record.list_text())) == jvm_kills
+
+
+@pytest.mark.parametrize(("jvm_kills", "is_told"), [(0, False), (1, True)])
+def test_lists_of_the_row_stay_as_they_are_before_the_files_are_known_but_for_kills_of_the_jvm(
+    jvm_kills: int, is_told: bool
+) -> None:
+    delivered = replace(JobRecord.of(CLAIM, NOW, date(2024, 1, 1)), jvm_kills=jvm_kills).delivered()
+
+    assert delivered.urls is None
+    assert (delivered.processed is not None) is is_told

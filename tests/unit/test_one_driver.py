@@ -123,3 +123,16 @@ def test_row_that_somebody_else_has_locked_is_ended_as_soon_as_they_let_go(tmp_p
     assert [event.action for event in rig.events].count(Action.WAITING) == 1
     assert [one.state for one in outcome.results] == [JobEnd.SUCCESS]
     assert rig.row("r-1").status == Status.SUCCESS
+
+
+def test_request_on_which_too_many_drivers_have_died_is_given_up(tmp_path: Path) -> None:
+    rig = Rig(tmp_path / "out")
+    put_in(rig, "r-1", "b-0")
+    row = rig.row("r-1")
+    row.status, row.iteration = Status.PROCESSING, rig.settings.requests.tries - 1
+
+    outcome = rig.run()
+
+    assert [one.state for one in outcome.results] == [JobEnd.ABANDONED]
+    assert [event.action for event in rig.events if event.request_id == "r-1"] == [Action.ABANDONED]
+    assert row.status == Status.FAILED
