@@ -136,3 +136,18 @@ def test_request_on_which_too_many_drivers_have_died_is_given_up(tmp_path: Path)
     assert [one.state for one in outcome.results] == [JobEnd.ABANDONED]
     assert [event.action for event in rig.events if event.request_id == "r-1"] == [Action.ABANDONED]
     assert row.status == Status.FAILED
+
+
+def test_row_that_somebody_else_has_locked_is_passed_over_and_taken_in_the_same_run(tmp_path: Path) -> None:
+    rig = Rig(tmp_path / "out")
+    put_in(rig, "r-1", "b-0")
+    rig.table.locked.add(KEY)
+
+    def let_go(event: Event) -> None:
+        if event.action == Action.LOCKED:
+            rig.table.locked.clear()
+
+    outcome = rig.run(tell=let_go)
+
+    assert [event.action for event in rig.events].count(Action.LOCKED) == 1
+    assert [one.state for one in outcome.results] == [JobEnd.SUCCESS]
