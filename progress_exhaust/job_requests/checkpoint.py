@@ -12,13 +12,14 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, Self, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from progress_exhaust.identifiers import is_safe_id
-from progress_exhaust.job_requests.stored_json import Count, Stored, json_of
+from progress_exhaust.job_requests.model import Claim
+from progress_exhaust.job_requests.stored_json import Count, SafeId, Stored, json_of
 from progress_exhaust.paths import ROOT
 from progress_exhaust.published_file import PublishedFile
 
@@ -26,8 +27,8 @@ _FILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,254}")
 _TAG_HASH = re.compile(r"[0-9a-f]{8}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
-MOST_KILLS_NOTED = 1000
-"""More than that nobody has noted."""
+Kills = Annotated[int, Field(ge=0, lt=1000)]
+"""How often a submission was given back for a killed JVM, in a `Stored` model; more than that nobody has noted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,11 @@ class Submission:
 
     submitted_at: str
     request_sha256: str
+
+    @classmethod
+    def of(cls, claim: Claim) -> Self:
+        """Return the submission that a claim is of."""
+        return cls(submission_of(claim.submitted_at), request_sha256(claim.request_data))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +134,6 @@ def submission_of(submitted_at: datetime | None) -> str:
 # --- how it is stored -------------------------------------------------------------------------------------------------
 
 
-def _safe_id(text: str) -> str:
-    if not is_safe_id(text):
-        raise ValueError("no id that may be part of a path")
-    return text
-
-
 def _path_of_ours(text: str) -> str:
     parts = text.split("/")
     if len(parts) != 3 or parts[0] != ROOT or ".." in text:
@@ -168,7 +168,7 @@ class _InTheList(Stored):
 
 class _StoredFile(_InTheList):
     channel: str
-    batch_id: Annotated[str, AfterValidator(_safe_id)]
+    batch_id: SafeId
     file_path: Annotated[str, AfterValidator(_path_of_ours)]
     file_size: Count
     sha256: _Sha256
@@ -181,7 +181,7 @@ class _StoredFile(_InTheList):
 
 
 class _StoredKills(_InTheList):
-    jvm_kills: Annotated[int, Field(ge=0, lt=MOST_KILLS_NOTED)]
+    jvm_kills: Kills
     submitted_at: str
     request_sha256: str
 

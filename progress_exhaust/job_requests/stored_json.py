@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
+from progress_exhaust.identifiers import is_safe_id
 from progress_exhaust.strict_json import StrictJsonError, parse_json
 
 MOST = 2**63 - 1
@@ -14,6 +23,16 @@ MOST = 2**63 - 1
 
 Count = Annotated[int, Field(ge=0, le=MOST)]
 """How many of something; in a `Stored` model true, 7.0 and "7" are none."""
+
+
+def _safe_id(text: str) -> str:
+    if not is_safe_id(text):
+        raise ValueError("no id that may be part of a path")
+    return text
+
+
+SafeId = Annotated[str, AfterValidator(_safe_id)]
+"""An id that may be part of a path."""
 
 
 class Stored(BaseModel):

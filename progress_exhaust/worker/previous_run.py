@@ -7,20 +7,17 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, PlainValidator, ValidationError
+from pydantic import Field, PlainValidator, ValidationError
 
-from progress_exhaust.identifiers import is_safe_id
 from progress_exhaust.job_requests.checkpoint import (
-    MOST_KILLS_NOTED,
     FinishedFile,
+    Kills,
     Submission,
     finished_files_in,
     jvm_kills_in,
-    request_sha256,
-    submission_of,
 )
 from progress_exhaust.job_requests.model import Claim
-from progress_exhaust.job_requests.stored_json import MOST, Count, Stored, json_of, or_else
+from progress_exhaust.job_requests.stored_json import MOST, Count, SafeId, Stored, json_of, or_else
 from progress_exhaust.output.stores.port import Store
 from progress_exhaust.worker.folders import MANIFEST, folders_of_submission
 from progress_exhaust.worker.record import FoundCollections
@@ -66,7 +63,7 @@ def previous_run_of(claim: Claim, manifest_text: str | None, *, keeps_processed:
         keeps_processed: whether the table has such a list; else the manifest's is taken.
     """
     manifest = _manifest_in(manifest_text)
-    submission = Submission(submission_of(claim.submitted_at), request_sha256(claim.request_data))
+    submission = Submission.of(claim)
     is_same = manifest.request.is_of(claim.key.tag, submission)
     request = manifest.request if is_same else _StoredRequest()
     listed = json_of(claim.processed) if keeps_processed else request.finished
@@ -86,12 +83,6 @@ def _none() -> None:
     return None
 
 
-def _safe_id(text: str) -> str:
-    if not is_safe_id(text):
-        raise ValueError("no id that may be part of a path")
-    return text
-
-
 def _day(value: object) -> date:
     if not isinstance(value, str):
         raise ValueError("no text")
@@ -104,13 +95,12 @@ def _counts(value: object) -> dict[str, int]:
     return {name: number for name, number in named if type(number) is int and 0 <= number <= MOST}
 
 
-_SafeIds = list[Annotated[str, AfterValidator(_safe_id)]]
 _Counts = Annotated[Mapping[str, int], PlainValidator(_counts)]
 
 
 class _StoredFound(Stored):
-    live: _SafeIds
-    retired: _SafeIds
+    live: list[SafeId]
+    retired: list[SafeId]
 
 
 class _StoredRequest(Stored):
@@ -120,7 +110,7 @@ class _StoredRequest(Stored):
     day: Annotated[date | None, PlainValidator(_day), or_else(_none)] = None
     finished: object = None
     found: Annotated[_StoredFound | None, or_else(_none)] = None
-    jvm_kills: Annotated[int, Field(ge=0, lt=MOST_KILLS_NOTED), or_else(int)] = 0
+    jvm_kills: Annotated[Kills, or_else(int)] = 0
 
     def is_of(self, tag: str, submission: Submission) -> bool:
         """Whether it tells of this submission."""

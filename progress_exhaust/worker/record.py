@@ -13,8 +13,6 @@ from progress_exhaust.job_requests.checkpoint import (
     Submission,
     checkpoint_text,
     read_checkpoint,
-    request_sha256,
-    submission_of,
 )
 from progress_exhaust.job_requests.model import Claim, Closing, Delivered
 from progress_exhaust.job_requests.request_data import RequestedReports, RequestedSearch
@@ -73,8 +71,7 @@ class JobRecord:
     @classmethod
     def of(cls, claim: Claim, claimed_at: datetime, day: date) -> JobRecord:
         """Return what is known of a request that has just been claimed."""
-        submission = Submission(submission_of(claim.submitted_at), request_sha256(claim.request_data))
-        return cls(claim=claim, claimed_at=claimed_at, submission=submission, day=day)
+        return cls(claim=claim, claimed_at=claimed_at, submission=Submission.of(claim), day=day)
 
     @property
     def folder(self) -> str:
