@@ -23,6 +23,7 @@ from progress_exhaust.worker.finisher import Finisher
 from progress_exhaust.worker.job import Job
 from progress_exhaust.worker.moves import Step
 from progress_exhaust.worker.outcome import RequestsOutcome
+from progress_exhaust.worker.request_log import log_request
 
 _LOG = logging.getLogger(__name__)
 
@@ -159,11 +160,5 @@ class Delivery:
 
     def _defer(self, job: Job, report_nos: Collection[int], why: str) -> None:
         job.defer(report_nos)
-        request_id = job.claim.key.request_id
-        _LOG.debug(
-            "request %s: %d reports are left to a later run: %s",
-            request_id,
-            len(report_nos),
-            why,
-            extra={"action": Action.DEFERRED, "request_id": request_id},
-        )
+        sentence = f"{len(report_nos)} reports are left to a later run: {why}"
+        log_request(_LOG, job.claim.key, Action.DEFERRED, sentence)

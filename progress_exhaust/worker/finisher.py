@@ -20,6 +20,7 @@ from progress_exhaust.worker.ending import GIVE_BACK_AS_IT_WAS, Ending
 from progress_exhaust.worker.job import Job, JobState
 from progress_exhaust.worker.moves import ASKS_THE_PLACE, Move, Step, caught_at, move_for, sentence_for
 from progress_exhaust.worker.outcome import JobEnd, JobResult, RequestsOutcome
+from progress_exhaust.worker.request_log import log_request
 
 _LOG = logging.getLogger(__name__)
 
@@ -108,7 +109,7 @@ class Finisher:
         elif move is Move.FAIL:
             self.fail(job, sentence)
         action = Action.CHARGED if move is Move.CHARGE else Action.RETRY
-        self._log(job, action, f"{step}: failed, so {move}: {sentence}")
+        log_request(_LOG, job.claim.key, action, f"{step}: failed, so {move}: {sentence}")
         return move
 
     def fail(self, job: Job, message: str) -> None:
@@ -128,7 +129,7 @@ class Finisher:
                 # Asked before the manifest is written anew, which may be another driver's by now.
                 event = self._end(job) if self.is_ours(job) else self._end_lost(job)
             except caught_at(Step.END) as error:
-                self._log(job, Action.WAITING, f"can not be ended yet: {error}")
+                log_request(_LOG, job.claim.key, Action.WAITING, f"can not be ended yet: {error}")
                 return
         self._run.tell(event)
 
@@ -235,7 +236,3 @@ class Finisher:
         request_id = job.claim.key.request_id
         rows = job.record.rows
         return self._outcome.event(action, f"request {request_id} {sentence}", rows=rows, request_id=request_id)
-
-    def _log(self, job: Job, action: Action, sentence: str) -> None:
-        request_id = job.claim.key.request_id
-        _LOG.debug("request %s: %s", request_id, sentence, extra={"action": action, "request_id": request_id})

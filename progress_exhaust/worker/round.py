@@ -27,6 +27,7 @@ from progress_exhaust.worker.job import Job, JobState
 from progress_exhaust.worker.moves import MOST_JVM_KILLS, Move, Step, caught_at, end_of_run, move_for, sentence_for
 from progress_exhaust.worker.outcome import RequestsOutcome
 from progress_exhaust.worker.previous_run import PreviousRun, previous_run_of, read_previous_run
+from progress_exhaust.worker.request_log import log_request
 from progress_exhaust.worker.selection import Reports, finished_before, permitted, query_of, whole_file
 
 _LOG = logging.getLogger(__name__)
@@ -206,7 +207,7 @@ class Round:
         )
         if granted < len(wanted):
             left = f"{len(wanted) - granted} reports are left to a later run: its channel has had its part of this one"
-            self._log(job, Action.DEFERRED, left)
+            log_request(_LOG, job.claim.key, Action.DEFERRED, left)
         if job.pending and self._queue.is_ours(job.claim):
             # Before any file is out, so that whoever takes this up on another day names its files alike.
             self._finisher.attempt(
@@ -236,17 +237,15 @@ class Round:
                     self._finisher.own_fault(job, Step.USE_AGAIN, error)
                     continue  # it is made anew; if nothing can take its place, that will tell
                 if file is None:
-                    self._log(job, Action.MADE_ANEW, f"{finished.file.path} is not as it was listed, and is made anew")
+                    anew = f"{finished.file.path} is not as it was listed, and is made anew"
+                    log_request(_LOG, job.claim.key, Action.MADE_ANEW, anew)
                 else:
                     files.append(file)
                     days.append(date.fromisoformat(finished.day))
         if files:
-            self._log(job, Action.USED_AGAIN, f"{pluralize(len(files), 'file')} of earlier drivers are used again")
+            again = f"{pluralize(len(files), 'file')} of earlier drivers are used again"
+            log_request(_LOG, job.claim.key, Action.USED_AGAIN, again)
         return files, previous.day or (days[0] if days else None)
 
     def _tell(self, phase: Phase, sentence: str) -> None:
         self._run.tell(self._outcome.event(phase, sentence))
-
-    def _log(self, job: Job, action: Action, sentence: str) -> None:
-        request_id = job.claim.key.request_id
-        _LOG.debug("request %s: %s", request_id, sentence, extra={"action": action, "request_id": request_id})
