@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import Phase
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from progress_exhaust.job_requests.model import Claim, Closing, Delivered, NewRequest, NotClaimed, RequestKey, Status
 from progress_exhaust.job_requests.postgres.queue import PostgresQueue
@@ -18,6 +18,7 @@ from progress_exhaust.stack.postgres import PostgresServer
 from tests.support.ddl import NEW
 from tests.support.queue_database import QueueDatabase
 from tests.support.queue_drivers import UNHEARD_S
+from tests.support.state_machines import run_machine
 
 KEYS = (RequestKey("t", "a"), RequestKey("u", "a"))
 DRIVERS = 2
@@ -311,26 +312,15 @@ def machine_database(postgres: PostgresServer) -> Iterator[QueueDatabase]:
         yield database
 
 
-def run_machine(database: QueueDatabase, *, examples: int, steps: int) -> None:
-    run_state_machine_as_test(
-        lambda: QueueMachine(database),  # type: ignore[arg-type]  # what makes one does as well as its class
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
-            deadline=None,
-            derandomize=True,
-            database=None,
-            # On a real server, looking for a shorter order of events takes minutes.
-            phases=(Phase.generate,),
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+def run_queues(database: QueueDatabase, *, examples: int, steps: int) -> None:
+    # On a real server, looking for a shorter order of events takes minutes.
+    run_machine(lambda: QueueMachine(database), examples=examples, steps=steps, phases=(Phase.generate,))
 
 
 def test_no_order_of_events_breaks_a_promise(machine_database: QueueDatabase) -> None:
-    run_machine(machine_database, examples=40, steps=30)
+    run_queues(machine_database, examples=40, steps=30)
 
 
 @pytest.mark.long
 def test_no_long_order_of_events_breaks_a_promise(machine_database: QueueDatabase) -> None:
-    run_machine(machine_database, examples=600, steps=60)
+    run_queues(machine_database, examples=600, steps=60)

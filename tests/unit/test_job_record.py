@@ -4,32 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, date, datetime
 
 import pytest
 
-from progress_exhaust.job_requests.model import Claim, RequestKey, Status
-from progress_exhaust.published_file import PublishedFile
+from progress_exhaust.job_requests.model import Status
 from progress_exhaust.worker.record import JobRecord
+from tests.support.jobs import CLAIM, DAY, NOW, file_of
 
-NOW = datetime(2024, 1, 1, tzinfo=UTC)
-CLAIM = Claim(
-    key=RequestKey("t", "r-1"),
-    request_data='{"batchId": "b-0"}',
-    channel="root",
-    submitted_at=NOW,
-    iteration=0,
-    was_orphan=False,
-    is_new=False,
-    processed=None,
-    shares_request_id=False,
-    has_key=False,
-)
-FILE = PublishedFile("progress-exhaust/r-1/b-0_progress_01_01_2024.csv", "b-0", "do_1", "", None, 1, 10, "a" * 64)
+GIVEN_BACK = replace(CLAIM, is_new=False)
 
 
 def listed_by_an_earlier_driver() -> str:
-    record = replace(JobRecord.of(CLAIM, NOW, date(2024, 1, 1)), file_by_batch={"b-0": FILE}, knows_files=True)
+    record = replace(JobRecord.of(GIVEN_BACK, NOW, DAY), file_by_batch={"b-0": file_of("b-0")}, knows_files=True)
     return record.list_text()
 
 
@@ -44,15 +30,15 @@ def listed_by_an_earlier_driver() -> str:
 def test_request_that_is_given_up_has_succeeded_where_a_file_of_it_is_out(
     is_listed: bool, knows_files: bool, status: Status
 ) -> None:
-    claim = replace(CLAIM, processed=listed_by_an_earlier_driver() if is_listed else None)
-    record = replace(JobRecord.of(claim, NOW, date(2024, 1, 1)), knows_files=knows_files, trouble="the search failed")
+    claim = replace(GIVEN_BACK, processed=listed_by_an_earlier_driver() if is_listed else None)
+    record = replace(JobRecord.of(claim, NOW, DAY), knows_files=knows_files, trouble="the search failed")
 
     assert record.ending(tries=1).status is status
 
 
 @pytest.mark.parametrize("jvm_kills", [0, 1])
 def test_list_notes_kills_of_the_jvm_where_there_were_any(jvm_kills: int) -> None:
-    record = replace(JobRecord.of(CLAIM, NOW, date(2024, 1, 1)), knows_files=True, jvm_kills=jvm_kills)
+    record = replace(JobRecord.of(GIVEN_BACK, NOW, DAY), knows_files=True, jvm_kills=jvm_kills)
 
     assert len(json.loads(record.list_text())) == jvm_kills
 
@@ -61,7 +47,7 @@ def test_list_notes_kills_of_the_jvm_where_there_were_any(jvm_kills: int) -> Non
 def test_lists_of_the_row_stay_as_they_are_before_the_files_are_known_but_for_kills_of_the_jvm(
     jvm_kills: int, is_told: bool
 ) -> None:
-    delivered = replace(JobRecord.of(CLAIM, NOW, date(2024, 1, 1)), jvm_kills=jvm_kills).delivered()
+    delivered = replace(JobRecord.of(GIVEN_BACK, NOW, DAY), jvm_kills=jvm_kills).delivered()
 
     assert delivered.urls is None
     assert (delivered.processed is not None) is is_told

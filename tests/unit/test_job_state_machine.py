@@ -2,64 +2,34 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from progress_exhaust.errors import Reason, SkippedReport
 from progress_exhaust.job_requests.checkpoint import read_checkpoint
-from progress_exhaust.job_requests.model import Claim, RequestKey, Status
+from progress_exhaust.job_requests.model import Status
 from progress_exhaust.job_requests.request_data import RequestedBatches
 from progress_exhaust.published_file import PublishedFile
 from progress_exhaust.worker.ending import Ending
 from progress_exhaust.worker.job import IllegalMove, Job, JobState
 from progress_exhaust.worker.record import FoundCollections
+from tests.support.jobs import CLAIM, DAY, NOW, file_of
+from tests.support.state_machines import run_machine
 
 BATCHES = ("b-0", "b-1", "b-2", "b-3")
 TRIES = 3
-NOW = datetime(2024, 1, 1, tzinfo=UTC)
-DAY = date(2024, 1, 1)
 THREADS = 2
 ENDED = (JobState.DONE, JobState.GIVEN_BACK, JobState.CANCELLED, JobState.LOST)
 
 numbers = st.integers(0, len(BATCHES) - 1)
 threads = st.integers(0, THREADS - 1)
-
-
-def claim_of() -> Claim:
-    return Claim(
-        key=RequestKey("t", "r-1"),
-        request_data='{"batchFilter": ["b-0"]}',
-        channel="root",
-        submitted_at=NOW,
-        iteration=0,
-        was_orphan=False,
-        is_new=True,
-        processed=None,
-        shares_request_id=False,
-        has_key=False,
-    )
-
-
-def file_of(batch_id: str, rows: int = 1) -> PublishedFile:
-    return PublishedFile(
-        path=f"progress-exhaust/r-1/{batch_id}_progress_01_01_2024.csv",
-        batch_id=batch_id,
-        collection_id="do_1",
-        collection_name="",
-        audience=None,
-        rows=rows,
-        size_bytes=10,
-        sha256="a" * 64,
-    )
 
 
 class Hand:
@@ -90,7 +60,7 @@ class JobMachine(RuleBasedStateMachine):
         super().__init__()
         self.hands = [Hand() for _ in range(THREADS)]
         self.now = NOW
-        self.job = Job(claim_of(), NOW, DAY)
+        self.job = Job(CLAIM, NOW, DAY)
         self.state = JobState.CLAIMED
         self.wanted: tuple[str, ...] = ()
         self.knows_files = False
@@ -343,139 +313,10 @@ class JobMachine(RuleBasedStateMachine):
                 assert ending.is_failed_try == self.is_charged
 
 
-def run_machine(*, examples: int, steps: int) -> None:
-    run_state_machine_as_test(
-        JobMachine,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
-            deadline=None,
-            derandomize=True,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
-
-
 def test_no_order_of_moves_breaks_a_promise() -> None:
-    run_machine(examples=150, steps=40)
+    run_machine(JobMachine, examples=150, steps=40)
 
 
 @pytest.mark.long
 def test_no_long_order_of_moves_breaks_a_promise() -> None:
-    run_machine(examples=1500, steps=60)
-
-
-# --- threads at the same time -----------------------------------------------------------------------------------------
-
-
-def prepared(pending: int) -> Job:
-    job = Job(claim_of(), NOW, DAY)
-    job.want(BATCHES[:pending])
-    job.prepare({number: BATCHES[number] for number in range(pending)})
-    return job
-
-
-def at_once(*works: Callable[[], None]) -> None:
-    """Let all of them begin at the same moment, and hand on what any of them raises."""
-    barrier = threading.Barrier(len(works))
-
-    def run(work: Callable[[], None]) -> None:
-        barrier.wait()
-        work()
-
-    with ThreadPoolExecutor(len(works)) as pool:
-        for one in [pool.submit(run, work) for work in works]:
-            one.result()
-
-
-@given(numbers=st.lists(numbers, min_size=2, max_size=8), is_given_back=st.booleans())
-@settings(max_examples=60, deadline=None)
-def test_of_threads_that_publish_and_end_at_the_same_time_one_ends_it_and_no_file_is_lost(
-    numbers: list[int], is_given_back: bool
-) -> None:
-    """As `Delivery` does it: whoever has published looks whether the job is done."""
-    job = prepared(len(BATCHES))
-    guard, out, listed = threading.Lock(), set[str](), list[tuple[str, ...] | None]()
-
-    def finish() -> None:
-        with job.finishing() as is_mine:
-            if is_mine:
-                listed.append(job.record.delivered().urls)
-                job.end(JobState.DONE)
-
-    def publish(number: int) -> Callable[[], None]:
-        def work() -> None:
-            with job.publication(number) as is_wanted:
-                if is_wanted:
-                    file = file_of(BATCHES[number])
-                    with guard:
-                        assert file.path not in out, "each report is published once"
-                        out.add(file.path)
-                    job.add_file(number, file, NOW)
-            finish()
-
-        return work
-
-    def give_back() -> None:
-        with job.giving_back() as is_mine:
-            if is_mine:
-                job.end(JobState.GIVEN_BACK)
-
-    at_once(*map(publish, numbers))
-    if is_given_back:
-        at_once(give_back, finish, give_back)
-        assert job.state is JobState.GIVEN_BACK or (job.state is JobState.DONE and len(listed) == 1)
-    if set(numbers) == set(range(len(BATCHES))):
-        assert job.state is JobState.DONE
-        assert listed == [tuple(file.path for file in job.record.files)], "ended once, with all that is out"
-    assert {file.path for file in job.record.files} == out
-
-
-def test_one_of_many_threads_may_end_a_job_and_the_next_one_where_it_could_not() -> None:
-    job = prepared(0)
-    answers: list[bool] = []
-    all_have_asked = threading.Barrier(8)
-
-    def ask() -> None:
-        with job.finishing() as is_mine:
-            answers.append(is_mine)
-            all_have_asked.wait()
-
-    at_once(*[ask] * 8)
-    assert sorted(answers) == [False] * 7 + [True]
-    assert job.is_open, "nobody has ended it"
-    with job.giving_back() as is_mine, job.finishing() as is_also_mine:
-        assert (is_mine, is_also_mine) == (True, False)
-        job.end(JobState.GIVEN_BACK)
-    assert job.state is JobState.GIVEN_BACK
-
-
-def test_job_is_not_finished_while_a_file_is_on_its_way() -> None:
-    job = prepared(1)
-    with ExitStack() as on_its_way:
-        assert on_its_way.enter_context(job.publication(0))
-        job.add_file(0, file_of("b-0"), NOW)
-        with job.finishing() as is_mine:
-            assert not is_mine
-    with job.finishing() as is_mine:
-        assert is_mine
-
-
-def test_reader_can_not_change_a_job() -> None:
-    job = prepared(1)
-    for name in ("state", "record", "pending", "is_lost", "claim"):
-        with pytest.raises(AttributeError):
-            setattr(job, name, None)
-    with pytest.raises(AttributeError):
-        job.record.wanted = ()  # type: ignore[misc]
-    assert job.record.wanted == ("b-0",)
-
-
-@pytest.mark.parametrize(
-    ("was_orphan", "iteration", "is_suspect"), [(False, 0, False), (True, 0, True), (False, 1, True), (True, 1, True)]
-)
-def test_job_whose_try_has_failed_or_whose_driver_has_died_is_tried_by_itself(
-    was_orphan: bool, iteration: int, is_suspect: bool
-) -> None:
-    assert Job(replace(claim_of(), was_orphan=was_orphan, iteration=iteration), NOW, DAY).is_suspect is is_suspect
+    run_machine(JobMachine, examples=1500, steps=60)
