@@ -41,9 +41,13 @@ LOCK = $(RESOLVE) --constraint constraints.txt --generate-hashes --no-annotate
 BUILD_TOOLS = $(IN_VENV) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")'
 
 # Two files of tests at a time, in the order of their names: those that wait for processes and clocks come first.
-# Their many short JVMs end before what Java's second compiler makes of them pays: a quarter of all work.
-PYTEST = PROGRESS_EXHAUST_STRICT_TESTS=1 JDK_JAVA_OPTIONS=-XX:TieredStopAtLevel=1 JAVA_HOME="$$($(JAVA_HOME_FOUND))" \
-	$(IN_VENV) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# Their many short JVMs end before what Java's second compiler makes of them pays: a quarter of all work. A fifth of
+# the rest goes into loading Spark's classes, so these come from an archive; where it does not fit, a JVM does without.
+CLASSES := $(VENV)/spark-classes.jsa
+SHORT_JVMS := -XX:TieredStopAtLevel=1 -Xlog:cds*=off -Xlog:class+path=off
+FOR_PYTEST = PROGRESS_EXHAUST_STRICT_TESTS=1 JAVA_HOME="$$($(JAVA_HOME_FOUND))" \
+	JDK_JAVA_OPTIONS="$(SHORT_JVMS) -XX:SharedArchiveFile='$(CURDIR)/$(CLASSES)'"
+PYTEST = $(FOR_PYTEST) $(IN_VENV) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -75,10 +79,10 @@ run: $(VENV)/.for-stack demo ## Make a demo world, put requests into a queue, wo
 	@head -n 5 "$$(ls -t $(REPORTS)/progress-exhaust/one-batch/*.csv | head -n 1)" \
 		| cut -c "1-$$(tput cols 2>/dev/null || echo 80)"
 
-test: $(VENV)/.for-test ## Run all tests but the long ones; a service that can not be had is a failure
+test: $(CLASSES) ## Run all tests but the long ones; a service that can not be had is a failure
 	@$(PYTEST) -m "not long"
 
-test-long: $(VENV)/.for-test ## Run all tests, with more seeds, sizes and kill points
+test-long: $(CLASSES) ## Run all tests, with more seeds, sizes and kill points
 	@$(PYTEST) -m ""
 
 lint: $(VENV)/.for-test ## Check style, format and types
@@ -170,3 +174,7 @@ $(VENV)/.for-test: $(VENV)/.for-stack locks/test.lock
 	@echo "installing the tools of the tests"
 	@$(FROM_LOCK) locks/test.lock
 	@touch $@
+
+$(CLASSES): $(VENV)/.for-test
+	@echo "keeping the classes that the tests' JVMs load (half a minute)"
+	@JAVA_HOME="$$($(JAVA_HOME_FOUND))" JDK_JAVA_OPTIONS="$(SHORT_JVMS)" $(IN_VENV) -m tests.support.class_archive $@

@@ -33,9 +33,10 @@ RUN_S = 300.0
 DIES_S = 20.0
 """A driver whose JVM is gone dies within milliseconds; on a busy machine it may be seconds until that is seen."""
 PUT_IN_AT = datetime(2026, 1, 2, 3, 4, 5)
-USUAL_POINTS = ("after_claim", "after_stage", "before_publish", "after_publish", "before_commit", "after_commit")
+USUAL_POINTS = ("after_claim", "after_stage", "after_publish", "after_commit")
 CLOSED_POINTS = ("after_commit", "before_cleanup")
-MORE_POINTS = ("after_search", "before_checkpoint", "after_checkpoint", "before_cleanup")
+BETWEEN_WAVES = ("after_search", "before_checkpoint", "after_checkpoint", "before_cleanup")
+MORE_POINTS = (*BETWEEN_WAVES, "before_publish", "before_commit")
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ class Place:
         file = self.folder / f"{point}-{request_id}.reached"
         arguments = ("--request", request_id)
         variables = {"FAULT_POINT": point, "FAULT_FILE": str(file)}
-        if point in MORE_POINTS:
+        if point in BETWEEN_WAVES:
             # One batch a wave, so that there is something between two waves.
             variables["PROGRESS_EXHAUST__SPARK__LEARNERS_PER_WAVE"] = "5"
         with self.driver(FAULTY_JOB, *arguments, **variables) as process:
