@@ -126,7 +126,9 @@ def see_everything_made(run: Ended, output: Path, world: Written) -> None:
     assert reports_below(output) == world.expected
 
 
-@pytest.mark.parametrize("full", ["spill", "staging", pytest.param("join", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "full", ["staging", *(pytest.param(other, marks=pytest.mark.long) for other in ("spill", "join"))]
+)
 def test_full_disk_is_one_sentence_and_the_next_run_goes_well(
     full: str, world: Written, small_disk: SmallDisk, line: CommandLine, tmp_path: Path
 ) -> None:

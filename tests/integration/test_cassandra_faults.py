@@ -36,6 +36,8 @@ from tests.support.tcp_proxy import TcpProxy
 from tests.support.whole_runs import DAY, differences
 
 READ_TIMEOUT_S = 3.0
+BROKEN = ("no node answers", "the connection broke")
+SILENT = ("no answer in 3 s (cassandra.read_timeout_s)", "no node answers")
 TRIES = 4
 """Of a task, before its job fails."""
 SLACK_S = 45.0
@@ -187,15 +189,11 @@ def test_node_that_says_nothing_is_told_after_the_timeout(
 @pytest.mark.parametrize(
     ("fault", "told"),
     [
-        (TcpProxy.reset, ("no node answers", "the connection broke")),
-        (lambda proxy: proxy.cut_after(2000), ("no node answers", "the connection broke")),
-        (TcpProxy.black_hole, ("no answer in 3 s (cassandra.read_timeout_s)", "no node answers")),
-        (
-            lambda proxy: proxy.delay(2 * READ_TIMEOUT_S),
-            ("no answer in 3 s (cassandra.read_timeout_s)", "no node answers"),
-        ),
+        pytest.param(TcpProxy.reset, BROKEN, id="connections reset", marks=pytest.mark.long),
+        pytest.param(lambda proxy: proxy.cut_after(2000), BROKEN, id="cut in the middle of a scan"),
+        pytest.param(TcpProxy.black_hole, SILENT, id="no more answers"),
+        pytest.param(lambda proxy: proxy.delay(2 * READ_TIMEOUT_S), SILENT, id="slow answers", marks=pytest.mark.long),
     ],
-    ids=["connections reset", "cut in the middle of a scan", "no more answers", "slow answers"],
 )
 def test_fault_in_the_middle_of_a_run_ends_it_soon(
     cassandra_spark: SparkSession,

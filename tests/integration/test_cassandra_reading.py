@@ -174,7 +174,7 @@ def test_rows_read_by_key_are_those_of_a_scan(
 @pytest.mark.parametrize(
     "enrolments",
     [
-        pytest.param("", id="ordinary key"),
+        pytest.param("", id="ordinary key", marks=pytest.mark.long),
         pytest.param("by_batch", marks=pytest.mark.long),
         "by_batch_and_course",
     ],

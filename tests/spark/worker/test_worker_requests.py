@@ -121,7 +121,7 @@ def test_request_whose_id_ends_like_a_hash_of_a_tag_has_a_folder_of_its_own(
 
 
 @pytest.mark.rule("Q24")
-@pytest.mark.parametrize("keeps_processed", [True, False])
+@pytest.mark.parametrize("keeps_processed", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_files_that_an_earlier_version_put_behind_a_dot_are_used_again(
     spark: SparkSession, table: MemoryTable, settings: Callable[..., Settings], keeps_processed: bool
 ) -> None:

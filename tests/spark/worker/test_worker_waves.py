@@ -27,10 +27,14 @@ from tests.worlds import World
 @pytest.mark.parametrize(
     ("error", "why"),
     [
-        (ComputeError("Spark ran out of memory"), "Spark ran out of memory"),
-        (KeyError("a defect"), "an unforeseen KeyError; see the log of the job"),
+        pytest.param(ComputeError("Spark ran out of memory"), "Spark ran out of memory", id="Spark"),
+        pytest.param(
+            KeyError("a defect"),
+            "an unforeseen KeyError; see the log of the job",
+            id="defect",
+            marks=pytest.mark.long,
+        ),
     ],
-    ids=["Spark", "defect"],
 )
 def test_what_breaks_one_request_is_charged_to_it_alone_and_the_others_are_made(
     spark: SparkSession, table: MemoryTable, settings: Callable[..., Settings], error: Exception, why: str
