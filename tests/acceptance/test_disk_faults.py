@@ -127,7 +127,7 @@ def see_everything_made(run: Ended, output: Path, world: Written) -> None:
 
 
 @pytest.mark.parametrize(
-    "full", ["staging", *(pytest.param(other, marks=pytest.mark.long) for other in ("spill", "join"))]
+    "full", ["staging", pytest.param("spill", marks=pytest.mark.long), pytest.param("join", marks=pytest.mark.long)]
 )
 def test_full_disk_is_one_sentence_and_the_next_run_goes_well(
     full: str, world: Written, small_disk: SmallDisk, line: CommandLine, tmp_path: Path

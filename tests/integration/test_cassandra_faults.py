@@ -38,6 +38,7 @@ from tests.support.whole_runs import DAY, differences
 READ_TIMEOUT_S = 3.0
 BROKEN = ("no node answers", "the connection broke")
 SILENT = ("no answer in 3 s (cassandra.read_timeout_s)", "no node answers")
+"""What a run may say of a connection that breaks, and of a node that is silent."""
 TRIES = 4
 """Of a task, before its job fails."""
 SLACK_S = 45.0
@@ -234,7 +235,7 @@ def test_run_after_a_killed_node_is_back_does_the_work(
     settings = on_own_node.settings(cassandra={"read_timeout_s": READ_TIMEOUT_S})
     failed = failing_run(cassandra_spark, settings, own_node.kill, ORGANISATION)
     assert_nothing_is_half_done(failed, {})
-    assert any(f": {meaning}" in failed.sentence for meaning in ("no node answers", "the connection broke"))
+    assert any(f": {meaning}" in failed.sentence for meaning in BROKEN)
 
     own_node.start()
 

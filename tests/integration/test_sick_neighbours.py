@@ -139,8 +139,8 @@ def row_that_can_not_be_closed(rig: Rig) -> None:
 
 WAYS: dict[str, tuple[Callable[[Rig], None], str]] = {
     "tree answers 500": (tree_that(says(500)), "HTTP 500"),
-    "folder is a file": (folder_is_a_file, "sick"),
     "search answers 500": (sick_search, "searching the collections"),
+    "folder is a file": (folder_is_a_file, "sick"),
     "tree answers 400": (tree_that(says(400)), "HTTP 400"),
     "tree answers 403": (tree_that(says(403)), "HTTP 403"),
     "tree answers 302": (tree_that(says(302, Location="/elsewhere")), "HTTP 302"),
@@ -186,7 +186,7 @@ def rig(line: CommandLine, folder: Path, postgres: PostgresServer, tmp_path: Pat
 @pytest.mark.rule("Q4")
 @pytest.mark.parametrize(
     "way",
-    [pytest.param(name, marks=[] if number < 2 else [pytest.mark.long]) for number, name in enumerate(WAYS)],
+    [pytest.param(name, marks=[] if number < 3 else [pytest.mark.long]) for number, name in enumerate(WAYS)],
 )
 def test_healthy_request_is_made_beside_a_sick_one_which_ends_after_its_tries(rig: Rig, world: World, way: str) -> None:
     spoil, cause = WAYS[way]
