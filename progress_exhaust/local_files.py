@@ -180,20 +180,29 @@ def write_whole(root: Path, path: str, lines: Iterable[str], mode: int = FILE_MO
     return size_bytes
 
 
-def join_files(root: Path, sources: Iterable[str], target: str) -> None:
-    """Append files to a new, private one, in a folder that is there.
+@contextmanager
+def opened_below(root: Path, path: str) -> Iterator[BinaryIO]:
+    """Open a regular file below a root to read it.
 
     Raises:
-        OSError: one of them is gone, or the target is there already.
+        FileNotFoundError: there is none.
+        OSError: something else is in its place or on the way, or it can not be read.
     """
-    above, _, name = target.rpartition("/")
+    above, _, name = path.rpartition("/")
+    with opened_folder(root, above) as folder, opened_file(name, folder) as file:
+        yield file
+
+
+def made_file(root: Path, path: str) -> BinaryIO:
+    """Make a new, private file in a folder that is there, to be written and closed.
+
+    Raises:
+        OSError: it is there already, or can not be made.
+    """
+    above, _, name = path.rpartition("/")
     with opened_folder(root, above) as folder:
-        whole = os.open(name, _TO_MAKE, PRIVATE_FILE_MODE, dir_fd=folder)
-        with open(whole, "wb") as joined:  # noqa: PTH123 - a descriptor, not a path
-            for source in sources:
-                source_above, _, source_name = source.rpartition("/")
-                with opened_folder(root, source_above) as beside, opened_file(source_name, beside) as piece:
-                    shutil.copyfileobj(piece, joined, 1 << 20)
+        descriptor = os.open(name, _TO_MAKE, PRIVATE_FILE_MODE, dir_fd=folder)
+    return open(descriptor, "wb")  # noqa: PTH123 - a descriptor, which whoever asks closes
 
 
 def move_file(root: Path, source: str, target: str, mode: int = FILE_MODE) -> None:

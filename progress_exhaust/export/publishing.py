@@ -1,19 +1,17 @@
-"""From the staged parts of a report to one file that is checked and may be moved to its place."""
+"""From the draft of a report to a file that is checked and may be published."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 
 from progress_exhaust.catalogue.layout import Layout
 from progress_exhaust.errors import OutputError, Reason, SkippedReport
 from progress_exhaust.export.fixed_texts import fixed_texts
 from progress_exhaust.export.refusals import not_made
-from progress_exhaust.output.digest import Digest, digest_of
-from progress_exhaust.output.parts import PartName, is_part_file, read_notes
+from progress_exhaust.output.drafts import Draft
+from progress_exhaust.output.parts import Notes
 from progress_exhaust.output.stores.port import Store
 from progress_exhaust.published_file import Column, PublishedFile
 from progress_exhaust.report.enrolments import (
@@ -29,89 +27,40 @@ from progress_exhaust.report.profiles import columns_of
 from progress_exhaust.settings.sections import OutputSettings
 
 CONTROL_CHARACTERS = "control_characters"
-_MOST_NOTE_BYTES = 512 << 20
-"""Of a report in which every learner needs a note, this is tens of millions of learners."""
-
-
-@dataclass(frozen=True)
-class Parts:
-    """The staged files of one report.
-
-    Attributes:
-        slices: paths of its slices by their number, which is their order; none under one whose folder is empty.
-        notes: paths of its notes; None where their folder is empty.
-    """
-
-    slices: Mapping[int, Sequence[str]]
-    notes: Sequence[str] | None
-
-
-def staged_parts(store: Store, folder: str) -> dict[int, Parts]:
-    """List what Spark has staged in a folder, by report_no."""
-    slices: dict[int, dict[int, list[str]]] = defaultdict(dict)
-    notes: dict[int, list[str] | None] = {}
-    for name in store.list_names(folder):
-        part = PartName.of_folder(name)
-        if part is None:
-            continue
-        paths = [f"{folder}/{name}/{file}" for file in filter(is_part_file, store.list_names(f"{folder}/{name}"))]
-        if part.slice_no is None:
-            notes[part.report_no] = paths or None
-        else:
-            slices[part.report_no][part.slice_no] = paths
-    return {report_no: Parts(slices[report_no], notes.get(report_no, [])) for report_no in slices.keys() | notes.keys()}
-
-
-def whole_parts(report: Report, parts: Parts | None, sure_slices: int) -> Parts:
-    """Return a report's parts after seeing that none that Spark must have staged is missing.
-
-    Spark makes a folder together with the file in it, and fails where it can not. What is missing after it has ended
-    well was lost by the output place, or removed by somebody: no batch is at fault.
-
-    Args:
-        report: what it is.
-        parts: what is staged of it; None where nothing is.
-        sure_slices: how many slices, counted from the first, have a line for certain.
-
-    Raises:
-        OutputError: a part is gone.
-    """
-    if parts is None or parts.notes is None:
-        raise _gone(report)
-    if not all(parts.slices.values()) or not parts.slices.keys() >= set(range(sure_slices)):
-        raise _gone(report)
-    return parts
 
 
 @dataclass(frozen=True)
 class CheckedReport:
-    """A staged report that is one whole file with as many rows as were counted.
+    """A report whose draft is one whole file with as many rows as were counted.
 
     Attributes:
         report: what it is.
-        staged: its path in staging.
-        digest: what one read of the file told.
+        draft: the file, on this machine.
         counts: what was counted of its enrolments before anything was joined.
         guarded_cells: cells made inert, the header's included.
         control_characters: cells in which a control character was replaced, the header's included.
     """
 
     report: Report
-    staged: str
-    digest: Digest
+    draft: Draft
     counts: Counts
     guarded_cells: int
     control_characters: int
 
-    def publish(self, store: Store, path: str, *, staged: str = "") -> PublishedFile:
-        """Move the file, or a staged copy of it, to its place.
+    def publish(self, store: Store, path: str, *, copy: str = "") -> PublishedFile:
+        """Publish the draft, which is used up, or a copy of it.
+
+        Args:
+            store: where to.
+            path: its place there.
+            copy: path of a copy among the drafts, which is used up instead.
 
         Raises:
-            SkippedReport: it can not be moved.
+            SkippedReport: it can not be published.
         """
         batch, layout = self.report.batch, self.report.batch.layout
         try:
-            store.publish(staged or self.staged, path)
+            store.publish(copy or self.draft.path, path)
         except OutputError as error:
             raise not_made(
                 Reason.NOT_PUBLISHED, batch.batch_id, got=error.fault.finding, remedy=error.fault.remedy
@@ -124,8 +73,8 @@ class CheckedReport:
             collection_name=layout.name,
             audience=self.report.audience,
             rows=counts.retained,
-            size_bytes=self.digest.size_bytes,
-            sha256=self.digest.sha256,
+            size_bytes=self.draft.digest.size_bytes,
+            sha256=self.draft.digest.sha256,
             columns=described_columns(layout),
             rows_dropped=_counted(
                 {NO_KEY: counts.no_key, INACTIVE: counts.inactive, OTHER_ORGANISATION: counts.other_organisation}
@@ -142,25 +91,20 @@ class CheckedReport:
         )
 
 
-def check_report(
-    report: Report, parts: Parts, counts: Counts, store: Store, settings: OutputSettings, scratch: Path
-) -> CheckedReport:
-    """Make one file of a staged report's parts, and check it against the count of its learners.
+def check_report(report: Report, draft: Draft, notes: Notes, counts: Counts, settings: OutputSettings) -> CheckedReport:
+    """Check a report's draft against the count of its learners.
 
     Args:
         report: what it is.
-        parts: its staged files.
+        draft: its file.
+        notes: what was noted of its rows.
         counts: what was counted of its enrolments before anything was joined.
-        store: where it is staged.
         settings: how files look.
-        scratch: a private folder for copies, where the store is not local.
 
     Raises:
         SkippedReport: a table holds a key twice, or the rows do not match the count.
-        OutputError: a part is gone, or can not be read.
     """
     batch = report.batch
-    notes = read_notes(_note_lines(store, report, parts.notes or ()))
     if notes.duplicate_tables:
         tables = ", ".join(sorted(notes.duplicate_tables))
         raise not_made(
@@ -169,15 +113,12 @@ def check_report(
             got=f"{tables} holds a key twice for {notes.duplicate_rows} of its rows",
             remedy="remove the doubled rows",
         )
-    staged = _whole(store, [path for _, paths in sorted(parts.slices.items()) for path in paths])
-    digest = digest_of(store.local_copy(staged, scratch))
-    if digest.row_count != counts.retained + 1:
-        raise _miscounted(batch.batch_id, digest.row_count - 1, counts.retained)
+    if draft.digest.row_count != counts.retained + 1:
+        raise _miscounted(batch.batch_id, draft.digest.row_count - 1, counts.retained)
     texts = fixed_texts(report, formula_guard=settings.formula_guard)
     return CheckedReport(
         report,
-        staged,
-        digest,
+        draft,
         counts,
         guarded_cells=notes.escaped + texts.escaped_in_header + texts.escaped_in_row * counts.retained,
         control_characters=notes.control + texts.control_in_header + texts.control_in_row * counts.retained,
@@ -194,16 +135,6 @@ def file_name(settings: OutputSettings, batch_id: str, day: date) -> str:
     return settings.file_name.format(batch_id=batch_id, date=day.strftime("%d_%m_%Y"))
 
 
-def _gone(report: Report) -> OutputError:
-    return OutputError(
-        "checking",
-        object=f'the file of batch "{report.batch.batch_id}"',
-        got="its staged parts are gone",
-        expected="them to stay until they are published",
-        remedy="find out what else removes files at output.url, and run again",
-    )
-
-
 def _miscounted(batch_id: str, got: int, expected: int) -> SkippedReport:
     return not_made(
         Reason.COUNT_MISMATCH,
@@ -212,23 +143,6 @@ def _miscounted(batch_id: str, got: int, expected: int) -> SkippedReport:
         expected=f"{expected} rows as counted from the enrolments",
         remedy="the tables changed while they were read, run again",
     )
-
-
-def _note_lines(store: Store, report: Report, paths: Iterable[str]) -> Iterator[str]:
-    for path in paths:
-        text = store.read_text(path, _MOST_NOTE_BYTES)
-        if text is None:
-            raise _gone(report)
-        yield from text.splitlines()
-
-
-def _whole(store: Store, slices: Sequence[str]) -> str:
-    """Return the path of the report as one staged file."""
-    if len(slices) == 1:
-        return slices[0]
-    whole = f"{slices[0].rpartition('/')[0]}/whole.csv"
-    store.join(slices, whole)
-    return whole
 
 
 def _counted(counts: Mapping[str, int]) -> dict[str, int]:

@@ -48,15 +48,6 @@ def slice_starts(
     }
 
 
-def sure_slices(report: Report, starts: Mapping[int, Sequence[str]]) -> int:
-    """Return how many slices of a report have a line for certain.
-
-    The first has the header. Each other one has the learner whose id it starts with, where the report has everyone;
-    which of them an audience has nobody can say.
-    """
-    return 1 + (len(starts.get(report.report_no, ())) if report.audience is None else 0)
-
-
 def _evenly(sorted_ids: Sequence[str], pieces: int) -> list[str]:
     """Return the ids at which to cut into pieces of even size; fewer where the ids are few."""
     cuts = [round(len(sorted_ids) * piece / pieces) for piece in range(1, pieces)]

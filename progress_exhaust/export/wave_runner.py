@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
-import tempfile
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import partial
-from pathlib import Path
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -18,15 +14,14 @@ from pyspark.sql import functions as F
 from progress_exhaust.errors import SkippedReport, SourceError
 from progress_exhaust.export import refusals
 from progress_exhaust.export.delivery import Delivery
-from progress_exhaust.export.publishing import Parts, check_report, staged_parts, whole_parts
 from progress_exhaust.export.reference_data import ReferenceData
 from progress_exhaust.export.report_plan import ReportPlan, SourceFrames
 from progress_exhaust.export.run import Outcome, Phase, Ports, Run
-from progress_exhaust.export.slices import slice_starts, sure_slices
+from progress_exhaust.export.slices import slice_starts
 from progress_exhaust.export.spark_errors import SPARK_FAILURES, classify, kind_of
+from progress_exhaust.export.wave_publisher import WavePublisher
 from progress_exhaust.export.waves import Wave, cut_waves, halves, wave_numbers
 from progress_exhaust.output.lines import in_file_order
-from progress_exhaust.output.parts import PART
 from progress_exhaust.output.staging import Staging
 from progress_exhaust.paths import as_glob
 from progress_exhaust.report.enrolments import Counts
@@ -171,7 +166,7 @@ class WaveRunner:
             )
 
     def _staged(self, frame: DataFrame, name: str, *partition_columns: str) -> DataFrame:
-        url = self._ports.store.url(self._staging.new_path(name))
+        url = self._staging.store.url(self._staging.new_path(name))
         frame.write.partitionBy(*partition_columns).parquet(url)
         return self._ports.spark.read.schema(frame.schema).parquet(as_glob(url))
 
@@ -183,43 +178,28 @@ class WaveRunner:
             return
         with self._outcome.phase(Phase.PLAN):
             lines = attempt.plan.lines(reports, sources, starts)
-            parts = len(reports) + sum(len(starts.get(report.report_no, ())) for report in reports)
-            in_order = in_file_order(lines, min(parts, 4 * self._parallelism()))
+            slices = {report.report_no: 1 + len(starts.get(report.report_no, ())) for report in reports}
+            in_order = in_file_order(lines, min(sum(slices.values()), 4 * self._parallelism()))
         folder = self._staging.new_path("wave")
         with self._outcome.phase(Phase.COMPUTE):
             learners = pluralize(wave.learners, "learner")
             self._tell(Phase.COMPUTE, f"computing {pluralize(len(reports), 'report')} of {learners}")
-            in_order.write.options(**_PLAIN_LOCAL_FILES).partitionBy(PART).text(self._ports.store.url(folder))
+            in_order.write.options(**_PLAIN_LOCAL_FILES).text(self._staging.store.url(folder))
             self._outcome.has_computed = True
-        with self._outcome.phase(Phase.PUBLISH), tempfile.TemporaryDirectory(prefix="progress-exhaust-") as scratch:
-            staged = staged_parts(self._ports.store, folder)
-            slices = {report.report_no: sure_slices(report, starts) for report in reports}
-            publish = partial(self._publish, staged=staged, slices=slices, counts=attempt.counts, scratch=Path(scratch))
-            with ThreadPoolExecutor(self._settings.output.publish_threads) as pool:
-                refused = list(pool.map(publish, reports))
-            self._ports.store.remove(folder)
-        for report, refusal in zip(reports, refused, strict=True):
-            if refusal is not None:
-                self._delivery.refuse(report, refusal)
+        with self._outcome.phase(Phase.PUBLISH):
+            publisher = WavePublisher(
+                reports,
+                slices=slices,
+                counts=attempt.counts,
+                staging=self._staging,
+                settings=self._settings.output,
+                deliver=self._delivery.deliver,
+            )
+            refused = publisher.publish(folder)
+            self._staging.store.remove(folder)
+        for report, refusal in refused:
+            self._delivery.refuse(report, refusal)
         self._delivery.end_wave()
-
-    def _publish(
-        self,
-        report: Report,
-        *,
-        staged: dict[int, Parts],
-        slices: dict[int, int],
-        counts: Mapping[int, Counts],
-        scratch: Path,
-    ) -> SkippedReport | None:
-        number = report.report_no
-        try:
-            parts = whole_parts(report, staged.get(number), slices[number])
-            checked = check_report(report, parts, counts[number], self._ports.store, self._settings.output, scratch)
-            self._delivery.deliver(checked)
-        except SkippedReport as refusal:
-            return refusal
-        return None
 
     def _with_learners(self, reports: Sequence[Report], counts: Mapping[int, Counts]) -> list[Report]:
         """Return the reports to make: one whose audience has nobody in the batch is refused, as if there were none."""

@@ -1,25 +1,22 @@
-"""Size, SHA-256 and number of rows of a CSV file, from one read of it."""
+"""Size, SHA-256 and number of rows of a CSV file, from one look at each of its bytes."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
-
-from progress_exhaust.errors import OutputError, cause_of
-from progress_exhaust.local_files import opened_file
+from typing import BinaryIO
 
 _PIECE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """What one read of a file tells.
+    """What the bytes of a file tell.
 
     Attributes:
-        size_bytes: its length.
-        sha256: its SHA-256, in hex.
-        row_count: its CSV rows, the header included; a line end inside quotes ends none.
+        size_bytes: their number.
+        sha256: their SHA-256, in hex.
+        row_count: the CSV rows in them, the header included; a line end inside quotes ends none.
     """
 
     size_bytes: int
@@ -27,33 +24,39 @@ class Digest:
     row_count: int
 
 
-def digest_of(file: Path) -> Digest:
-    """Read a CSV file once, which must be a regular one: in a folder of reports others may have put something else.
+class GrowingDigest:
+    """The digest of a file whose bytes come piece by piece.
 
     A row ends at a line feed that an even number of quotes stands before. Between two quotes nothing ends, so the
     pieces of a split at quotes are outside and inside by turns.
+    """
+
+    def __init__(self) -> None:
+        self._sha256 = hashlib.sha256()
+        self._size_bytes = self._row_count = 0
+        self._is_inside = False
+
+    def add(self, piece: bytes) -> None:
+        """Take in the next bytes."""
+        self._sha256.update(piece)
+        self._size_bytes += len(piece)
+        between_quotes = piece.split(b'"')
+        outside = between_quotes[1 if self._is_inside else 0 :: 2]
+        self._row_count += sum(part.count(b"\n") for part in outside)
+        self._is_inside ^= len(between_quotes) % 2 == 0
+
+    def digest(self) -> Digest:
+        """Return what the bytes so far tell."""
+        return Digest(self._size_bytes, self._sha256.hexdigest(), self._row_count)
+
+
+def digest_of(stream: BinaryIO) -> Digest:
+    """Read a file to its end.
 
     Raises:
-        OutputError: it is gone, or can not be read.
+        OSError: it can not be read.
     """
-    sha256 = hashlib.sha256()
-    size_bytes = row_count = 0
-    is_inside = False
-    try:
-        with opened_file(file) as stream:
-            while piece := stream.read(_PIECE_BYTES):
-                sha256.update(piece)
-                size_bytes += len(piece)
-                between_quotes = piece.split(b'"')
-                outside = between_quotes[1 if is_inside else 0 :: 2]
-                row_count += sum(part.count(b"\n") for part in outside)
-                is_inside ^= len(between_quotes) % 2 == 0
-    except FileNotFoundError:
-        raise OutputError(
-            "reading", object=str(file), got="it is gone", remedy="find out what else removes files there"
-        ) from None
-    except OSError as error:
-        raise OutputError(
-            "reading", object=str(file), got=cause_of(error), remedy="check output.url and its rights"
-        ) from None
-    return Digest(size_bytes, sha256.hexdigest(), row_count)
+    growing = GrowingDigest()
+    while piece := stream.read(_PIECE_BYTES):
+        growing.add(piece)
+    return growing.digest()

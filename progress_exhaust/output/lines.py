@@ -9,9 +9,9 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from progress_exhaust.output.csv_text import are_plain, cell, escaped, has_control, needs_escape, without_control
-from progress_exhaust.output.parts import PART, NoteKind, note, notes_part, slice_part
+from progress_exhaust.output.parts import END, NoteKind, begin_mark, note
 
-_HEADER, _ROW = 0, 1
+_BEGIN, _HEADER, _ROW, _NOTE, _END = range(5)
 
 
 class CellColumn(Protocol):
@@ -29,10 +29,10 @@ class CellColumn(Protocol):
 def report_lines(
     rows: DataFrame, reports: DataFrame, columns: Sequence[CellColumn], *, formula_guard: bool
 ) -> DataFrame:
-    """Make the lines of all reports, headers and notes among them.
+    """Make the lines of all reports, with the marks and notes that `output.parts` tells of.
 
-    Grain: line. Columns: report_no, part (the place it is staged at, see `output.parts`), kind (0 the header, 1 a row),
-    user_id, value (the line's text). Sorted by (part, kind, user_id) within a report, the values are the file.
+    Grain: line. Columns: report_no, slice_no, kind (0 the begin of a part, 1 the header, 2 a row, 3 a note, 4 the end),
+    user_id, value (the line's text). Sorted by all of them but the last, the values are the staged parts.
 
     Args:
         rows: `report.rows.learner_rows`.
@@ -63,15 +63,23 @@ def report_lines(
         F.when(is_plain, 0).otherwise(_how_many(has_control(text) for text in texts)).alias("controls"),
         "duplicate",
     )
-    entries = texts_made.select("report_no", "user_id", F.explode(_line_and_notes()).alias("line"))
-    lines = entries.filter(F.col("line").isNotNull())
-    learners = lines.select("report_no", f"line.{PART}", F.lit(_ROW).alias("kind"), "user_id", "line.value")
-    return learners.unionByName(_headers(reports))
+    return _exploded(texts_made, _line_and_notes()).unionByName(_frames_of_parts(reports))
 
 
 def in_file_order(lines: DataFrame, tasks: int) -> DataFrame:
-    """Bring each part of a report into one task, in the order of its file; adds nothing."""
-    return lines.repartition(tasks, PART).sortWithinPartitions(PART, "kind", "user_id").select(PART, "value")
+    """Bring each part of a report into one task, in the order of its file; column value, adds nothing."""
+    of_part = lines.repartition(tasks, "report_no", "slice_no")
+    return of_part.sortWithinPartitions("report_no", "slice_no", "kind", "user_id").select("value")
+
+
+def _exploded(frame: DataFrame, entries: Column) -> DataFrame:
+    """Make a line of each entry that is there."""
+    lines = frame.select("report_no", "slice_no", "user_id", F.explode(entries).alias("line"))
+    return lines.filter(F.col("line").isNotNull()).select("report_no", "slice_no", "line.kind", "user_id", "line.value")
+
+
+def _entry(kind: int, value: Column) -> Column:
+    return F.struct(F.lit(kind).alias("kind"), value.alias("value"))
 
 
 def _how_many(conditions: Iterable[Column]) -> Column:
@@ -83,26 +91,22 @@ def _or_blank(text: Column) -> Column:
 
 
 def _line_and_notes() -> Column:
-    report_no = F.col("report_no")
     escapes, controls, duplicate = F.col("escapes"), F.col("controls"), F.col("duplicate")
-
-    def entry(part: Column, value: Column) -> Column:
-        return F.struct(part.alias(PART), value.alias("value"))
-
-    notes = notes_part(report_no)
     return F.array(
-        entry(slice_part(report_no, F.col("slice_no")), F.col("text")),
-        F.when(escapes > 0, entry(notes, note(NoteKind.ESCAPED, escapes))),
-        F.when(controls > 0, entry(notes, note(NoteKind.CONTROL, controls))),
-        F.when(duplicate.isNotNull(), entry(notes, note(NoteKind.DUPLICATE, duplicate))),
+        _entry(_ROW, F.col("text")),
+        F.when(escapes > 0, _entry(_NOTE, note(NoteKind.ESCAPED, escapes))),
+        F.when(controls > 0, _entry(_NOTE, note(NoteKind.CONTROL, controls))),
+        F.when(duplicate.isNotNull(), _entry(_NOTE, note(NoteKind.DUPLICATE, duplicate))),
     )
 
 
-def _headers(reports: DataFrame) -> DataFrame:
-    return reports.select(
-        "report_no",
-        slice_part(F.col("report_no"), F.lit(0)).alias(PART),
-        F.lit(_HEADER).alias("kind"),
-        F.lit("").alias("user_id"),
-        F.col("header").alias("value"),
+def _frames_of_parts(reports: DataFrame) -> DataFrame:
+    """Make the marks around each part, and the header within the first of a report."""
+    slices = F.explode(F.sequence(F.lit(0), F.size("slice_starts"))).alias("slice_no")
+    parts = reports.select("report_no", "header", slices, F.lit("").alias("user_id"))
+    entries = F.array(
+        _entry(_BEGIN, begin_mark(F.col("report_no"), F.col("slice_no"))),
+        F.when(F.col("slice_no") == 0, _entry(_HEADER, F.col("header"))),
+        _entry(_END, F.lit(END)),
     )
+    return _exploded(parts, entries)

@@ -1,31 +1,38 @@
-"""Staged parts of reports: what their folders are called and what their notes say, written and read back.
+"""Staged parts of reports: what stands between their lines in the files of a wave, written and read back.
 
-Spark writes a wave partitioned by the column `part`: a folder for each slice of a report, and one for the notes beside
-it. A slice holds lines of the file. A note is a line for the driver: `escaped=<cells>`, `control=<cells>` (those in
-which a control character is replaced) or `duplicate=<tables>`, one for each row that needs it.
+Each task of a wave writes one text file of many parts. A part is a slice of a report, mostly all of it:
 
-Names and notes are written by executors, as columns, and read by the driver; both are written here once more in
-Python, and tests hold the two ways of writing together.
+    <RS>7.0             begin: report 7, slice 0
+    Collection Id,…     lines of the file; the header where the slice is the first
+    do_1,…
+    <RS>escaped=3       notes for the driver, one for each row that needs it: `escaped=<cells>`,
+    <RS>duplicate=user  `control=<cells>` (those with a control character replaced), `duplicate=<tables>`
+    <RS>end             nothing of the part is missing
+
+RS is a control character, U+001E, of which no cell has any; so wherever it stands, a mark begins, which ends with its
+line. Marks are written by executors, as columns, and read by the driver; both are written here once more in Python,
+and tests hold the two ways of writing together.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Self
+from typing import BinaryIO, NamedTuple
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-PART = "part"
-"""The column that a wave is partitioned by."""
-_NOTES = "notes"
-_DIGITS = 6
-_FOLDER = re.compile(rf"{PART}=(0|[1-9][0-9]*)\.([0-9]{{{_DIGITS}}}|{_NOTES})", re.ASCII)
-_FILE = "part-"
+MARK = "\x1e"
+"""What each mark begins with; it is replaced in all cells, see `csv_text.without_control`."""
+END = f"{MARK}end"
+"""The mark after the last line of a part."""
+_MARK = MARK.encode()
+_BEGIN = re.compile(r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)", re.ASCII)
+_PIECE_BYTES = 1 << 20
+_MOST_MARK_BYTES = 4096
 _BETWEEN_TABLES = " "
 
 
@@ -37,107 +44,16 @@ class NoteKind(StrEnum):
     DUPLICATE = "duplicate"
 
 
-@dataclass(frozen=True, slots=True)
-class PartName:
-    """Which part of which report.
-
-    Attributes:
-        report_no: the report.
-        slice_no: the slice, from 0, which is its place in the file; None for the notes.
-    """
+class PartName(NamedTuple):
+    """Which slice of which report; slices are counted from 0, in the order of the file."""
 
     report_no: int
-    slice_no: int | None
-
-    @property
-    def value(self) -> str:
-        """What the part is called in the column `part`.
-
-        >>> PartName(7, 12).value, PartName(7, None).value
-        ('7.000012', '7.notes')
-        """
-        return f"{self.report_no}.{_NOTES if self.slice_no is None else f'{self.slice_no:0{_DIGITS}d}'}"
-
-    @property
-    def folder(self) -> str:
-        """What Spark calls its folder."""
-        return f"{PART}={self.value}"
-
-    @classmethod
-    def of_folder(cls, name: str) -> Self | None:
-        """Return the part that a folder holds; None where it is no part.
-
-        >>> PartName.of_folder("part=7.000012")
-        PartName(report_no=7, slice_no=12)
-        >>> PartName.of_folder("_SUCCESS")
-        """
-        found = _FOLDER.fullmatch(name)
-        return found and cls(int(found[1]), None if found[2] == _NOTES else int(found[2]))
+    slice_no: int
 
 
-def is_part_file(name: str) -> bool:
-    """Whether a file in the folder of a part is what Spark has written there, and no marker beside it."""
-    return name.startswith(_FILE)
-
-
-def slice_part(report_no: Column, slice_no: Column) -> Column:
-    """Return what a slice is called in the column `part`; in the order of their names the slices are the file.
-
-    >>> numbers = spark.sql("VALUES (7, 0), (7, 12) AS numbers(report_no, slice_no)")
-    >>> numbers.select(slice_part(F.col("report_no"), F.col("slice_no")).alias("part")).show()
-    +--------+
-    |    part|
-    +--------+
-    |7.000000|
-    |7.000012|
-    +--------+
-    <BLANKLINE>
-    """
-    return F.concat_ws(".", report_no, F.lpad(slice_no.cast("string"), _DIGITS, "0"))
-
-
-def notes_part(report_no: Column) -> Column:
-    """Return what the notes of a report are called in the column `part`.
-
-    >>> spark.sql("VALUES (7) AS reports(report_no)").select(notes_part(F.col("report_no")).alias("part")).show()
-    +-------+
-    |   part|
-    +-------+
-    |7.notes|
-    +-------+
-    <BLANKLINE>
-    """
-    return F.concat_ws(".", report_no, F.lit(_NOTES))
-
-
-def note(kind: NoteKind, value: Column) -> Column:
-    """Return a note: of a number of cells, or of tables with a blank between; null where the value is.
-
-    >>> cells = spark.sql("VALUES (3), (null) AS rows(cells)")
-    >>> cells.select(note(NoteKind.ESCAPED, F.col("cells")).alias("note")).show()
-    +---------+
-    |     note|
-    +---------+
-    |escaped=3|
-    |     NULL|
-    +---------+
-    <BLANKLINE>
-    """
-    return F.concat(F.lit(note_text(kind, "")), value)
-
-
-def note_text(kind: NoteKind, value: str) -> str:
-    """Return a note; as `note`, for one text.
-
-    >>> note_text(NoteKind.DUPLICATE, "user user_activity_agg")
-    'duplicate=user user_activity_agg'
-    """
-    return f"{kind}={value}"
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Notes:
-    """What the notes of a report say together.
+    """What the notes of a report say together; grows while they are read.
 
     Attributes:
         escaped: cells of its rows made inert.
@@ -146,28 +62,141 @@ class Notes:
         duplicate_rows: rows that such a key touches.
     """
 
-    escaped: int
-    control: int
-    duplicate_tables: frozenset[str]
-    duplicate_rows: int
+    escaped: int = 0
+    control: int = 0
+    duplicate_tables: set[str] = field(default_factory=set)
+    duplicate_rows: int = 0
+
+    def add(self, note: str) -> None:
+        """Add what a note says, which is given without its mark.
+
+        >>> notes = Notes()
+        >>> for note in ("escaped=2", "escaped=1", "duplicate=user"):
+        ...     notes.add(note)
+        >>> notes
+        Notes(escaped=3, control=0, duplicate_tables={'user'}, duplicate_rows=1)
+
+        Raises:
+            ValueError: it is none.
+        """
+        kind, _, value = note.partition("=")
+        match NoteKind(kind):
+            case NoteKind.ESCAPED:
+                self.escaped += int(value)
+            case NoteKind.CONTROL:
+                self.control += int(value)
+            case NoteKind.DUPLICATE:
+                self.duplicate_rows += 1
+                self.duplicate_tables.update(value.split(_BETWEEN_TABLES))
+
+    def include(self, other: Notes) -> None:
+        """Add what the notes of another slice of the report say."""
+        self.escaped += other.escaped
+        self.control += other.control
+        self.duplicate_rows += other.duplicate_rows
+        self.duplicate_tables |= other.duplicate_tables
 
 
-def read_notes(lines: Iterable[str]) -> Notes:
-    """Read notes.
+class Note(NamedTuple):
+    """A note between the lines of a part, without its mark."""
+
+    text: str
+
+
+class End(NamedTuple):
+    """The end of a part."""
+
+
+StagedItem = PartName | bytes | Note | End
+"""What is read of a staged file: the begin of a part, a piece of its lines, a note, its end."""
+
+
+class DamagedPartsError(Exception):
+    """A staged file does not hold whole parts one behind the other: it was cut short, or written into."""
+
+
+def staged_items(stream: BinaryIO) -> Iterator[StagedItem]:
+    r"""Read a staged file once, from its begin to its end, in pieces of about a megabyte.
+
+    >>> from io import BytesIO
+    >>> list(staged_items(BytesIO(b"\x1e7.0\nheader\nrow\n\x1eescaped=1\n\x1eend\n")))
+    [PartName(report_no=7, slice_no=0), b'header\nrow\n', Note(text='escaped=1'), End()]
 
     Raises:
-        ValueError: a line is none.
-
-    >>> read_notes(["escaped=2", "escaped=1", "duplicate=user"])
-    Notes(escaped=3, control=0, duplicate_tables=frozenset({'user'}), duplicate_rows=1)
+        DamagedPartsError: it does not hold whole parts.
+        OSError: it can not be read.
     """
-    cells: Counter[str] = Counter()
-    duplicate: Counter[str] = Counter()
-    for line in lines:
-        kind, _, value = line.partition("=")
-        if kind == NoteKind.DUPLICATE:
-            duplicate[value] += 1
-        else:
-            cells[NoteKind(kind)] += int(value)
-    tables = frozenset(table for names in duplicate for table in names.split(_BETWEEN_TABLES))
-    return Notes(cells[NoteKind.ESCAPED], cells[NoteKind.CONTROL], tables, duplicate.total())
+    is_open = False
+    for item in _items(stream):
+        if isinstance(item, PartName) is is_open:
+            raise DamagedPartsError("a part begins within another" if is_open else "lines stand outside of parts")
+        is_open = not isinstance(item, End)
+        yield item
+    if is_open:
+        raise DamagedPartsError("a part has no end")
+
+
+def _items(stream: BinaryIO) -> Iterator[StagedItem]:
+    rest = b""
+    while piece := stream.read(_PIECE_BYTES):
+        lines, *marked = (rest + piece).split(_MARK)
+        if lines:
+            yield lines
+        rest = b""
+        for number, text in enumerate(marked, start=1):
+            mark, line_end, lines = text.partition(b"\n")
+            if not line_end and number == len(marked) and len(mark) < _MOST_MARK_BYTES:
+                rest = _MARK + text  # the piece ends within the mark
+                break
+            yield _item_of(mark)
+            if lines:
+                yield lines
+    if rest:
+        raise DamagedPartsError("it ends within a mark")
+
+
+def _item_of(mark: bytes) -> StagedItem:
+    text = mark.decode(errors="replace")
+    if f"{MARK}{text}" == END:
+        return End()
+    if begin := _BEGIN.fullmatch(text):
+        return PartName(int(begin[1]), int(begin[2]))
+    return Note(text)
+
+
+def begin_mark(report_no: Column, slice_no: Column) -> Column:
+    r"""Return the mark before the first line of a part.
+
+    >>> numbers = spark.sql("VALUES (7, 12) AS numbers(report_no, slice_no)")
+    >>> numbers.select(begin_mark(F.col("report_no"), F.col("slice_no"))).first()[0]
+    '\x1e7.12'
+    """
+    return F.concat(F.lit(MARK), report_no.cast("string"), F.lit("."), slice_no.cast("string"))
+
+
+def begin_text(part: PartName) -> str:
+    r"""Return the mark before the first line of a part; as `begin_mark`, for one part.
+
+    >>> begin_text(PartName(7, 12))
+    '\x1e7.12'
+    """
+    return f"{MARK}{part.report_no}.{part.slice_no}"
+
+
+def note(kind: NoteKind, value: Column) -> Column:
+    r"""Return a note: of a number of cells, or of tables with a blank between; null where the value is.
+
+    >>> cells = spark.sql("VALUES (3), (null) AS rows(cells)")
+    >>> [row[0] for row in cells.select(note(NoteKind.ESCAPED, F.col("cells"))).collect()]
+    ['\x1eescaped=3', None]
+    """
+    return F.concat(F.lit(note_text(kind, "")), value.cast("string"))
+
+
+def note_text(kind: NoteKind, value: str) -> str:
+    r"""Return a note; as `note`, for one text.
+
+    >>> note_text(NoteKind.DUPLICATE, "user user_activity_agg")
+    '\x1eduplicate=user user_activity_agg'
+    """
+    return f"{MARK}{kind}={value}"

@@ -25,10 +25,17 @@ _MOST_NAMES_TOLD = 3
 
 
 class Staging:
-    """A run's staging place: private, with an owner and a heartbeat, and gone when the run ends in whatever way."""
+    """A run's staging place: private, with an owner and a heartbeat, and gone when the run ends in whatever way.
+
+    Args:
+        store: where the run's files go, which says where they are staged and drafted.
+        run_id: of the run.
+    """
 
     def __init__(self, store: Store, run_id: str) -> None:
-        self._store = store
+        self.output = store
+        self.store = store.staging
+        self.drafts = store.drafts
         self._path = f"{STAGING}/{run_id}"
         self._numbers = itertools.count()
         self._ended = threading.Event()
@@ -36,8 +43,9 @@ class Staging:
 
     def __enter__(self) -> Self:
         """Make the place and start its heartbeat."""
-        self._store.make_private_directory(STAGING)
-        self._store.make_private_directory(self._path)
+        for store in self._stores():
+            store.make_private_directory(STAGING)
+            store.make_private_directory(self._path)
         self._write_owner()
         self._heartbeat.start()
         return self
@@ -49,7 +57,8 @@ class Staging:
         self._ended.set()
         self._heartbeat.join()
         try:
-            self._store.remove(self._path)
+            for store in self._stores():
+                store.remove(self._path)
         except OutputError as left:
             if error is None:
                 raise
@@ -63,34 +72,42 @@ class Staging:
         """Return the store's path of something in this place that is not there yet; of a name used before, too."""
         return self.path(f"{name}-{next(self._numbers)}")
 
-    def make_directory(self, name: str) -> None:
-        """Make a directory in this place."""
-        self._store.make_private_directory(self.path(name))
+    def write_note(self, name: str, text: str) -> None:
+        """Write a small file for those who look into this place from outside; on this machine only, or nobody could.
+
+        Raises:
+            OutputError: it can not be written.
+        """
+        if self.store.is_here:
+            self.store.write_text(self.path(name), [text])
 
     def stage_lines(self, name: str, lines: Iterable[str]) -> tuple[str, int]:
         """Write text lines for Spark to read; return their URL and bytes. A name used again gets a file of its own."""
         path = self.path(f"{next(self._numbers):04d}-{name}")
-        size_bytes = self._store.write_text(path, (f"{line}\n" for line in lines))
-        return self._store.url(path), size_bytes
+        size_bytes = self.store.write_text(path, (f"{line}\n" for line in lines))
+        return self.store.url(path), size_bytes
 
     def publish_text(self, target: str, lines: Iterable[str]) -> None:
-        """Write a text file and move it to its place; a run that is killed meanwhile leaves nothing beside it.
+        """Write a text file and have it appear at its place; a run that is killed meanwhile leaves nothing beside it.
 
         Raises:
-            OutputError: it can not be written, or not be moved.
+            OutputError: it can not be written, or not be published.
         """
         path = self.path(f"{next(self._numbers):04d}-text")
-        self._store.write_text(path, lines)
-        self._store.publish(path, target)
+        self.drafts.write_text(path, lines)
+        self.output.publish(path, target)
+
+    def _stores(self) -> list[Store]:
+        return [self.store] if self.store is self.drafts else [self.store, self.drafts]
 
     def _write_owner(self) -> None:
-        self._store.write_text(f"{self._path}/{_OWNER}", [this_process().to_json()])
+        self.store.write_text(f"{self._path}/{_OWNER}", [this_process().to_json()])
 
     def _send_heartbeats(self) -> None:
         while not self._ended.wait(HEARTBEAT_S):
             try:
                 # A place that was removed meanwhile is not made anew: it would be nobody's to remove.
-                if self._store.size_bytes(f"{self._path}/{_OWNER}") is not None:
+                if self.store.size_bytes(f"{self._path}/{_OWNER}") is not None:
                     self._write_owner()
             except OutputError as error:
                 # A full disk or a lost store shows in the run's own work, which tells it.

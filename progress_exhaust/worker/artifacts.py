@@ -17,7 +17,6 @@ from progress_exhaust.job_requests.progress import PROGRESS_FOLDER, Progress, pr
 from progress_exhaust.log_actions import Action
 from progress_exhaust.output.manifest import Manifest
 from progress_exhaust.output.staging import Staging
-from progress_exhaust.output.stores.port import Store
 from progress_exhaust.settings.sections import Settings
 from progress_exhaust.worker.ending import Ending
 from progress_exhaust.worker.folders import MANIFEST
@@ -45,21 +44,18 @@ class JobArtifacts:
     """Writes progress files and manifests.
 
     Args:
-        store: where the manifests go.
-        staging: where the progress files go, which vanish with it.
+        staging: where the progress files go, which vanish with it, and the manifests are made.
         settings: all settings.
         run: identity and clock.
     """
 
-    def __init__(self, store: Store, staging: Staging, settings: Settings, run: Run) -> None:
-        self._store = store
+    def __init__(self, staging: Staging, settings: Settings, run: Run) -> None:
         self._staging = staging
         self._settings = settings
         self._run = run
         self._lock = threading.Lock()
         self._noted_at: dict[RequestKey, float] = {}
         self._begin = time.monotonic()
-        staging.make_directory(PROGRESS_FOLDER)
 
     def write_progress(self, jobs: Sequence[Job], phase: Phase) -> None:
         """Note how far requests are, each at most every `requests.progress_every_s`."""
@@ -121,9 +117,8 @@ class JobArtifacts:
             updated_at=self._run.now(),
             seconds_left=elapsed_s / files * (total - files) if files else None,
         )
-        path = self._staging.path(f"{PROGRESS_FOLDER}/{progress_name(key)}")
         try:
-            self._store.write_text(path, [progress_text(progress)])
+            self._staging.write_note(f"{PROGRESS_FOLDER}/{progress_name(key)}", progress_text(progress))
         except caught_at(Step.NOTE_PROGRESS) as error:
             # A full disk or a lost store shows in the run's own work, which tells it.
             _LOG.debug(

@@ -14,6 +14,7 @@ from progress_exhaust.export.run import Phase, Run
 from progress_exhaust.job_requests.port import Queue
 from progress_exhaust.job_requests.quotas import ChannelQuota
 from progress_exhaust.log_actions import Action
+from progress_exhaust.output.drafts import Draft, joined_draft
 from progress_exhaust.output.staging import Staging
 from progress_exhaust.output.stores.port import Store
 from progress_exhaust.report.model import Report
@@ -91,7 +92,7 @@ class Delivery:
             OutputError: nothing can be published.
         """
         waiting = self._waiting_for(checked.report)
-        # Copies first: the move of the staged file itself is the last.
+        # Copies first: the draft itself is used up last.
         for number, job in enumerate(reversed(waiting)):
             with job.publication(checked.report.report_no) as is_wanted:
                 if is_wanted and self._finisher.is_ours(job):
@@ -125,13 +126,13 @@ class Delivery:
     def _publish(self, job: Job, checked: CheckedReport, *, is_last: bool) -> None:
         """Publish a report for one request, which is ours and is not finished meanwhile."""
         report, record = checked.report, job.record
-        if not self._quota.consume(job.claim.channel, checked.digest.size_bytes):
+        if not self._quota.consume(job.claim.channel, checked.draft.digest.size_bytes):
             self._defer(job, [report.report_no], "its channel has had its bytes of this run")
         else:
             path = f"{record.folder}/{file_name(self._settings, report.batch.batch_id, record.day)}"
-            copy = "" if is_last else self._copy(checked.staged)
+            copy = "" if is_last else self._copy(checked.draft)
             try:
-                made = checked.publish(self._store, path, staged=copy)
+                made = checked.publish(self._store, path, copy=copy)
             except SkippedReport as refusal:
                 # Of the place as a whole, or of this request's folder alone?
                 self._finisher.own_fault(job, Step.PUBLISH, refusal)
@@ -150,10 +151,9 @@ class Delivery:
             self._outcome.not_made.append(refusal)
         emit_skipped(self._run, self._outcome, report, refusal)
 
-    def _copy(self, staged: str) -> str:
-        copy = self._staging.path(f"copy-{next(self._copies)}.csv")
-        self._store.join([staged], copy)
-        return copy
+    def _copy(self, draft: Draft) -> str:
+        path = self._staging.path(f"copy-{next(self._copies)}.draft")
+        return joined_draft(self._staging.drafts, [draft], path).path
 
     def _waiting_for(self, report: Report) -> list[Job]:
         return [job for job in self._finisher.jobs if job.waits_for(report.report_no)]

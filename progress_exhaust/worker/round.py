@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Sequence
 from datetime import date
-from pathlib import Path
 
 from progress_exhaust.export.engine import Engine
 from progress_exhaust.export.run import Phase, Ports, Run
@@ -229,19 +227,18 @@ class Round:
     ) -> tuple[list[PublishedFile], date | None]:
         """Return the files that an earlier driver has finished, and the day in their names; None where it is open."""
         files, days = [], []
-        with tempfile.TemporaryDirectory(prefix="progress-exhaust-") as scratch:
-            for finished, batch in finished_before(job, previous, may_see):
-                try:
-                    file = whole_file(finished.file, batch, self._ports.store, Path(scratch))
-                except caught_at(Step.USE_AGAIN) as error:
-                    self._finisher.own_fault(job, Step.USE_AGAIN, error)
-                    continue  # it is made anew; if nothing can take its place, that will tell
-                if file is None:
-                    anew = f"{finished.file.path} is not as it was listed, and is made anew"
-                    log_request(_LOG, job.claim.key, Action.MADE_ANEW, anew)
-                else:
-                    files.append(file)
-                    days.append(date.fromisoformat(finished.day))
+        for finished, batch in finished_before(job, previous, may_see):
+            try:
+                file = whole_file(finished.file, batch, self._ports.store)
+            except caught_at(Step.USE_AGAIN) as error:
+                self._finisher.own_fault(job, Step.USE_AGAIN, error)
+                continue  # it is made anew; if nothing can take its place, that will tell
+            if file is None:
+                anew = f"{finished.file.path} is not as it was listed, and is made anew"
+                log_request(_LOG, job.claim.key, Action.MADE_ANEW, anew)
+            else:
+                files.append(file)
+                days.append(date.fromisoformat(finished.day))
         if files:
             again = f"{pluralize(len(files), 'file')} of earlier drivers are used again"
             log_request(_LOG, job.claim.key, Action.USED_AGAIN, again)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from progress_exhaust.catalogue.port import Catalogue, CollectionState
 from progress_exhaust.catalogue.refusals import retired
@@ -128,16 +127,17 @@ def finished_before(
     return [(one, batch) for one, batch in keyed if one is not None]
 
 
-def whole_file(file: PublishedFile, batch: Batch, store: Store, scratch: Path) -> PublishedFile | None:
+def whole_file(file: PublishedFile, batch: Batch, store: Store) -> PublishedFile | None:
     """Return a finished file, with what its collection's layout tells of it, where it is whole, else None.
 
     Raises:
-        OutputError: it can not be read; so does an OSError tell.
+        OutputError: it can not be read.
     """
     if store.size_bytes(file.path) != file.size_bytes:
         return None
-    if digest_of(store.local_copy(file.path, scratch)).sha256 != file.sha256:
-        return None
+    with store.opened(file.path) as stream:
+        if digest_of(stream).sha256 != file.sha256:
+            return None
     layout = batch.layout
     return replace(
         file,

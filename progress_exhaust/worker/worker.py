@@ -133,7 +133,7 @@ class Worker:
 
     def _parts(self, ports: Ports, staging: Staging) -> tuple[Finisher, Round]:
         """Wire what makes rounds, and what ends their requests."""
-        artifacts = JobArtifacts(ports.store, staging, self._settings, self._run)
+        artifacts = JobArtifacts(staging, self._settings, self._run)
         finisher = Finisher(
             store=ports.store,
             queue=self._queue,

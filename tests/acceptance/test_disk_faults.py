@@ -148,7 +148,7 @@ def test_full_disk_is_one_sentence_and_the_next_run_goes_well(
     assert NO_SPACE.fullmatch(run.errors()[0]), run.errors()
     assert see_only_whole_files(output, world) == {}
     if small_disk.is_mounted:
-        assert run.errors()[0].startswith("joining " if full == "join" else "writing to ")
+        assert run.errors()[0].startswith("writing /" if full == "join" else "writing to ")
 
     small_disk.grow()
     again = world.export_on(line, output) if full == "staging" else ended(world.export(output, **variables))

@@ -26,7 +26,7 @@ from progress_exhaust.output.csv_text import (
     without_control,
     without_control_text,
 )
-from progress_exhaust.output.parts import NoteKind, PartName, note, note_text, notes_part, slice_part
+from progress_exhaust.output.parts import NoteKind, PartName, begin_mark, begin_text, note, note_text
 from tests.reference import csv_text as reference
 
 TRIGGERS = "=+-@|%\uff1d\uff0b\uff0d\uff20"
@@ -100,17 +100,15 @@ def test_spark_and_python_replace_and_find_the_same_control_characters(frame: Da
     assert sum(row[2] for row in rows) > 500
 
 
-def test_spark_and_python_call_parts_and_notes_alike(spark: SparkSession) -> None:
-    places = [(report_no, slice_no) for report_no in (0, 7, 12345) for slice_no in (0, 9, 10, 999_999)]
-    schema = "report_no int, slice_no int"
+def test_spark_and_python_write_marks_alike(spark: SparkSession) -> None:
+    places = [(report_no, slice_no) for report_no in (0, 7, 12345) for slice_no in (0, 9, 10, 1_000_000)]
     report_no, slice_no = F.col("report_no"), F.col("slice_no")
-    rows = spark.createDataFrame(places, schema).select(
-        report_no, slice_no, slice_part(report_no, slice_no), notes_part(report_no), note(NoteKind.CONTROL, slice_no)
+    rows = spark.createDataFrame(places, "report_no int, slice_no int").select(
+        report_no, slice_no, begin_mark(report_no, slice_no), note(NoteKind.CONTROL, slice_no)
     )
 
-    for report, number, of_slice, of_notes, noted in rows.collect():
-        assert of_slice == PartName(report, number).value
-        assert of_notes == PartName(report, None).value
+    for report, number, begin, noted in rows.collect():
+        assert begin == begin_text(PartName(report, number))
         assert noted == note_text(NoteKind.CONTROL, str(number))
 
 

@@ -118,7 +118,7 @@ def written(settings: Settings, file: Path) -> str:
 def wait_for_a_write(place: Path, process: subprocess.Popen[str]) -> list[Path]:
     """Wait until an executor has begun to write lines of a report, and return the files it has begun."""
     for _ in range(PATIENCE_S * 100):
-        begun = list(place.glob("progress-exhaust/.staging/test/wave-*/_temporary/*/_temporary/*/part=*/part-*"))
+        begun = list(place.glob("progress-exhaust/.staging/test/wave-*/_temporary/*/_temporary/*/part-*"))
         if begun or process.poll() is not None:
             return begun
         time.sleep(0.01)

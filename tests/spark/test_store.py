@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from pyspark.sql import types as T
 
 from progress_exhaust.errors import OutputError
 from progress_exhaust.export.plan import private_stage
+from progress_exhaust.output.digest import Digest, digest_of
+from progress_exhaust.output.drafts import Draft, joined_draft
 from progress_exhaust.output.stores.hadoop import HadoopStore
 from progress_exhaust.output.stores.local import LocalStore
 from progress_exhaust.output.stores.open import open_store
@@ -22,7 +25,7 @@ from progress_exhaust.output.stores.port import Store
 from progress_exhaust.paths import as_glob
 from progress_exhaust.report.inputs import read_lines
 
-STAGED = "progress-exhaust/.staging/run/part=0.000000/part-00000"
+DRAFT = "progress-exhaust/.staging/run/0.draft"
 ODD_NAMES = ["may reports #1 50%20 é?", "out#1?x=50%", "out[1]", "out{a,b}*"]
 PLACE = "progress-exhaust/b-1_progress_26_08_2020.csv"
 
@@ -32,10 +35,14 @@ def store(request: pytest.FixtureRequest, spark: SparkSession, tmp_path: Path) -
     return LocalStore(tmp_path) if request.param == "local" else HadoopStore(f"file:{tmp_path}", spark)
 
 
-def staged(store: Store, text: str, path: str = STAGED) -> str:
-    store.make_private_directory(path.rpartition("/")[0])
-    store.write_text(path, [text])
-    return path
+def draft(store: Store, text: str) -> str:
+    """Make a draft, and the staging that it belongs to."""
+    for place in (store.staging, store.drafts):
+        place.make_private_directory(DRAFT.rpartition("/")[0])
+    store.drafts.remove(DRAFT)
+    with store.drafts.new_file(DRAFT) as file:
+        file.write(text.encode())
+    return DRAFT
 
 
 def mode(path: Path) -> int:
@@ -51,7 +58,7 @@ def files_below(folder: Path) -> list[str]:
 
 @pytest.mark.rule("S2")
 def test_published_file_is_whole_readable_by_the_group_and_alone(store: Store, tmp_path: Path) -> None:
-    store.publish(staged(store, "header\nrow\n"), PLACE)
+    store.publish(draft(store, "header\nrow\n"), PLACE)
 
     assert (tmp_path / PLACE).read_bytes() == b"header\nrow\n"
     assert mode(tmp_path / PLACE) == 0o640
@@ -60,48 +67,46 @@ def test_published_file_is_whole_readable_by_the_group_and_alone(store: Store, t
 
 @pytest.mark.rule("S4")
 def test_published_file_replaces_an_older_one_whole(store: Store, tmp_path: Path) -> None:
-    store.publish(staged(store, "an older and longer file\n"), PLACE)
-    store.publish(staged(store, "new\n"), PLACE)
+    store.publish(draft(store, "an older and longer file\n"), PLACE)
+    store.publish(draft(store, "new\n"), PLACE)
 
     assert (tmp_path / PLACE).read_bytes() == b"new\n"
     assert files_below(tmp_path) == [PLACE]
 
 
-def test_file_that_spark_wrote_is_published_alone(store: Store, spark: SparkSession, tmp_path: Path) -> None:
-    folder = "progress-exhaust/.staging/run/wave-1"
-    spark.range(1).selectExpr("'row' AS value", "'0.000000' AS part").write.partitionBy("part").text(store.url(folder))
-    (part,) = [name for name in store.list_names(f"{folder}/part=0.000000") if name.startswith("part-")]
+def test_draft_is_used_up_and_nothing_of_it_is_left(store: Store, tmp_path: Path) -> None:
+    store.publish(draft(store, "header\n"), PLACE)
 
-    store.publish(f"{folder}/part=0.000000/{part}", PLACE)
-
-    assert (tmp_path / PLACE).read_bytes() == b"row\n"
-    assert [path.name for path in (tmp_path / PLACE).parent.iterdir() if path.is_file()] == [Path(PLACE).name]
+    assert store.drafts.size_bytes(DRAFT) is None
+    assert store.list_names("progress-exhaust/.staging/run") == []
+    assert files_below(tmp_path) == [PLACE]
 
 
 @pytest.mark.rule("S5")
 def test_directory_in_the_files_place_is_an_error_and_stays(store: Store, tmp_path: Path) -> None:
     (tmp_path / PLACE).mkdir(parents=True)
     (tmp_path / PLACE / "kept").write_text("kept", encoding="utf-8")
-    source = staged(store, "header\n")
+    source = draft(store, "header\n")
 
     with pytest.raises(OutputError, match=r"publishing .*b-1.*: .*directory.*; check output\.url"):
         store.publish(source, PLACE)
 
     assert files_below(tmp_path / PLACE) == ["kept"]
-    assert store.read_text(source) == "header\n"
+    assert store.drafts.read_text(source) == "header\n"
+    assert files_below(tmp_path / "progress-exhaust" / ".staging") in ([], ["run/0.draft"])
 
 
 def test_file_that_is_not_there_is_an_error_and_the_older_one_stays(store: Store, tmp_path: Path) -> None:
-    store.publish(staged(store, "old\n"), PLACE)
+    store.publish(draft(store, "old\n"), PLACE)
 
     with pytest.raises(OutputError, match="publishing"):
-        store.publish(STAGED, PLACE)
+        store.publish(DRAFT, PLACE)
 
     assert (tmp_path / PLACE).read_bytes() == b"old\n"
 
 
 def test_place_below_a_file_is_an_error_that_names_it(store: Store, tmp_path: Path) -> None:
-    source = staged(store, "header\n")
+    source = draft(store, "header\n")
     (tmp_path / "reports").write_text("in the way", encoding="utf-8")
 
     for act in (
@@ -124,7 +129,7 @@ def test_link_in_the_files_place_is_replaced_and_never_written_through(
     (tmp_path / PLACE).parent.mkdir()
     (tmp_path / PLACE).symlink_to(tmp_path / target)
 
-    store.publish(staged(store, "header\n"), PLACE)
+    store.publish(draft(store, "header\n"), PLACE)
 
     assert not (tmp_path / PLACE).is_symlink()
     assert (tmp_path / PLACE).read_bytes() == b"header\n"
@@ -137,7 +142,7 @@ def test_link_in_the_files_place_is_replaced_and_never_written_through(
 def test_link_in_the_place_of_a_folder_of_ours_is_refused(store: Store, tmp_path: Path, link: str) -> None:
     (tmp_path / "outside" / ".staging").mkdir(parents=True)
     (tmp_path / "outside" / "manifest.json").write_text("kept", encoding="utf-8")
-    (tmp_path / "staged").write_text("header\n", encoding="utf-8")
+    store.drafts.write_text("a.draft", ["header\n"])
     (tmp_path / link).parent.mkdir(exist_ok=True)
     (tmp_path / link).symlink_to(tmp_path / "outside")
     inside = "progress-exhaust/.staging" if link.endswith(".staging") else "progress-exhaust/r-1"
@@ -147,14 +152,14 @@ def test_link_in_the_place_of_a_folder_of_ours_is_refused(store: Store, tmp_path
         lambda: store.write_text(f"{inside}/manifest.json", ["{}"]),
         lambda: store.read_text(f"{inside}/manifest.json"),
         lambda: store.list_names(inside),
-        lambda: store.publish("staged", f"{inside}/b-1.csv"),
+        lambda: store.publish("a.draft", f"{inside}/b-1.csv"),
     ):
         with pytest.raises(OutputError, match=rf"{link} is a symbolic link, which is not followed; check output\.url"):
             act()
 
     assert files_below(tmp_path / "outside") == ["manifest.json"]
     assert (tmp_path / "outside" / "manifest.json").read_text(encoding="utf-8") == "kept"
-    assert (tmp_path / "staged").exists()
+    assert store.drafts.read_text("a.draft") == "header\n"
 
 
 @pytest.mark.rule("S3")
@@ -162,7 +167,7 @@ def test_folders_made_are_open_to_the_group_and_those_that_were_there_stay(store
     (tmp_path / "progress-exhaust").mkdir()
     (tmp_path / "progress-exhaust").chmod(0o2775)
 
-    store.publish(staged(store, "header\n"), "progress-exhaust/r-1/b-1.csv")
+    store.publish(draft(store, "header\n"), "progress-exhaust/r-1/b-1.csv")
     store.write_text("progress-exhaust/r-2/manifest.json", ["{}"])
 
     assert mode(tmp_path / "progress-exhaust") == 0o2775
@@ -239,25 +244,34 @@ def test_names_come_in_order(store: Store) -> None:
     assert store.list_names("folder") == ["B", "a10", "a9", "b", "é"]
 
 
-def test_pieces_are_joined_in_the_order_given(store: Store, tmp_path: Path) -> None:
-    store.make_private_directory("pieces")
+def test_drafts_are_joined_in_the_order_given_into_a_new_one(store: Store) -> None:
     for name, text in (("1", "header\n"), ("2", "x" * 3_000_000 + "\n"), ("3", "")):
-        store.write_text(f"pieces/{name}", [text])
+        store.drafts.write_text(f"pieces/{name}", [text])
+    pieces = [Draft(f"pieces/{name}", Digest(0, "", 0)) for name in "1321"]
 
-    store.join(["pieces/1", "pieces/3", "pieces/2", "pieces/1"], "pieces/whole")
+    whole = joined_draft(store.drafts, pieces, "pieces/whole")
 
-    assert (tmp_path / "pieces" / "whole").read_bytes() == b"header\n" + b"x" * 3_000_000 + b"\nheader\n"
-    with pytest.raises(OutputError, match="joining"):
-        store.join(["pieces/1"], "pieces/whole")
+    content = "header\n" + "x" * 3_000_000 + "\nheader\n"
+    assert store.drafts.read_text(whole.path) == content
+    assert whole.digest == digest_of(BytesIO(content.encode()))
+    assert mode(store.drafts.place(whole.path)) == 0o600
+    with pytest.raises(OutputError, match=r"writing .*whole: File exists"):
+        joined_draft(store.drafts, pieces, "pieces/whole")
 
 
-def test_copy_that_python_reads_has_the_same_bytes(store: Store, tmp_path: Path) -> None:
-    scratch = tmp_path / "scratch # 1%20"
-    scratch.mkdir()
+def test_file_that_python_opens_has_the_same_bytes_and_no_copy_is_left(store: Store) -> None:
+    store.write_text("notes # 1%20", ["header\nअ\n"])
+    before = files_below(store.drafts.place(""))
 
-    copy = store.local_copy(staged(store, "header\nअ\n"), scratch)
+    with store.opened("notes # 1%20") as stream:
+        assert stream.read() == "header\nअ\n".encode()
 
-    assert copy.read_bytes() == "header\nअ\n".encode()
+    assert files_below(store.drafts.place("")) == before
+
+
+def test_file_to_open_that_is_not_there_is_an_error_that_names_it(store: Store) -> None:
+    with pytest.raises(OutputError, match="nowhere/notes"), store.opened("nowhere/notes"):
+        pass
 
 
 def test_age_is_counted_in_seconds_since_the_last_change(store: Store) -> None:
@@ -270,7 +284,7 @@ def test_age_is_counted_in_seconds_since_the_last_change(store: Store) -> None:
 
 
 def test_tree_is_removed_with_all_in_it(store: Store, tmp_path: Path) -> None:
-    staged(store, "row\n")
+    draft(store, "row\n")
     store.remove("progress-exhaust")
 
     assert list(tmp_path.iterdir()) == []

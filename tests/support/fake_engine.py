@@ -28,6 +28,7 @@ from progress_exhaust.job_requests.port import Queue
 from progress_exhaust.job_requests.quotas import RetryPause
 from progress_exhaust.jvm_end import JvmEnd
 from progress_exhaust.output.digest import Digest
+from progress_exhaust.output.drafts import Draft
 from progress_exhaust.output.staging import Staging
 from progress_exhaust.output.stores.local import LocalStore
 from progress_exhaust.output.stores.port import Store
@@ -156,10 +157,10 @@ class FakeEngine:
         content = content_of(batch_id)
         staged = self.staging.path(f"{report.report_no}-{id(report)}.csv")
         self.store.write_text(staged, [content])
-        digest = Digest(len(content), hashlib.sha256(content.encode()).hexdigest(), 2)
+        draft = Draft(staged, Digest(len(content), hashlib.sha256(content.encode()).hexdigest(), 2))
         self.before_publishing(report)
         try:
-            delivery.deliver(CheckedReport(report, staged, digest, Counts(retained=1), 0, 0))
+            delivery.deliver(CheckedReport(report, draft, Counts(retained=1), 0, 0))
         except SkippedReport as refusal:
             delivery.refuse(report, refusal)
 

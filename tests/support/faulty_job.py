@@ -42,6 +42,8 @@ class Around:
         self._matters = matters
 
     def __getattr__(self, name: str) -> Any:
+        if name in ("staging", "drafts"):  # of a local store it is the store itself
+            return self
         attribute = getattr(self._port, name)
         if name not in self._before.keys() | self._after.keys():
             return attribute

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from progress_exhaust.errors import OutputError
 from progress_exhaust.output.csv_text import line_text
 from progress_exhaust.output.digest import Digest, digest_of
+from progress_exhaust.output.stores.local import LocalStore
 
 PIECE_BYTES = 1 << 20
 
@@ -68,14 +69,15 @@ def test_rows_are_those_a_csv_reader_finds(tmp_path_factory: pytest.TempPathFact
 def digest(folder: Path, content: bytes) -> Digest:
     file = folder / "file.csv"
     file.write_bytes(content)
-    return digest_of(file)
+    with LocalStore(folder).opened(file.name) as stream:
+        return digest_of(stream)
 
 
 @pytest.mark.parametrize(
     ("kind", "sentence"),
     [
         ("gone", "reading .*file: it is gone; find out what else removes files there"),
-        ("pipe", r"reading .*file: it is no regular file; check output\.url and its rights"),
+        ("pipe", r"reading .*file: it is no regular file; check output\.url, its space and its rights"),
         ("link", r"reading .*file: .*file is a symbolic link, which is not followed; check output\.url"),
     ],
 )
@@ -84,5 +86,5 @@ def test_what_is_no_file_any_more_is_a_fault_of_the_output_place(tmp_path: Path,
         os.mkfifo(tmp_path / "file")
     elif kind == "link":
         (tmp_path / "file").symlink_to(__file__)
-    with pytest.raises(OutputError, match=sentence):
-        digest_of(tmp_path / "file")
+    with pytest.raises(OutputError, match=sentence), LocalStore(tmp_path).opened("file") as stream:
+        digest_of(stream)

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from progress_exhaust.local_files import (
-    join_files,
+    made_file,
     make_folders,
     make_private_folder,
     move_file,
     names_in,
+    opened_below,
     opened_file,
     opened_folder,
     read_bytes,
@@ -71,8 +72,8 @@ ACTS: dict[str, Callable[[Path], object]] = {
     "look": lambda root: status_of(root, "a/b/kept"),
     "make": lambda root: make_private_folder(root, "a/b/new"),
     "make itself": lambda root: make_private_folder(root, "a/b"),
-    "join into": lambda root: join_files(root, ["source"], "a/b/new"),
-    "join from": lambda root: join_files(root, ["a/b/kept"], "whole"),
+    "make a file": lambda root: made_file(root, "a/b/new"),
+    "open a file": lambda root: opened_below(root, "a/b/kept").__enter__(),
     "move into": lambda root: move_file(root, "source", "a/b/kept"),
     "move from": lambda root: move_file(root, "a/b/kept", "new"),
     "remove": lambda root: remove_tree(root, "a/b/kept"),
@@ -216,19 +217,17 @@ def test_text_that_can_not_be_made_leaves_the_older_file_and_nothing_else(root: 
     assert tree_below(root) == {"file": b"old"}
 
 
-def test_pieces_are_joined_into_a_new_file_alone(root: Path) -> None:
+def test_new_file_is_private_and_never_one_that_is_there(root: Path) -> None:
     write_whole(root, "a/1", ["one\n"])
-    write_whole(root, "b/2", ["two\n"])
+    with made_file(root, "a/new") as file:
+        file.write(b"text")
 
-    join_files(root, ["a/1", "b/2", "a/1"], "a/whole")
-
-    assert (root / "a" / "whole").read_bytes() == b"one\ntwo\none\n"
-    assert mode(root / "a" / "whole") == 0o600
-    with pytest.raises(FileExistsError):
-        join_files(root, ["a/1"], "a/whole")
+    assert (root / "a" / "new").read_bytes() == b"text"
+    assert mode(root / "a" / "new") == 0o600
     (root / "a" / "link").symlink_to(root.parent / OUTSIDE / "gone")
-    with pytest.raises(FileExistsError):
-        join_files(root, ["a/1"], "a/link")
+    for name in ("a/1", "a/link"):
+        with pytest.raises(FileExistsError):
+            made_file(root, name)
 
 
 def test_what_is_looked_at_is_a_link_itself_and_not_what_it_leads_to(root: Path) -> None:

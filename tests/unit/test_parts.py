@@ -1,62 +1,114 @@
-"""Names of staged parts and their notes: what is written is what is read back."""
+"""Marks between the lines of staged parts: what is written is what is read back, and what is cut short is told."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from io import BytesIO
 from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from progress_exhaust.output.parts import NoteKind, PartName, is_part_file, note_text, read_notes
+from progress_exhaust.output import parts
+from progress_exhaust.output.parts import (
+    END,
+    DamagedPartsError,
+    End,
+    Note,
+    NoteKind,
+    Notes,
+    PartName,
+    begin_text,
+    note_text,
+    staged_items,
+)
 
 TABLES = ("user_enrolments", "user", "user_activity_agg")
 
 numbers = st.integers(0, 10**9)
-part_names = st.builds(PartName, numbers, st.none() | st.integers(0, 999_999))
+part_names = st.builds(PartName, numbers, st.integers(0, 999_999))
+lines = st.text(st.characters(exclude_characters="\x1e", exclude_categories=["Cs"]), max_size=20)
 cells = st.tuples(st.sampled_from([NoteKind.ESCAPED, NoteKind.CONTROL]), st.integers(1, 10**6))
 duplicate = st.lists(st.sampled_from(TABLES), min_size=1, unique=True)
+staged_parts = st.tuples(part_names, st.lists(lines), st.lists(cells))
 
 
-@given(name=part_names)
-def test_part_is_found_again_by_the_name_of_its_folder(name: PartName) -> None:
-    assert PartName.of_folder(name.folder) == name
+def read(content: bytes) -> list[tuple[PartName, bytes, list[str]]]:
+    """Return the parts of a staged file: their names, their lines, their notes."""
+    found: list[tuple[PartName, bytes, list[str]]] = []
+    for item in staged_items(BytesIO(content)):
+        if isinstance(item, PartName):
+            found.append((item, b"", []))
+        elif isinstance(item, Note):
+            found[-1][2].append(item.text)
+        elif not isinstance(item, End):
+            name, text, notes = found.pop()
+            found.append((name, text + item, notes))
+    return found
 
 
-@given(text=st.text() | st.from_regex(r"part=[0-9]{1,3}\.([0-9]{4,8}|notes)\n?", fullmatch=True))
-def test_folder_that_is_read_as_a_part_is_called_as_that_part_is(text: str) -> None:
-    name = PartName.of_folder(text)
+def written(name: PartName, text: Iterable[str], notes: Iterable[tuple[NoteKind, int]]) -> bytes:
+    noted = [note_text(kind, str(count)) for kind, count in notes]
+    return "".join(f"{line}\n" for line in (begin_text(name), *text, *noted, END)).encode()
 
-    assert name is None or name.folder == text
+
+@given(staged=st.lists(staged_parts), piece_bytes=st.integers(1, 40))
+def test_parts_are_read_as_they_were_written_wherever_a_piece_ends(
+    staged: list[tuple[PartName, list[str], list[tuple[NoteKind, int]]]], piece_bytes: int
+) -> None:
+    expected = [
+        (name, "".join(f"{line}\n" for line in text).encode(), [f"{kind}={count}" for kind, count in notes])
+        for name, text, notes in staged
+    ]
+    content = b"".join(written(*one) for one in staged)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(parts, "_PIECE_BYTES", piece_bytes)
+        assert read(content) == expected
+
+
+@given(staged=st.lists(staged_parts, min_size=1, max_size=3), data=st.data())
+def test_file_that_is_cut_short_is_never_taken_for_a_whole_one(
+    staged: list[tuple[PartName, list[str], list[tuple[NoteKind, int]]]], data: st.DataObject
+) -> None:
+    *whole, last = [written(*one) for one in staged]
+    cut = data.draw(st.integers(1, len(last) - 1))
+
+    with pytest.raises(DamagedPartsError):
+        read(b"".join(whole) + last[:cut])
 
 
 @pytest.mark.parametrize(
-    "strange",
+    "content",
     [
-        *("part=7", "part=7.x", "part=x.000000", "part=7.000000.old", "part=7.0", "part=07.000000", "part=7.0000000"),
-        *("part=7.notes ", "Part=7.notes", "part=-7.notes", "part=٧.notes", "part=7.notes\n", "_SUCCESS", ""),
+        pytest.param(b"row\n", id="lines outside of parts"),
+        pytest.param(b"\x1e1.0\nrow\n\x1eend\nrow\n", id="lines behind the last part"),
+        pytest.param(b"\x1e1.0\nrow\n\x1e2.0\n\x1eend\n", id="a part within a part"),
+        pytest.param(b"\x1eend\n", id="an end without a begin"),
+        pytest.param(b"\x1eescaped=1\n", id="a note outside of parts"),
+        pytest.param(b"\x1e1.0\n\x1e" + b"x" * 3_000_000, id="a mark that does not end"),
     ],
 )
-def test_strange_folder_is_no_part(strange: str) -> None:
-    assert PartName.of_folder(strange) is None
-
-
-@given(st.lists(st.integers(0, 999_999), min_size=2, max_size=5))
-def test_slices_in_the_order_of_their_names_are_in_the_order_of_the_file(slice_nos: list[int]) -> None:
-    names = sorted(PartName(3, number).folder for number in slice_nos)
-
-    assert [name and name.slice_no for name in map(PartName.of_folder, names)] == sorted(slice_nos)
+def test_file_that_holds_something_else_is_damaged(content: bytes) -> None:
+    with pytest.raises(DamagedPartsError):
+        read(content)
 
 
 @given(cells=st.lists(cells), duplicate=st.lists(duplicate), order=st.randoms(use_true_random=False))
 def test_notes_say_when_read_what_was_written(
     cells: list[tuple[NoteKind, int]], duplicate: list[list[str]], order: Random
 ) -> None:
-    lines = [note_text(kind, str(count)) for kind, count in cells]
-    lines += [note_text(NoteKind.DUPLICATE, " ".join(tables)) for tables in duplicate]
-    order.shuffle(lines)
+    texts = [note_text(kind, str(count)) for kind, count in cells]
+    texts += [note_text(NoteKind.DUPLICATE, " ".join(tables)) for tables in duplicate]
+    order.shuffle(texts)
 
-    notes = read_notes(lines)
+    of_slices = [Notes(), Notes()]
+    for number, text in enumerate(texts):
+        of_slices[number % 2].add(text.removeprefix("\x1e"))
+    notes = Notes()
+    for of_slice in of_slices:
+        notes.include(of_slice)
 
     assert notes.escaped == sum(count for kind, count in cells if kind is NoteKind.ESCAPED)
     assert notes.control == sum(count for kind, count in cells if kind is NoteKind.CONTROL)
@@ -67,10 +119,4 @@ def test_notes_say_when_read_what_was_written(
 @pytest.mark.parametrize("line", ["", "escaped", "escaped=", "escaped=x", "other=1"])
 def test_line_that_is_no_note_is_a_defect(line: str) -> None:
     with pytest.raises(ValueError, match=r"is not a valid NoteKind|invalid literal for int"):
-        read_notes([line])
-
-
-def test_markers_beside_what_spark_has_written_are_no_part() -> None:
-    names = ["part-00000-x.txt", ".part-00000-x.txt.crc", "_SUCCESS"]
-
-    assert list(filter(is_part_file, names)) == ["part-00000-x.txt"]
+        Notes().add(line)

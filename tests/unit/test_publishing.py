@@ -1,102 +1,174 @@
-"""From staged parts to a checked report: what is missing there is never taken for a change of the tables."""
+"""From staged files to checked reports: what is missing there is never taken for a change of the tables."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from progress_exhaust.catalogue.layout import Layout
 from progress_exhaust.errors import OutputError, Reason, SkippedReport
-from progress_exhaust.export.publishing import CheckedReport, check_report, staged_parts, whole_parts
+from progress_exhaust.export.publishing import CheckedReport
+from progress_exhaust.export.wave_publisher import WavePublisher
+from progress_exhaust.output.parts import END, NoteKind, PartName, begin_text, note_text
+from progress_exhaust.output.staging import Staging
 from progress_exhaust.output.stores.local import LocalStore
 from progress_exhaust.report.enrolments import Counts
 from progress_exhaust.report.model import Batch, Report
 from progress_exhaust.settings.sections import OutputSettings
+from tests.support.staging_places import RUN
 
-WAVE = "progress-exhaust/.staging/run/wave-1"
-REPORT = Report(7, Batch(0, "b-1", "", Layout("do_1", "", "", (), (), ())))
-GONE = r'batch "b-1": its staged parts are gone, .*; find out what else removes files at output\.url'
-STAGED = {"000000": ["header\n", "u-1\n"], "000001": ["u-2\n"], "000002": ["u-3\n", "u-4\n"]}
+GONE = r"its staged parts are gone, .*; find out what else removes files at output\.url"
+ESCAPED = note_text(NoteKind.ESCAPED, "1")
+
+
+def report(number: int) -> Report:
+    return Report(number, Batch(number, f"b-{number}", "", Layout("do_1", "", "", (), (), ())))
+
+
+def part(report_no: int, slice_no: int, *lines: str) -> list[str]:
+    return [begin_text(PartName(report_no, slice_no)), *lines, END]
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> LocalStore:
-    """A store where a report of four learners is staged in three slices, as Spark does it, among others."""
-    store = LocalStore(tmp_path)
-    for report_no in (6, 7, 77):
-        for number, lines in STAGED.items():
-            store.write_text(f"{WAVE}/part={report_no}.{number}/part-00000-x", lines)
-    store.write_text(f"{WAVE}/part=7.notes/part-00000-x", ["escaped=2\n", "escaped=1\n"])
-    store.write_text(f"{WAVE}/_SUCCESS", [])
-    for stray in ("part=7", "part=7.x", "part=x.000000", "part=7.000000.old", "stray"):
-        store.write_text(f"{WAVE}/{stray}/part-00000-x", ["of somebody\n"])
-    return store
+def staging(tmp_path: Path) -> Iterator[Staging]:
+    with Staging(LocalStore(tmp_path), RUN) as staging:
+        yield staging
 
 
-def checked(store: LocalStore, *, slices: int = 3, learners: int = 4) -> CheckedReport:
-    parts = whole_parts(REPORT, staged_parts(store, WAVE).get(REPORT.report_no), slices)
-    return check_report(REPORT, parts, Counts(retained=learners), store, OutputSettings(), Path("/nowhere"))
+def staged_wave(staging: Staging, *files: Sequence[str]) -> str:
+    """Stage files as Spark does, with a marker beside them."""
+    folder = staging.new_path("wave")
+    for number, lines in enumerate(files):
+        staging.store.write_text(f"{folder}/part-{number:05d}-x.txt", (f"{line}\n" for line in lines))
+    staging.store.write_text(f"{folder}/_SUCCESS", ["of somebody\n"])
+    return folder
 
 
-def test_slices_become_one_file_in_their_order_and_strange_folders_are_none_of_them(
-    store: LocalStore, tmp_path: Path
-) -> None:
-    report = checked(store)
+class Delivered:
+    """Takes reports, and keeps their bytes."""
 
-    assert (tmp_path / report.staged).read_text(encoding="utf-8") == "header\nu-1\nu-2\nu-3\nu-4\n"
-    assert (report.digest.row_count, report.guarded_cells) == (5, 3)
+    def __init__(self, staging: Staging, before: Callable[[CheckedReport], None] = lambda checked: None) -> None:
+        self._staging = staging
+        self._before = before
+        self.files: dict[str, tuple[str, int]] = {}
+
+    def __call__(self, checked: CheckedReport) -> None:
+        self._before(checked)
+        with self._staging.drafts.opened(checked.draft.path) as stream:
+            content = stream.read()
+        assert len(content) == checked.draft.digest.size_bytes
+        self.files[checked.report.batch.batch_id] = content.decode(), checked.guarded_cells
+
+
+def publish(
+    staging: Staging,
+    folder: str,
+    learners: dict[int, int],
+    delivered: Delivered,
+    slices: dict[int, int] | None = None,
+    threads: int = 8,
+) -> list[tuple[Report, SkippedReport]]:
+    publisher = WavePublisher(
+        [report(number) for number in learners],
+        slices=dict.fromkeys(learners, 1) | (slices or {}),
+        counts={number: Counts(retained=count) for number, count in learners.items()},
+        staging=staging,
+        settings=OutputSettings(publish_threads=threads),
+        deliver=delivered,
+    )
+    return publisher.publish(folder)
+
+
+def test_reports_of_all_staged_files_are_delivered_whole(staging: Staging) -> None:
+    one = [*part(1, 0, "header", "u-1", ESCAPED, ESCAPED), *part(3, 0, "header")]
+    folder = staged_wave(staging, one, [], part(2, 0, "header", '"two\nlines"', "u-2"))
+    delivered = Delivered(staging)
+
+    refused = publish(staging, folder, {1: 1, 2: 2, 3: 0}, delivered)
+
+    assert refused == []
+    assert delivered.files == {
+        "b-1": ("header\nu-1\n", 2),
+        "b-2": ('header\n"two\nlines"\nu-2\n', 0),
+        "b-3": ("header\n", 0),
+    }
+
+
+@pytest.mark.parametrize("threads", [1, 8])
+def test_slices_become_one_file_in_their_order_whichever_is_read_first(staging: Staging, threads: int) -> None:
+    slices = [part(7, 2, "u-4", ESCAPED), part(7, 0, "header", "u-1", ESCAPED), [*part(7, 1), *part(7, 3, "u-5")]]
+    delivered = Delivered(staging)
+
+    publish(staging, staged_wave(staging, *slices), {7: 3}, delivered, {7: 4}, threads)
+
+    assert delivered.files == {"b-7": ("header\nu-1\nu-4\nu-5\n", 2)}
+    assert [name for name in staging.drafts.list_names(staging.path("")) if name.endswith(".draft")] == ["7.draft"]
 
 
 @pytest.mark.parametrize(
-    "removed",
+    "files",
     [
-        pytest.param(f"{WAVE}/part=7.000000", id="the first slice"),
-        pytest.param(f"{WAVE}/part=7.000001", id="one between"),
-        pytest.param(f"{WAVE}/part=7.000002", id="the last"),
-        pytest.param(f"{WAVE}/part=7.000001/part-00000-x", id="the file of a slice"),
-        pytest.param(f"{WAVE}/part=7.notes/part-00000-x", id="the file of the notes"),
-        pytest.param(WAVE, id="all of the wave"),
-        pytest.param("progress-exhaust", id="everything"),
+        pytest.param([], id="all of the wave"),
+        pytest.param([part(7, 0, "header", "u-1")], id="the file of a slice"),
+        pytest.param([part(7, 1, "u-2")], id="the file of the first slice"),
+        pytest.param([part(7, 0, "header", "u-1"), part(7, 1, "u-2")[:-1]], id="the end of a file"),
+        pytest.param([part(7, 0, "header", "u-1"), part(7, 1, "u-2")[1:]], id="the begin of a file"),
     ],
 )
-def test_part_that_is_gone_is_the_fault_of_the_output_place(store: LocalStore, removed: str) -> None:
-    store.remove(removed)
+def test_part_that_is_gone_is_the_fault_of_the_output_place(staging: Staging, files: list[list[str]]) -> None:
+    delivered = Delivered(staging)
 
     with pytest.raises(OutputError, match=GONE):
-        checked(store)
+        publish(staging, staged_wave(staging, *files), {7: 2}, delivered, {7: 2})
+
+    assert delivered.files == {}
 
 
-def test_slice_that_an_audience_may_have_nobody_in_is_not_missed(store: LocalStore) -> None:
-    store.remove(f"{WAVE}/part=7.000001")
+def test_part_that_is_there_twice_is_the_fault_of_the_output_place(staging: Staging) -> None:
+    twice = part(7, 0, "header", "u-1")
 
-    assert checked(store, slices=1, learners=3).digest.row_count == 4
-
-
-@pytest.mark.parametrize("removed", ["part=7.000001/part-00000-x", "part=7.notes/part-00000-x"])
-def test_part_that_goes_after_it_was_listed_is_the_fault_of_the_output_place(store: LocalStore, removed: str) -> None:
-    parts = whole_parts(REPORT, staged_parts(store, WAVE)[7], 3)
-    store.remove(f"{WAVE}/{removed}")
-
-    with pytest.raises(OutputError):
-        check_report(REPORT, parts, Counts(retained=4), store, OutputSettings(), Path("/nowhere"))
+    with pytest.raises(OutputError, match=r"writing .*: File exists"):
+        publish(staging, staged_wave(staging, twice, twice), {7: 1}, Delivered(staging))
 
 
-def test_whole_file_that_goes_before_it_is_read_is_the_fault_of_the_output_place(store: LocalStore) -> None:
-    parts = whole_parts(REPORT, staged_parts(store, WAVE)[7], 3)
-    one = {0: parts.slices[0]}
-    store.remove(parts.slices[0][0])
+def test_file_that_goes_after_it_was_listed_is_the_fault_of_the_output_place(staging: Staging) -> None:
+    folder = staged_wave(staging, part(1, 0, "header"), part(2, 0, "header"))
+
+    def lose(checked: CheckedReport) -> None:
+        if checked.report.report_no == 1:
+            staging.store.remove(f"{folder}/part-00001-x.txt")
 
     with pytest.raises(OutputError, match="it is gone; find out what else removes files there"):
-        check_report(REPORT, type(parts)(one, ()), Counts(retained=1), store, OutputSettings(), Path("/nowhere"))
+        publish(staging, folder, {1: 0, 2: 0}, Delivered(staging, lose), threads=1)
 
 
 @pytest.mark.rule("S4")
-@pytest.mark.parametrize("learners", [3, 5])
+@pytest.mark.parametrize("learners", [1, 3])
 def test_rows_that_differ_from_the_count_while_all_parts_are_there_are_a_change_of_the_tables(
-    store: LocalStore, learners: int
+    staging: Staging, learners: int
 ) -> None:
-    with pytest.raises(SkippedReport, match=rf"has 4 rows, expected {learners} rows as counted") as refused:
-        checked(store, learners=learners)
+    folder = staged_wave(staging, [*part(7, 0, "header", "u-1", "u-2"), *part(8, 0, "header")])
+    delivered = Delivered(staging)
 
-    assert refused.value.reason is Reason.COUNT_MISMATCH
+    [(of_report, refusal)] = publish(staging, folder, {7: learners, 8: 0}, delivered)
+
+    assert (of_report.report_no, refusal.reason) == (7, Reason.COUNT_MISMATCH)
+    assert f"has 2 rows, expected {learners} rows as counted" in str(refusal)
+    assert delivered.files.keys() == {"b-8"}
+
+
+def test_after_a_failure_of_the_place_nothing_else_is_handed_over(staging: Staging) -> None:
+    files = [[line for number in range(10) for line in part(10 * file + number, 0, "header")] for file in range(4)]
+    handed_over: list[int] = []
+
+    def fail(checked: CheckedReport) -> None:
+        handed_over.append(checked.report.report_no)
+        if checked.report.report_no == 3:
+            raise OutputError("publishing: the store is away")
+
+    with pytest.raises(OutputError, match="the store is away"):
+        publish(staging, staged_wave(staging, *files), dict.fromkeys(range(40), 0), Delivered(staging, fail), threads=1)
+
+    assert handed_over == [0, 1, 2, 3]

@@ -188,6 +188,6 @@ class StoreThatLooks(LocalStore):
         super().__init__(root)
         self.seen: list[list[str]] = []
 
-    def publish(self, source: str, target: str) -> None:
+    def publish(self, draft: str, target: str) -> None:
         self.seen.append(self.list_names("progress-exhaust"))
-        super().publish(source, target)
+        super().publish(draft, target)

@@ -1,12 +1,9 @@
-"""The output place behind any Hadoop file system."""
+"""The output place behind a Hadoop file system in which a rename over an existing file is one step, such as HDFS."""
 
 from __future__ import annotations
 
 import errno
-import logging
 from collections.abc import Iterable, Iterator
-from enum import StrEnum
-from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
@@ -15,46 +12,31 @@ from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from progress_exhaust.errors import OutputError
-from progress_exhaust.file_systems import first_line, missing_in
-from progress_exhaust.local_files import (
-    DIRECTORY_MODE,
-    FILE_MODE,
-    PRIVATE_DIRECTORY_MODE,
-    too_long,
-)
-from progress_exhaust.output.stores.failures import NEXT_STEP, told
+from progress_exhaust.local_files import DIRECTORY_MODE, FILE_MODE, PRIVATE_DIRECTORY_MODE
+from progress_exhaust.output.stores.failures import told
+from progress_exhaust.output.stores.hadoop_files import HadoopFiles
 from progress_exhaust.output.stores.port import MOST_TEXT_BYTES
-from progress_exhaust.paths import file_url
-
-_LOG = logging.getLogger(__name__)
 
 
-class Action(StrEnum):
-    """What is told of the store."""
-
-    UNFINISHED_LEFT = "unfinished_file_left"
-
-
-class HadoopStore:
-    """The store behind any Hadoop file system: HDFS, S3A, ABFS, GS, as the cluster has it."""
+class HadoopStore(HadoopFiles):
+    """The store of renames: a file is copied whole into the staging of the same file system, and gets its name then."""
 
     def __init__(self, root: str, spark: SparkSession) -> None:
-        self._root = root.rstrip("/")
-        self._jvm: Any = spark._jvm
-        self._conf: Any = spark._jsc.hadoopConfiguration()
-        try:
-            self._files: Any = self._path("").getFileSystem(self._conf)
-        except Py4JJavaError as error:
-            raise self._not_opened(error) from None
+        super().__init__(root, spark)
         self._checked: set[str] = set()
-        self._gateway = spark.sparkContext._gateway
         self._has_side_files = bool(
             is_instance_of(self._gateway, self._files, "org.apache.hadoop.fs.ChecksumFileSystem")
         )
 
-    def url(self, path: str) -> str:
-        """Return the Hadoop URL."""
-        return f"{self._root}/{path}" if path else self._root
+    @property
+    def staging(self) -> HadoopStore:
+        """This store: a rename within one file system is one step."""
+        return self
+
+    def schemes(self) -> set[str]:
+        """Return the schemes of the file systems that it is made of; viewfs is made of several."""
+        parts = self._files.getChildFileSystems() or [self._files]
+        return {str(part.getUri().getScheme()) for part in parts}
 
     def make_private_directory(self, path: str) -> None:
         """Make the directory with mode 0700 where the file system has modes."""
@@ -78,94 +60,36 @@ class HadoopStore:
                     stream.write(content)
                 finally:
                     stream.close()
-            self.publish(unfinished, path)
+                self._move(unfinished, path)
         except OutputError:
             self._remove_unfinished(unfinished)
             raise
         return len(content)
 
     def read_text(self, path: str, most_bytes: int = MOST_TEXT_BYTES) -> str | None:
-        """Read the file through the JVM, which hands on no more than may be."""
+        """See that no link is on the way, and read the file."""
         with told("reading", self.url(path)):
             self._refuse_links(path.rpartition("/")[0])
-            if not self._files.exists(self._path(path)):
-                return None
-            stream = self._files.open(self._path(path))
-            try:
-                bounded = self._jvm.org.apache.commons.io.input.BoundedInputStream(stream, most_bytes + 1)
-                content = bytes(self._jvm.org.apache.commons.io.IOUtils.toByteArray(bounded))
-            finally:
-                stream.close()
-            if len(content) > most_bytes:
-                raise too_long(most_bytes)
-            return content.decode("utf-8", errors="replace")
-
-    def size_bytes(self, path: str) -> int | None:
-        """Look at the file."""
-        with told("looking at", self.url(path)):
-            if not self._files.exists(self._path(path)):
-                return None
-            status = self._files.getFileStatus(self._path(path))
-            return int(status.getLen()) if status.isFile() else None
+        return super().read_text(path, most_bytes)
 
     def list_names(self, path: str) -> list[str]:
-        """List the directory."""
+        """See that no link is on the way, and list the directory."""
         with told("listing", self.url(path)):
             self._refuse_links(path)
-            if not self._files.exists(self._path(path)):
-                return []
-            return sorted(status.getPath().getName() for status in self._files.listStatus(self._path(path)))
+        return super().list_names(path)
 
-    def age_s(self, path: str, now: float) -> float | None:
-        """Compare with the time of last change."""
-        with told("looking at", self.url(path)):
-            if not self._files.exists(self._path(path)):
-                return None
-            changed_ms = self._files.getFileStatus(self._path(path)).getModificationTime()
-            return float(now - changed_ms / 1000)
-
-    def local_copy(self, path: str, folder: Path) -> Path:
-        """Copy the file to this machine; no byte of it passes through Python's gateway."""
-        copy = folder / token_hex(8)
-        with told("copying", self.url(path)):
-            local = self._jvm.org.apache.hadoop.fs.Path(file_url(copy))
-            self._files.copyToLocalFile(False, self._path(path), local, True)
-        return copy
-
-    def join(self, sources: Iterable[str], target: str) -> None:
-        """Append the sources to a new file, in the JVM."""
-        with told("joining", self.url(target)):
-            whole = self._files.create(self._path(target), False)
-            try:
-                for source in sources:
-                    piece = self._files.open(self._path(source))
-                    try:
-                        self._jvm.org.apache.hadoop.io.IOUtils.copyBytes(piece, whole, 1 << 20, False)
-                    finally:
-                        piece.close()
-            finally:
-                whole.close()
-
-    def publish(self, source: str, target: str) -> None:
-        """Rename over an older file, in one step where the file system has one."""
-        staged, final = self._path(source), self._path(target)
-        with told("publishing", self.url(target)):
-            self._refuse_links(target.rpartition("/")[0])
-            if self._files.exists(final) and self._files.getFileStatus(final).isDirectory():
-                raise IsADirectoryError(errno.EISDIR, "a directory stands in its place")
-            self._make_folders(final.getParent())
-            self._set_mode(source, FILE_MODE)
-            self._drop_side_file(source)
-            options = self._jvm.org.apache.hadoop.fs.Options.Rename
-            overwrite = self._jvm.java.lang.reflect.Array.newInstance(options.OVERWRITE.getClass(), 1)
-            overwrite[0] = options.OVERWRITE
-            context = self._jvm.org.apache.hadoop.fs.FileContext.getFileContext(final.toUri(), self._conf)
-            context.rename(staged, final, overwrite)
-
-    def remove(self, path: str) -> None:
-        """Remove the tree."""
-        with told("removing", self.url(path)):
-            self._files.delete(self._path(path), True)
+    def publish(self, draft: str, target: str) -> None:
+        """Copy the draft to the staging of this file system, then rename it over an older file in one step."""
+        staged = f"{draft}.{token_hex(8)}.unfinished"
+        local = self.drafts.place(draft)
+        try:
+            with told("publishing", self.url(target)):
+                self._files.copyFromLocalFile(False, True, self._local_path(local), self._path(staged))
+                self._move(staged, target)
+        except OutputError:
+            self._remove_unfinished(staged)
+            raise
+        self.drafts.remove(draft)
 
     def check(self) -> None:
         """Write and remove a probe."""
@@ -173,15 +97,20 @@ class HadoopStore:
         self.write_text(probe, ["probe"])
         self.remove(probe)
 
-    def _remove_unfinished(self, path: str) -> None:
-        """Remove what could not be finished; of a store that is away the first failure tells."""
-        try:
-            self.remove(path)
-        except OutputError as error:
-            _LOG.debug("an unfinished file is left: %s", error, extra={"action": Action.UNFINISHED_LEFT})
-
-    def _path(self, path: str) -> Any:
-        return self._jvm.org.apache.hadoop.fs.Path(self.url(path))
+    def _move(self, source: str, target: str) -> None:
+        final = self._path(target)
+        self._refuse_links(target.rpartition("/")[0])
+        status = self._status(target)
+        if status is not None and status.isDirectory():
+            raise IsADirectoryError(errno.EISDIR, "a directory stands in its place")
+        self._make_folders(final.getParent())
+        self._set_mode(source, FILE_MODE)
+        self._drop_side_file(source)
+        options = self._jvm.org.apache.hadoop.fs.Options.Rename
+        overwrite = self._jvm.java.lang.reflect.Array.newInstance(options.OVERWRITE.getClass(), 1)
+        overwrite[0] = options.OVERWRITE
+        context = self._jvm.org.apache.hadoop.fs.FileContext.getFileContext(final.toUri(), self._conf)
+        context.rename(self._path(source), final, overwrite)
 
     def _drop_side_file(self, path: str) -> None:
         """Remove the checksum that Hadoop's own local file system keeps beside a file, or it would move along."""
@@ -216,17 +145,9 @@ class HadoopStore:
         try:
             return bool(self._files.getFileLinkStatus(plain).isSymlink())
         except Py4JJavaError as error:
-            if is_instance_of(self._gateway, error.java_exception, "java.io.FileNotFoundException"):
+            if self._is_missing(error):
                 return False
             raise
-
-    def _not_opened(self, error: Py4JJavaError) -> OutputError:
-        missing = missing_in(self._jvm, error, self._root)
-        if missing:
-            return OutputError(
-                "opening", object=self._root, got=missing.finding, remedy=missing.remedy, transient=False
-            )
-        return OutputError("opening", object=self._root, got=first_line(error), remedy=NEXT_STEP)
 
     def _set_mode(self, path: str, mode: int) -> None:
         self._files.setPermission(self._path(path), self._permission(mode))

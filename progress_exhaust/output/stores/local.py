@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
+from typing import BinaryIO
 
+from progress_exhaust.errors import OutputError
 from progress_exhaust.local_files import (
-    join_files,
+    made_file,
     make_folders,
     make_private_folder,
     move_file,
     names_in,
+    opened_below,
     read_bytes,
     remove_tree,
     status_of,
@@ -28,6 +32,25 @@ class LocalStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()
+
+    @property
+    def is_here(self) -> bool:
+        """It is."""
+        return True
+
+    @property
+    def staging(self) -> LocalStore:
+        """This store: a move within one file system is one step."""
+        return self
+
+    @property
+    def drafts(self) -> LocalStore:
+        """This store, likewise."""
+        return self
+
+    def place(self, path: str) -> Path:
+        """Return where a path is on this machine."""
+        return self._root / path
 
     def url(self, path: str) -> str:
         """Return a file URL as Hadoop reads it: every character stands for itself, `%` and `#` too."""
@@ -78,19 +101,28 @@ class LocalStore:
             except FileNotFoundError:
                 return None
 
-    def local_copy(self, path: str, folder: Path) -> Path:
-        """Return the file itself."""
-        return self._root / path
+    @contextmanager
+    def opened(self, path: str) -> Iterator[BinaryIO]:
+        """Open the file itself."""
+        place = self._root / path
+        with told("reading", place):
+            try:
+                with opened_below(self._root, path) as stream:
+                    yield stream
+            except FileNotFoundError:
+                raise OutputError(
+                    "reading", object=str(place), got="it is gone", remedy="find out what else removes files there"
+                ) from None
 
-    def join(self, sources: Iterable[str], target: str) -> None:
-        """Append the sources to a new file."""
-        with told("joining", self._root / target):
-            join_files(self._root, sources, target)
+    def new_file(self, path: str) -> BinaryIO:
+        """Make a new, private file in a directory that is there, to be written and closed."""
+        with told("writing", self._root / path):
+            return made_file(self._root, path)
 
-    def publish(self, source: str, target: str) -> None:
+    def publish(self, draft: str, target: str) -> None:
         """Sync, then rename within the file system."""
         with told("publishing", self._root / target):
-            move_file(self._root, source, target)
+            move_file(self._root, draft, target)
 
     def remove(self, path: str) -> None:
         """Remove the tree."""

@@ -6,11 +6,24 @@ from pyspark.sql import SparkSession
 
 from progress_exhaust.output.stores.hadoop import HadoopStore
 from progress_exhaust.output.stores.local import LocalStore
+from progress_exhaust.output.stores.object_store import ObjectStore
 from progress_exhaust.output.stores.port import Store
-from progress_exhaust.paths import local_folder
+from progress_exhaust.paths import local_folder, scheme_of
+
+WITH_ATOMIC_RENAME = frozenset({"file", "hdfs", "viewfs"})
+"""File systems where a rename over an existing file is one step; everywhere else files are uploaded."""
 
 
 def open_store(url: str, spark: SparkSession) -> Store:
-    """Return the store at a local path or any URL that Hadoop knows."""
+    """Return the store at a local path or any URL that Hadoop knows.
+
+    Raises:
+        OutputError: Hadoop has no class for it, or can not open it.
+    """
     folder = local_folder(url)
-    return HadoopStore(url, spark) if folder is None else LocalStore(folder)
+    if folder is not None:
+        return LocalStore(folder)
+    if scheme_of(url) not in WITH_ATOMIC_RENAME:
+        return ObjectStore(url, spark)
+    store = HadoopStore(url, spark)
+    return store if store.schemes() <= WITH_ATOMIC_RENAME else ObjectStore(url, spark)

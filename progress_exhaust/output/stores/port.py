@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Protocol
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+if TYPE_CHECKING:
+    from progress_exhaust.output.stores.local import LocalStore
 
 MOST_TEXT_BYTES = 64 << 20
 """What a file that is read into memory may have, where nothing else is said."""
@@ -18,6 +21,18 @@ class Store(Protocol):
 
     Every method raises `OutputError`, naming the place, when the store does not do its part.
     """
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is a folder of this machine, into which others may look without Spark."""
+
+    @property
+    def staging(self) -> Store:
+        """The store where a run stages what Spark writes and reads: this one, or one that only this machine sees."""
+
+    @property
+    def drafts(self) -> LocalStore:
+        """The store on this machine from which files are published."""
 
     def url(self, path: str) -> str:
         """Return the URL that Spark reads or writes the path by."""
@@ -40,16 +55,17 @@ class Store(Protocol):
     def age_s(self, path: str, now: float) -> float | None:
         """Return the seconds since the file or directory last changed, or None where there is none."""
 
-    def local_copy(self, path: str, folder: Path) -> Path:
-        """Return a file that Python can read: itself where the store is local, else a copy in the folder."""
+    def opened(self, path: str) -> AbstractContextManager[BinaryIO]:
+        """Open a regular file for Python to read it; one that is not there is an error, also while it is read."""
 
-    def join(self, sources: Iterable[str], target: str) -> None:
-        """Make one file of several, in order."""
-
-    def publish(self, source: str, target: str) -> None:
-        """Move a staged file to its place, over an older one of that name; readers see the old one or the new one.
+    def publish(self, draft: str, target: str) -> None:
+        """Have a draft, which is used up, appear at a place, over an older file; readers see the old one or the new.
 
         Its group may read it then. A link in its place is replaced, a directory is an error.
+
+        Args:
+            draft: its path in `drafts`.
+            target: its path here.
         """
 
     def remove(self, path: str) -> None:
