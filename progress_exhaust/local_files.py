@@ -25,6 +25,7 @@ FILE_MODE = 0o640
 DIRECTORY_MODE = 0o750
 PRIVATE_FILE_MODE = 0o600
 PRIVATE_DIRECTORY_MODE = 0o700
+_PIECE_BYTES = 1 << 20
 
 _TO_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _TO_MAKE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -124,6 +125,29 @@ def opened_file(file: Path | str, folder: int | None = None) -> Iterator[BinaryI
         yield opened
 
 
+@contextmanager
+def opened_below(root: Path, path: str) -> Iterator[BinaryIO]:
+    """Open a regular file below a root to read it.
+
+    Raises:
+        FileNotFoundError: there is none.
+        OSError: something else is in its place or on the way, or it can not be read.
+    """
+    above, _, name = path.rpartition("/")
+    with opened_folder(root, above) as folder, opened_file(name, folder) as file:
+        yield file
+
+
+def pieces_of(stream: BinaryIO) -> Iterator[bytes]:
+    """Read a file to its end, in pieces of a megabyte.
+
+    Raises:
+        OSError: it can not be read.
+    """
+    while piece := stream.read(_PIECE_BYTES):
+        yield piece
+
+
 def read_bytes(root: Path, path: str, most_bytes: int) -> bytes:
     """Return what a regular file below a root holds.
 
@@ -131,8 +155,7 @@ def read_bytes(root: Path, path: str, most_bytes: int) -> bytes:
         FileNotFoundError: there is none.
         OSError: it is longer, something else is in its place or on the way, or it can not be read.
     """
-    above, _, name = path.rpartition("/")
-    with opened_folder(root, above) as folder, opened_file(name, folder) as file:
+    with opened_below(root, path) as file:
         content = file.read(most_bytes + 1)
     if len(content) > most_bytes:
         raise too_long(most_bytes)
@@ -178,19 +201,6 @@ def write_whole(root: Path, path: str, lines: Iterable[str], mode: int = FILE_MO
             with suppress(FileNotFoundError):
                 os.unlink(unfinished, dir_fd=folder)
     return size_bytes
-
-
-@contextmanager
-def opened_below(root: Path, path: str) -> Iterator[BinaryIO]:
-    """Open a regular file below a root to read it.
-
-    Raises:
-        FileNotFoundError: there is none.
-        OSError: something else is in its place or on the way, or it can not be read.
-    """
-    above, _, name = path.rpartition("/")
-    with opened_folder(root, above) as folder, opened_file(name, folder) as file:
-        yield file
 
 
 def made_file(root: Path, path: str) -> BinaryIO:

@@ -76,32 +76,30 @@ class WavePublisher:
             return
         try:
             self._read_parts(path)
-        except DamagedPartsError:
+        except BaseException as error:
             self._has_failed.set()
-            raise _gone(f"the staged file {self._staging.store.url(path)}") from None
-        except BaseException:
-            self._has_failed.set()
+            if isinstance(error, DamagedPartsError):
+                raise _gone(f"the staged file {self._staging.store.url(path)}") from None
             raise
 
     def _read_parts(self, path: str) -> None:
-        with self._staging.store.opened(path) as stream:
-            part, notes, writer = PartName(-1, -1), Notes(), None
-            try:
-                for item in staged_items(stream):
-                    if isinstance(item, PartName):
-                        if self._has_failed.is_set():
-                            return
-                        part, notes, writer = item, Notes(), self._begin(item)
-                    elif isinstance(item, Note):
-                        notes.add(item.text)
-                    elif writer is not None:  # a part comes before all that is in it
-                        if isinstance(item, End):
-                            self._take(part, writer.finish(), notes)
-                        else:
-                            writer.write(item)
-            finally:
-                if writer is not None:
-                    writer.close()
+        part, notes, writer = PartName(-1, -1), Notes(), None
+        try:
+            for item in staged_items(self._staging.store.pieces(path)):
+                if isinstance(item, PartName):
+                    if self._has_failed.is_set():
+                        return
+                    part, notes, writer = item, Notes(), self._begin(item)
+                elif isinstance(item, Note):
+                    notes.add(item.text)
+                elif writer is not None:  # a part comes before all that is in it
+                    if isinstance(item, End):
+                        self._take(part, writer.finish(), notes)
+                    else:
+                        writer.write(item)
+        finally:
+            if writer is not None:
+                writer.close()
 
     def _begin(self, part: PartName) -> DraftWriter:
         return DraftWriter(self._staging.drafts, self._staging.path(f"{part.report_no}.{part.slice_no}.draft"))

@@ -10,8 +10,6 @@ from progress_exhaust.output.digest import Digest, GrowingDigest
 from progress_exhaust.output.stores.failures import told
 from progress_exhaust.output.stores.local import LocalStore
 
-_PIECE_BYTES = 1 << 20
-
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -72,7 +70,6 @@ def joined_draft(drafts: LocalStore, sources: Iterable[Draft], path: str) -> Dra
     """
     with closing(DraftWriter(drafts, path)) as whole:
         for source in sources:
-            with drafts.opened(source.path) as stream:
-                while piece := stream.read(_PIECE_BYTES):
-                    whole.write(piece)
+            for piece in drafts.pieces(source.path):
+                whole.write(piece)
         return whole.finish()

@@ -17,10 +17,10 @@ and tests hold the two ways of writing together.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
@@ -31,7 +31,6 @@ END = f"{MARK}end"
 """The mark after the last line of a part."""
 _MARK = MARK.encode()
 _BEGIN = re.compile(r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)", re.ASCII)
-_PIECE_BYTES = 1 << 20
 _MOST_MARK_BYTES = 4096
 _BETWEEN_TABLES = " "
 
@@ -115,19 +114,17 @@ class DamagedPartsError(Exception):
     """A staged file does not hold whole parts one behind the other: it was cut short, or written into."""
 
 
-def staged_items(stream: BinaryIO) -> Iterator[StagedItem]:
-    r"""Read a staged file once, from its begin to its end, in pieces of about a megabyte.
+def staged_items(pieces: Iterable[bytes]) -> Iterator[StagedItem]:
+    r"""Read a staged file, given in pieces from its begin to its end, wherever they end.
 
-    >>> from io import BytesIO
-    >>> list(staged_items(BytesIO(b"\x1e7.0\nheader\nrow\n\x1eescaped=1\n\x1eend\n")))
+    >>> list(staged_items([b"\x1e7.0\nheader\nrow\n\x1eesca", b"ped=1\n\x1eend\n"]))
     [PartName(report_no=7, slice_no=0), b'header\nrow\n', Note(text='escaped=1'), End()]
 
     Raises:
         DamagedPartsError: it does not hold whole parts.
-        OSError: it can not be read.
     """
     is_open = False
-    for item in _items(stream):
+    for item in _items(pieces):
         if isinstance(item, PartName) is is_open:
             raise DamagedPartsError("a part begins within another" if is_open else "lines stand outside of parts")
         is_open = not isinstance(item, End)
@@ -136,9 +133,9 @@ def staged_items(stream: BinaryIO) -> Iterator[StagedItem]:
         raise DamagedPartsError("a part has no end")
 
 
-def _items(stream: BinaryIO) -> Iterator[StagedItem]:
+def _items(pieces: Iterable[bytes]) -> Iterator[StagedItem]:
     rest = b""
-    while piece := stream.read(_PIECE_BYTES):
+    for piece in pieces:
         lines, *marked = (rest + piece).split(_MARK)
         if lines:
             yield lines

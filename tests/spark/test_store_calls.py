@@ -21,7 +21,7 @@ WITHOUT_A_CALL = frozenset({"url", "place"})
 BEAT = "staging heartbeat"
 """The thread whose calls depend on the time, not on the files."""
 
-OF_A_STAGED_FILE = frozenset({"opened", "copyToLocalFile"})
+OF_A_STAGED_FILE = frozenset({"pieces", "copyToLocalFile"})
 """What each file costs that Spark has staged, of which there are as many as tasks."""
 PER_FILE = {"new_file": 1, "publish": 1}
 PER_FILE_OF_HADOOP = {
@@ -95,7 +95,7 @@ def test_calls_of_the_store_per_file(
     many = calls_of_a_run(spark, tmp_path / "many", MANY, name=name)
 
     assert per_file(few, many) == expected
-    assert many["opened"] <= 4 * spark.sparkContext.defaultParallelism
+    assert many["pieces"] <= 4 * spark.sparkContext.defaultParallelism
 
 
 def test_calls_of_hadoops_file_system_per_file(spark: SparkSession, tmp_path: Path) -> None:

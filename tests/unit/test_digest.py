@@ -69,8 +69,7 @@ def test_rows_are_those_a_csv_reader_finds(tmp_path_factory: pytest.TempPathFact
 def digest(folder: Path, content: bytes) -> Digest:
     file = folder / "file.csv"
     file.write_bytes(content)
-    with LocalStore(folder).opened(file.name) as stream:
-        return digest_of(stream)
+    return digest_of(LocalStore(folder).pieces(file.name))
 
 
 @pytest.mark.parametrize(
@@ -86,5 +85,5 @@ def test_what_is_no_file_any_more_is_a_fault_of_the_output_place(tmp_path: Path,
         os.mkfifo(tmp_path / "file")
     elif kind == "link":
         (tmp_path / "file").symlink_to(__file__)
-    with pytest.raises(OutputError, match=sentence), LocalStore(tmp_path).opened("file") as stream:
-        digest_of(stream)
+    with pytest.raises(OutputError, match=sentence):
+        digest_of(LocalStore(tmp_path).pieces("file"))

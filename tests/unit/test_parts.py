@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from io import BytesIO
 from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from progress_exhaust.output import parts
 from progress_exhaust.output.parts import (
     END,
     DamagedPartsError,
@@ -34,10 +32,10 @@ duplicate = st.lists(st.sampled_from(TABLES), min_size=1, unique=True)
 staged_parts = st.tuples(part_names, st.lists(lines), st.lists(cells))
 
 
-def read(content: bytes) -> list[tuple[PartName, bytes, list[str]]]:
+def read(content: bytes, piece_bytes: int = 1 << 20) -> list[tuple[PartName, bytes, list[str]]]:
     """Return the parts of a staged file: their names, their lines, their notes."""
     found: list[tuple[PartName, bytes, list[str]]] = []
-    for item in staged_items(BytesIO(content)):
+    for item in staged_items(content[at : at + piece_bytes] for at in range(0, len(content), piece_bytes)):
         if isinstance(item, PartName):
             found.append((item, b"", []))
         elif isinstance(item, Note):
@@ -63,9 +61,7 @@ def test_parts_are_read_as_they_were_written_wherever_a_piece_ends(
     ]
     content = b"".join(written(*one) for one in staged)
 
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(parts, "_PIECE_BYTES", piece_bytes)
-        assert read(content) == expected
+    assert read(content, piece_bytes) == expected
 
 
 @given(staged=st.lists(staged_parts, min_size=1, max_size=3), data=st.data())

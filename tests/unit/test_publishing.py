@@ -56,8 +56,7 @@ class Delivered:
 
     def __call__(self, checked: CheckedReport) -> None:
         self._before(checked)
-        with self._staging.drafts.opened(checked.draft.path) as stream:
-            content = stream.read()
+        content = b"".join(self._staging.drafts.pieces(checked.draft.path))
         assert len(content) == checked.draft.digest.size_bytes
         self.files[checked.report.batch.batch_id] = content.decode(), checked.guarded_cells
 

@@ -15,7 +15,7 @@ from progress_exhaust.errors import OutputError
 from progress_exhaust.local_files import DIRECTORY_MODE, FILE_MODE, PRIVATE_DIRECTORY_MODE
 from progress_exhaust.output.stores.failures import told
 from progress_exhaust.output.stores.hadoop_files import HadoopFiles
-from progress_exhaust.output.stores.port import MOST_TEXT_BYTES
+from progress_exhaust.output.stores.port import MOST_TEXT_BYTES, write_probe
 
 
 class HadoopStore(HadoopFiles):
@@ -93,9 +93,7 @@ class HadoopStore(HadoopFiles):
 
     def check(self) -> None:
         """Write and remove a probe."""
-        probe = f".probe-{token_hex(8)}"
-        self.write_text(probe, ["probe"])
-        self.remove(probe)
+        write_probe(self)
 
     def _move(self, source: str, target: str) -> None:
         final = self._path(target)

@@ -7,11 +7,10 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from secrets import token_hex
-from typing import Any, BinaryIO
+from typing import Any
 
 from py4j.java_gateway import is_instance_of
 from py4j.protocol import Py4JJavaError
@@ -19,7 +18,7 @@ from pyspark.sql import SparkSession
 
 from progress_exhaust.errors import OutputError
 from progress_exhaust.file_systems import first_line, missing_in
-from progress_exhaust.local_files import opened_file, too_long
+from progress_exhaust.local_files import opened_file, pieces_of, too_long
 from progress_exhaust.output.stores.failures import NEXT_STEP, told
 from progress_exhaust.output.stores.local import LocalStore
 from progress_exhaust.output.stores.port import MOST_TEXT_BYTES
@@ -114,15 +113,14 @@ class HadoopFiles:
             status = self._status(path)
             return None if status is None else float(now - status.getModificationTime() / 1000)
 
-    @contextmanager
-    def opened(self, path: str) -> Iterator[BinaryIO]:
-        """Copy the file to this machine and open that; no byte of it passes through Python's gateway."""
+    def pieces(self, path: str) -> Iterator[bytes]:
+        """Copy the file to this machine and read that; no byte of it passes through Python's gateway."""
         copy = self.drafts.place(token_hex(8))
         try:
             with told("copying", self.url(path)):
                 self._files.copyToLocalFile(False, self._path(path), self._local_path(copy), True)
             with told("reading", copy), opened_file(copy) as stream:
-                yield stream
+                yield from pieces_of(stream)
         finally:
             copy.unlink(missing_ok=True)
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from secrets import token_hex
 from typing import BinaryIO
 
 from progress_exhaust.errors import OutputError
@@ -17,13 +15,14 @@ from progress_exhaust.local_files import (
     move_file,
     names_in,
     opened_below,
+    pieces_of,
     read_bytes,
     remove_tree,
     status_of,
     write_whole,
 )
 from progress_exhaust.output.stores.failures import told
-from progress_exhaust.output.stores.port import MOST_TEXT_BYTES
+from progress_exhaust.output.stores.port import MOST_TEXT_BYTES, write_probe
 from progress_exhaust.paths import file_url
 
 
@@ -101,14 +100,13 @@ class LocalStore:
             except FileNotFoundError:
                 return None
 
-    @contextmanager
-    def opened(self, path: str) -> Iterator[BinaryIO]:
-        """Open the file itself."""
+    def pieces(self, path: str) -> Iterator[bytes]:
+        """Read the file itself."""
         place = self._root / path
         with told("reading", place):
             try:
                 with opened_below(self._root, path) as stream:
-                    yield stream
+                    yield from pieces_of(stream)
             except FileNotFoundError:
                 raise OutputError(
                     "reading", object=str(place), got="it is gone", remedy="find out what else removes files there"
@@ -133,6 +131,4 @@ class LocalStore:
         """Write and remove a probe."""
         with told("making", self._root):
             make_folders(self._root)
-        probe = f".probe-{token_hex(8)}"
-        self.write_text(probe, ["probe"])
-        self.remove(probe)
+        write_probe(self)

@@ -10,11 +10,11 @@ from pyspark.sql import SparkSession
 
 from progress_exhaust.output.stores.failures import told
 from progress_exhaust.output.stores.hadoop_files import HadoopFiles
-from progress_exhaust.output.stores.port import Store
-from progress_exhaust.paths import ROOT, scheme_of
+from progress_exhaust.output.stores.port import Store, write_probe
+from progress_exhaust.paths import scheme_of
 
 _WITH_MARKERS = "s3a"
-"""File systems that leave an empty object for each folder whose last object goes."""
+"""The file system that leaves an empty object for each folder whose last object goes."""
 
 
 class ObjectStore(HadoopFiles):
@@ -40,8 +40,7 @@ class ObjectStore(HadoopFiles):
     def write_text(self, path: str, lines: Iterable[str]) -> int:
         """Upload the text as a draft."""
         draft = f"{token_hex(8)}.text"
-        self.drafts.write_text(draft, lines)
-        size_bytes = self.drafts.place(draft).stat().st_size
+        size_bytes = self.drafts.write_text(draft, lines)
         self._upload(draft, path, "writing")
         return size_bytes
 
@@ -57,9 +56,7 @@ class ObjectStore(HadoopFiles):
 
     def check(self) -> None:
         """Upload and remove a probe."""
-        probe = f"{ROOT}/.probe-{token_hex(8)}"
-        self.write_text(probe, ["probe"])
-        self.remove(probe)
+        write_probe(self)
 
     def _upload(self, draft: str, target: str, doing: str) -> None:
         with told(doing, self.url(target)):

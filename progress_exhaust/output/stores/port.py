@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from collections.abc import Iterable, Iterator
+from secrets import token_hex
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from progress_exhaust.output.stores.local import LocalStore
@@ -55,8 +55,8 @@ class Store(Protocol):
     def age_s(self, path: str, now: float) -> float | None:
         """Return the seconds since the file or directory last changed, or None where there is none."""
 
-    def opened(self, path: str) -> AbstractContextManager[BinaryIO]:
-        """Open a regular file for Python to read it; one that is not there is an error, also while it is read."""
+    def pieces(self, path: str) -> Iterator[bytes]:
+        """Read a regular file to its end, in pieces of a megabyte; one that is not there is an error."""
 
     def publish(self, draft: str, target: str) -> None:
         """Have a draft, which is used up, appear at a place, over an older file; readers see the old one or the new.
@@ -73,3 +73,14 @@ class Store(Protocol):
 
     def check(self) -> None:
         """Write and remove a small file; several threads and runs may do so at once."""
+
+
+def write_probe(store: Store) -> None:
+    """Write and remove a small file of a name that nobody else takes.
+
+    Raises:
+        OutputError: the store does not do its part.
+    """
+    probe = f".probe-{token_hex(8)}"
+    store.write_text(probe, ["probe"])
+    store.remove(probe)
