@@ -26,7 +26,7 @@ class WavePublisher:
         reports: those of the wave.
         slices: how many slices each has, by report_no.
         counts: what becomes of the enrolments, by report_no.
-        staging: where the wave is staged, and the drafts are.
+        staging: where the wave is staged, and its drafts are made.
         settings: how files look, and how many are read at once.
         deliver: takes each checked report; from several threads.
     """
@@ -45,6 +45,8 @@ class WavePublisher:
         self._slices = slices
         self._counts = counts
         self._staging = staging
+        self._drafts = staging.drafts
+        self._draft_folder = staging.new_path("drafts")
         self._settings = settings
         self._deliver = deliver
         self._lock = threading.Lock()
@@ -62,6 +64,7 @@ class WavePublisher:
             OutputError: a part is gone, can not be read, or its draft not be written; then nothing else is handed over.
         """
         staged = [name for name in self._staging.store.list_names(folder) if name.startswith(_STAGED_FILE)]
+        self._drafts.make_private_directory(self._draft_folder)
         with ThreadPoolExecutor(self._settings.publish_threads) as pool:
             reading = [pool.submit(self._read_file, f"{folder}/{name}") for name in staged]
         for one in reading:
@@ -69,6 +72,7 @@ class WavePublisher:
         for number, report in self._reports.items():
             if len(self._read[number]) != self._slices[number]:
                 raise _gone(f'the file of batch "{report.batch.batch_id}"')
+        self._drafts.remove(self._draft_folder)  # with those that nobody waited for any more
         return [(self._reports[number], refusal) for number, refusal in sorted(self._refused.items())]
 
     def _read_file(self, path: str) -> None:
@@ -102,7 +106,7 @@ class WavePublisher:
                 writer.close()
 
     def _begin(self, part: PartName) -> DraftWriter:
-        return DraftWriter(self._staging.drafts, self._staging.path(f"{part.report_no}.{part.slice_no}.draft"))
+        return DraftWriter(self._drafts, f"{self._draft_folder}/{part.report_no}.{part.slice_no}.draft")
 
     def _take(self, part: PartName, draft: Draft, notes: Notes) -> None:
         """Take a slice that is whole; the last one of a report makes it whole."""
@@ -117,19 +121,16 @@ class WavePublisher:
             except SkippedReport as refusal:
                 with self._lock:
                     self._refused[number] = refusal
-                self._staging.drafts.remove(draft.path)
 
     def _checked(self, number: int) -> CheckedReport:
         of_slices = [of_slice for _, of_slice in sorted(self._read[number].items())]
         [(draft, notes), *others] = of_slices
         if others:
-            draft = joined_draft(
-                self._staging.drafts, [one for one, _ in of_slices], self._staging.path(f"{number}.draft")
-            )
-            for of_slice, of_others in of_slices:
-                self._staging.drafts.remove(of_slice.path)
-                if of_others is not notes:
-                    notes.include(of_others)
+            draft = joined_draft(self._drafts, [one for one, _ in of_slices], f"{self._draft_folder}/{number}.draft")
+            for of_slice, _ in of_slices:
+                self._drafts.remove(of_slice.path)
+            for _, of_other in others:
+                notes.include(of_other)
         return check_report(self._reports[number], draft, notes, self._counts[number], self._settings)
 
 

@@ -98,12 +98,17 @@ def test_reports_of_all_staged_files_are_delivered_whole(staging: Staging) -> No
 @pytest.mark.parametrize("threads", [1, 8])
 def test_slices_become_one_file_in_their_order_whichever_is_read_first(staging: Staging, threads: int) -> None:
     slices = [part(7, 2, "u-4", ESCAPED), part(7, 0, "header", "u-1", ESCAPED), [*part(7, 1), *part(7, 3, "u-5")]]
-    delivered = Delivered(staging)
+    drafts: list[str] = []
+
+    def look(checked: CheckedReport) -> None:
+        drafts.extend(staging.drafts.list_names(checked.draft.path.rpartition("/")[0]))
+
+    delivered = Delivered(staging, look)
 
     publish(staging, staged_wave(staging, *slices), {7: 3}, delivered, {7: 4}, threads)
 
     assert delivered.files == {"b-7": ("header\nu-1\nu-4\nu-5\n", 2)}
-    assert [name for name in staging.drafts.list_names(staging.path("")) if name.endswith(".draft")] == ["7.draft"]
+    assert drafts == ["7.draft"]
 
 
 @pytest.mark.parametrize(
@@ -171,3 +176,13 @@ def test_after_a_failure_of_the_place_nothing_else_is_handed_over(staging: Stagi
         publish(staging, staged_wave(staging, *files), dict.fromkeys(range(40), 0), Delivered(staging, fail), threads=1)
 
     assert handed_over == [0, 1, 2, 3]
+
+
+def test_draft_that_nobody_wanted_any_more_stands_in_no_later_waves_way(staging: Staging) -> None:
+    wanted_by_nobody = Delivered(staging)
+    for _ in range(2):
+        folder = staged_wave(staging, part(7, 0, "header", "u-1"))
+        assert publish(staging, folder, {7: 1}, wanted_by_nobody) == []
+
+    assert wanted_by_nobody.files == {"b-7": ("header\nu-1\n", 0)}
+    assert [name for name in staging.drafts.list_names(staging.path("")) if name.startswith("drafts")] == []
