@@ -25,7 +25,7 @@ FILE_MODE = 0o640
 DIRECTORY_MODE = 0o750
 PRIVATE_FILE_MODE = 0o600
 PRIVATE_DIRECTORY_MODE = 0o700
-_PIECE_BYTES = 1 << 20
+_PIECE_BYTES = 1 << 16
 
 _TO_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _TO_MAKE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -139,7 +139,7 @@ def opened_below(root: Path, path: str) -> Iterator[BinaryIO]:
 
 
 def pieces_of(stream: BinaryIO) -> Iterator[bytes]:
-    """Read a file to its end, in pieces of a megabyte.
+    """Read a file to its end, in pieces of 64 KiB: of small ones, many threads hold little.
 
     Raises:
         OSError: it can not be read.

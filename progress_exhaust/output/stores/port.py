@@ -56,7 +56,7 @@ class Store(Protocol):
         """Return the seconds since the file or directory last changed, or None where there is none."""
 
     def pieces(self, path: str) -> Iterator[bytes]:
-        """Read a regular file to its end, in pieces of a megabyte; one that is not there is an error."""
+        """Read a regular file to its end, in small pieces; one that is not there is an error."""
 
     def publish(self, draft: str, target: str) -> None:
         """Have a draft, which is used up, appear at a place, over an older file; readers see the old one or the new.
