@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from progress_exhaust.errors import Fault
@@ -63,3 +64,33 @@ def missing_in(jvm: Any, error: Py4JJavaError, url: str) -> Fault | None:
 def first_line(error: Py4JJavaError) -> str:
     """Return what a failure of Hadoop's says, without its trace."""
     return str(error.java_exception).splitlines()[0]
+
+
+_MOST_CHARACTERS = 300
+_CLASS = re.compile(r"(?:[a-z][a-z0-9]*\.)+([A-Z]\w*)(?:: |$)")
+_DETAILS = re.compile(r" \(Service: .*|;? For more details see: .*")
+_TWICE = re.compile(r"(.+): \1")
+
+
+def clause_of(text: str) -> str:
+    """Return what went wrong in a store's own words, of a failure that each layer has wrapped in its own.
+
+    >>> clause_of(
+    ...     "java.nio.file.AccessDeniedException: s3a://b/x: getFileStatus on s3a://b/x: "
+    ...     "com.amazonaws.services.s3.model.AmazonS3Exception: Access Denied (Service: Amazon S3; Status Code: 403)"
+    ... )
+    'Access Denied'
+    >>> clause_of("java.nio.file.AccessDeniedException: /reports")
+    'AccessDeniedException: /reports'
+    """
+    line = next(iter(text.splitlines()), "")
+    classes = list(_CLASS.finditer(line))
+    if not classes:
+        return line[:_MOST_CHARACTERS]
+    innermost = classes[-1]
+    clause = _DETAILS.sub("", line[innermost.end() :]).strip()
+    if twice := _TWICE.fullmatch(clause):
+        clause = twice[1]
+    # One word says too little by itself: it is a path, mostly, and what is wrong with that is told by the class.
+    told = clause if " " in clause else ": ".join(filter(None, (innermost[1], clause)))
+    return told[:_MOST_CHARACTERS]

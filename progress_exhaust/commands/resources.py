@@ -6,7 +6,7 @@ import atexit
 import contextlib
 import logging
 import subprocess
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from progress_exhaust.java import java_home
 from progress_exhaust.jvm_end import SUBMITTED, JvmWatch
 from progress_exhaust.log_actions import Action
 from progress_exhaust.output.stores.open import open_store
+from progress_exhaust.output.stores.patience import Patience
 from progress_exhaust.output.stores.port import Store
 from progress_exhaust.settings.sections import CatalogueKind, Settings, SourceKind
 from progress_exhaust.spark.private import of_this_process, remove_of_this_process
@@ -45,6 +46,7 @@ class Resources:
         environment: the process's own, which a JVM that we start inherits.
         debug: whether Spark's own logging is wanted.
         jvm: is told which JVM we start; None where nobody asks what becomes of it.
+        is_stopping: whether the run is to stop, and nothing is worth waiting for.
     """
 
     def __init__(
@@ -54,11 +56,13 @@ class Resources:
         *,
         debug: bool,
         jvm: JvmWatch | None = None,
+        is_stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._settings = settings
         self._environment = environment
         self._debug = debug
         self._jvm = jvm
+        self._is_stopping = is_stopping
         self._session: SparkSession | None = None
         self._catalogue: Catalogue | None = None
 
@@ -134,8 +138,10 @@ class Resources:
 
     def store(self) -> Store:
         """Return the output place."""
-        _log_opened("output", self._settings.output.url)
-        return open_store(self._settings.output.url, self.session())
+        output = self._settings.output
+        _log_opened("output", output.url)
+        patience = Patience(output.url, output.give_up_s, self._is_stopping)
+        return open_store(output.url, self.session(), patience)
 
     def cancel(self) -> None:
         """Break off what a run waits for; from any thread."""

@@ -21,7 +21,9 @@ class SparkCommand(Command):
 
     def __init__(self, context: CommandContext, jvm: JvmWatch | None = None) -> None:
         super().__init__(context)
-        self.resources = Resources(self.settings, self.environment, debug=self.debug, jvm=jvm)
+        self.resources = Resources(
+            self.settings, self.environment, debug=self.debug, jvm=jvm, is_stopping=lambda: self._stop.is_asked
+        )
 
     def work(self) -> None:
         """Work with the resources, and close them."""

@@ -51,6 +51,11 @@ class StopToken:
     def __init__(self) -> None:
         self._asked: Interrupted | None = None
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether it is."""
+        return self._asked is not None
+
     def ask(self, stopped: Interrupted) -> None:
         """Ask the work to stop at its next check."""
         self._asked = stopped

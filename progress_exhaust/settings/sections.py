@@ -82,6 +82,9 @@ class OutputSettings(Section):
     )
     formula_guard: bool = Field(True, description="make text inert that a spreadsheet would run as a formula")
     publish_threads: PositiveInt = Field(8, description="files verified and moved at once")
+    give_up_s: float = Field(
+        120.0, ge=10, description="seconds within which a run ends whose output place does not answer any more"
+    )
     staging_keep_s: int = Field(
         3600, ge=300, description="seconds without a heartbeat after which staging is stale; ten heartbeats at least"
     )

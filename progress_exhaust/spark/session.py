@@ -22,6 +22,7 @@ from progress_exhaust.jvm_end import SUBMITTED
 from progress_exhaust.log_actions import Action
 from progress_exhaust.settings.sections import Settings, SourceKind
 from progress_exhaust.spark.encryption import OPTIONS, SECRET, encryption_of
+from progress_exhaust.spark.object_stores import set_limits
 from progress_exhaust.spark.private import UMASK, PrivateFolder
 from progress_exhaust.tables.cassandra.tables import connector_options, connector_secrets
 
@@ -98,6 +99,7 @@ def start_session(
     context = SparkContext.getOrCreate(running)
     private.adopt(_local_folders(context))
     _keep_hadoop_private(context, private)
+    set_limits(context, settings.output.give_up_s)
     if not debug:
         context.setLogLevel("OFF")
     _cache_java_names(context._jvm)

@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from progress_exhaust.settings.sections import Settings
+from progress_exhaust.spark.object_stores import limits, set_limits
 from progress_exhaust.spark.session import start_options
 
 TEMPORARY = Path("/tmp/private/tmp")
@@ -58,3 +59,27 @@ def test_java_is_asked_once_for_what_each_column_needs(spark: SparkSession, monk
     F.when(F.col("first") > 1, F.array(F.col("second"), F.lit(2)))
     assert any("array" in command for command in asked)
     assert not [name for kind, *name in asked if kind == "r" and name[:1] == ["u"]]
+
+
+# Limits of the clients of object stores.
+
+
+@pytest.mark.rule("S6")
+def test_clients_of_object_stores_give_up_in_time(spark: SparkSession) -> None:
+    jvm: Any = spark._jvm
+    hadoop: Any = spark._jsc.hadoopConfiguration()
+    by_default = jvm.org.apache.hadoop.conf.Configuration(True)
+
+    assert {name: hadoop.get(name) for name in limits(120)} == limits(120)
+    assert by_default.get("fs.s3a.attempts.maximum") == "20"
+
+
+def test_limit_that_somebody_has_set_stays(spark: SparkSession) -> None:
+    hadoop: Any = spark._jsc.hadoopConfiguration()
+    hadoop.set("fs.s3a.retry.limit", "9")
+    try:
+        set_limits(spark.sparkContext, 240)
+        assert hadoop.get("fs.s3a.retry.limit") == "9"
+        assert hadoop.get("fs.s3a.retry.throttle.limit") == limits(120)["fs.s3a.retry.throttle.limit"]
+    finally:
+        hadoop.set("fs.s3a.retry.limit", limits(120)["fs.s3a.retry.limit"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from py4j.protocol import Py4JJavaError
 
 from progress_exhaust.errors import OutputError, cause_of
-from progress_exhaust.file_systems import first_line
+from progress_exhaust.file_systems import clause_of
 
 NEXT_STEP = "check output.url, its space and its rights"
 
@@ -21,7 +21,7 @@ class told:  # noqa: N801 - reads as a clause where it is used
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, Py4JJavaError):
-            cause = first_line(error)
+            cause = clause_of(str(error.java_exception))
         elif isinstance(error, OSError):
             cause = cause_of(error)
         else:

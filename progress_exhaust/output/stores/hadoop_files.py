@@ -17,7 +17,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from progress_exhaust.errors import OutputError
-from progress_exhaust.file_systems import first_line, missing_in
+from progress_exhaust.file_systems import clause_of, missing_in
 from progress_exhaust.local_files import opened_file, pieces_of, too_long
 from progress_exhaust.output.stores.failures import NEXT_STEP, told
 from progress_exhaust.output.stores.local import LocalStore
@@ -160,4 +160,4 @@ class HadoopFiles:
             return OutputError(
                 "opening", object=self._root, got=missing.finding, remedy=missing.remedy, transient=False
             )
-        return OutputError("opening", object=self._root, got=first_line(error), remedy=NEXT_STEP)
+        return OutputError("opening", object=self._root, got=clause_of(str(error.java_exception)), remedy=NEXT_STEP)
