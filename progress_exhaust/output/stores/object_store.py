@@ -15,6 +15,7 @@ from progress_exhaust.paths import scheme_of
 
 _WITH_MARKERS = "s3a"
 """The file system that leaves an empty object for each folder whose last object goes."""
+_ABORTABLE = "fs.capability.outputstream.abortable"
 
 
 class ObjectStore(HadoopFiles):
@@ -59,9 +60,22 @@ class ObjectStore(HadoopFiles):
         write_probe(self)
 
     def _upload(self, draft: str, target: str, doing: str) -> None:
+        """Upload a draft at the end of its stream; where its bytes do not get so far, nothing is uploaded."""
+        local = self.drafts.place(draft)
         with told(doing, self.url(target)):
-            local = self._local_path(self.drafts.place(draft))
-            self._files.copyFromLocalFile(False, True, local, self._path(target))
+            source = self._jvm.java.io.FileInputStream(str(local))
+            try:
+                stream = self._files.create(self._path(target), True)  # an error where a directory stands in its place
+                try:
+                    self._jvm.org.apache.commons.io.IOUtils.copyLarge(source, stream)
+                except Py4JJavaError:
+                    if stream.hasCapability(_ABORTABLE):  # else it ends as it can: by its end nothing is made known
+                        stream.abort()
+                    raise
+                finally:
+                    stream.close()
+            finally:
+                source.close()
         self.drafts.remove(draft)
 
     def _remove_markers(self, path: str) -> None:
