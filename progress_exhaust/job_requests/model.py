@@ -103,7 +103,7 @@ class Delivered:
     """What a request has so far, as its row tells it.
 
     Attributes:
-        urls: paths of its files under the output root, in the order asked for; None leaves them as the row has them.
+        urls: where its files are, in the order asked for; None leaves them as the row has them.
         processed: the text for processed_batches; None leaves it as the row has it.
     """
 

@@ -7,13 +7,16 @@ from typing import Annotated
 
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, field_validator
 
-from progress_exhaust.errors import Fault, WrongValue
+from progress_exhaust.errors import Fault, Value, WrongValue
 from progress_exhaust.settings.connection_string import secrets_in, values_in
 from progress_exhaust.settings.section import Section, like, variable_of
 
 _Table = Annotated[
     str, like(re.compile(r"(?:[A-Za-z_][A-Za-z0-9_]*\.)?[A-Za-z_][A-Za-z0-9_]*"), "a table, or <schema>.<table>")
 ]
+
+_PREFIX = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://)?[^\x00-\x20\x7f?#@\\]*")
+_PREFIX_EXPECTED = "a URL or a path without blanks, login, query or .."
 
 
 class QueueSettings(Section):
@@ -70,4 +73,15 @@ class RequestSettings(Section):
     max_data_bytes: PositiveInt = Field(1 << 20, description="bytes of one request_data")
     wall_time_s: int = Field(0, ge=0, description="seconds after which a run begins no new wave; 0: no limit")
     progress_every_s: PositiveFloat = Field(2.0, description="seconds between two notes of a request's progress")
+    url_prefix: str = Field(
+        "", description="what stands before each path in download_urls, e.g. the URL of a container; empty: nothing"
+    )
     metrics_file: str = Field("", description="file for metrics in Prometheus text format; empty: none")
+
+    @field_validator("url_prefix")
+    @classmethod
+    def _can_stand_before_a_path(cls, prefix: str) -> str:
+        if prefix and (not _PREFIX.fullmatch(prefix) or ".." in prefix.split("/")):
+            # It may hold a password, or a signature.
+            raise WrongValue(Fault(expected=_PREFIX_EXPECTED, got=Value("another text")))
+        return prefix

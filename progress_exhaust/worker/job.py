@@ -61,11 +61,12 @@ class Job:
         claim: the claim.
         claimed_at: when.
         day: the date in its files' names, unless an earlier driver has named some.
+        url_prefix: what its row has before each path.
     """
 
-    def __init__(self, claim: Claim, claimed_at: datetime, day: date) -> None:
+    def __init__(self, claim: Claim, claimed_at: datetime, day: date, url_prefix: str = "") -> None:
         self._lock = threading.RLock()
-        self._record = JobRecord.of(claim, claimed_at, day)
+        self._record = JobRecord.of(claim, claimed_at, day, url_prefix)
         self._state = JobState.CLAIMED
         self._pending: dict[int, str] = {}
         self._on_their_way: set[int] = set()

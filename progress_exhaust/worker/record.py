@@ -49,6 +49,7 @@ class JobRecord:
         is_deferred: whether reports are left to a later run, for a limit.
         verdict: how it is to end whatever else; None where that follows from what came of it.
         jvm_kills: how often this submission was given back because the JVM of its driver had been killed.
+        url_prefix: what its row has before each path.
     """
 
     claim: Claim
@@ -67,11 +68,13 @@ class JobRecord:
     is_deferred: bool = False
     verdict: Ending | None = None
     jvm_kills: int = 0
+    url_prefix: str = ""
 
     @classmethod
-    def of(cls, claim: Claim, claimed_at: datetime, day: date) -> JobRecord:
+    def of(cls, claim: Claim, claimed_at: datetime, day: date, url_prefix: str = "") -> JobRecord:
         """Return what is known of a request that has just been claimed."""
-        return cls(claim=claim, claimed_at=claimed_at, submission=Submission.of(claim), day=day)
+        submission = Submission.of(claim)
+        return cls(claim=claim, claimed_at=claimed_at, submission=submission, day=day, url_prefix=url_prefix)
 
     @property
     def folder(self) -> str:
@@ -108,7 +111,7 @@ class JobRecord:
     def delivered(self) -> Delivered:
         """Return what it has so far, as its row tells it; before that is known, the row's lists stay as they are."""
         if self.knows_files:
-            return Delivered(tuple(file.path for file in self.files), self.list_text())
+            return Delivered(tuple(_joined(self.url_prefix, file.path) for file in self.files), self.list_text())
         if not self.jvm_kills:
             return Delivered(None, None)
         listed = read_checkpoint(self.claim.processed)
@@ -141,3 +144,14 @@ class JobRecord:
             err_message=ending.message,
             is_failed_try=ending.is_failed_try,
         )
+
+
+def _joined(prefix: str, path: str) -> str:
+    """Put a prefix before a path.
+
+    >>> _joined("https://account.example/reports/", "progress-exhaust/r-1/b-1.csv")
+    'https://account.example/reports/progress-exhaust/r-1/b-1.csv'
+    >>> _joined("", "progress-exhaust/r-1/b-1.csv")
+    'progress-exhaust/r-1/b-1.csv'
+    """
+    return f"{prefix.rstrip('/')}/{path}" if prefix else path

@@ -215,7 +215,7 @@ class Worker:
         """Read what a request wants; one that wants nothing we understand ends here, before any work is done."""
         if claim.was_orphan:
             self._log(claim.key, Action.RECLAIMED, f"is taken up again, with {claim.iteration} tries: its driver died")
-        job = Job(claim, self._run.now(), self._run.day)
+        job = Job(claim, self._run.now(), self._run.day, self._settings.requests.url_prefix)
         finisher.take_in([job])
         try:
             job.ask(wanted_of(claim, self._settings))

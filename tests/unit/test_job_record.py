@@ -51,3 +51,15 @@ def test_lists_of_the_row_stay_as_they_are_before_the_files_are_known_but_for_ki
 
     assert delivered.urls is None
     assert (delivered.processed is not None) is is_told
+
+
+@pytest.mark.rule("Q28")
+def test_prefix_of_urls_stands_before_each_path_of_the_row_and_not_in_its_list() -> None:
+    record = replace(
+        JobRecord.of(GIVEN_BACK, NOW, DAY, "https://account.example/reports/"),
+        file_by_batch={"b-0": file_of("b-0")},
+        knows_files=True,
+    )
+
+    assert record.delivered().urls == (f"https://account.example/reports/{file_of('b-0').path}",)
+    assert record.list_text() == replace(record, url_prefix="").list_text()

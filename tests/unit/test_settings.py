@@ -259,3 +259,20 @@ def test_day_is_read() -> None:
 )
 def test_role_is_that_of_the_connection_string(dsn: str, role: str) -> None:
     assert load(None, {}, {"queue": {"dsn": dsn}}).queue.role == role
+
+
+@pytest.mark.parametrize(
+    "prefix", ["", "reports", "a/b/", "https://account.example/container", "s3a://bucket/é", "https://h:1/x"]
+)
+def test_prefix_of_urls_is_a_url_or_a_path(prefix: str) -> None:
+    assert load(None, {}, {"requests": {"url_prefix": prefix}}).requests.url_prefix == prefix
+
+
+@pytest.mark.parametrize(
+    "prefix", ["a b", "a\nb", "https://u:hidden-word@host/x", "https://h/x?sig=hidden-word", "x#y", "a/../b", "a\\b"]
+)
+def test_prefix_of_urls_that_may_hold_a_secret_or_leads_elsewhere_is_refused_and_not_repeated(prefix: str) -> None:
+    [fault] = faults(requests={"url_prefix": prefix})
+    assert fault == (
+        "requests.url_prefix: expected a URL or a path without blanks, login, query or .., got another text"
+    )

@@ -5,6 +5,7 @@ The commands run in one process and one JVM, one after another.
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import time
@@ -79,6 +80,30 @@ def test_code_0_and_no_spark_where_nothing_is_due(rig: Rig) -> None:
     assert (ended.document()["due"], ended.document()["requests"], ended.document()["runs"]) == (0, [], 1)
     assert len(list(rig.events.iterdir())) == before
     assert not rig.output.exists()
+
+
+@pytest.mark.rule("Q28")
+def test_prefix_of_urls_stands_in_the_row_alone_and_may_be_another_in_each_run(rig: Rig) -> None:
+    rig.put_in("r-1", "b-000", "b-002")
+    first = rig.run(
+        PROGRESS_EXHAUST__REQUESTS__REPORTS_PER_CHANNEL="1",
+        PROGRESS_EXHAUST__REQUESTS__URL_PREFIX="https://account.example/reports/",
+    )
+    assert first.code == 1
+    [url] = rig.row("r-1")["download_urls"]
+    assert url.startswith("https://account.example/reports/progress-exhaust/r-1/b-000_progress_")
+    kept = rig.file("r-1", "b-000")
+
+    assert rig.run(PROGRESS_EXHAUST__REQUESTS__URL_PREFIX="bucket").code == 0
+
+    row = rig.row("r-1")
+    assert (row["status"], rig.file("r-1", "b-000")) == ("SUCCESS", kept)
+    paths = [str(path.relative_to(rig.output)) for path in sorted(rig.output.rglob("*.csv"))]
+    assert row["download_urls"] == [f"bucket/{path}" for path in paths]
+    manifest = json.loads((rig.output / "progress-exhaust" / "r-1" / "manifest.json").read_text(encoding="utf-8"))
+    assert [file["path"] for file in manifest["files"]] == paths
+    assert "account.example" not in json.dumps([row["processed_batches"], manifest])
+    assert "bucket" not in json.dumps([row["processed_batches"], manifest])
 
 
 @pytest.mark.rule("E10")
