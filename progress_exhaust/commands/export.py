@@ -108,6 +108,10 @@ class Export(SparkCommand):
         self._start_s = self.elapsed_s()
         export(self._query, ports, self.settings, self._run, self.outcome)
 
+    def outcome_so_far(self) -> Outcome:
+        """Return that of the export."""
+        return self.outcome
+
     def interrupted(self) -> None:
         """Remove what the run has staged, too."""
         super().interrupted()

@@ -67,6 +67,11 @@ class Resources:
         self._catalogue: Catalogue | None = None
 
     @property
+    def opened_session(self) -> SparkSession | None:
+        """Spark's session; None before it is started, and where its JVM was let go of."""
+        return self._session
+
+    @property
     def is_open(self) -> bool:
         """Whether Spark has been started."""
         return self._session is not None

@@ -26,7 +26,7 @@ from progress_exhaust.console import logs
 from progress_exhaust.console.result import Result, Summary, Table
 from progress_exhaust.deadlines import Deadline
 from progress_exhaust.errors import UNFINISHED, ComputeError, OperatorError, QueueError, SkippedReport
-from progress_exhaust.export.run import Event, Ports, Run
+from progress_exhaust.export.run import Event, Outcome, Ports, Run
 from progress_exhaust.job_requests.port import Queue
 from progress_exhaust.job_requests.quotas import RetryPause
 from progress_exhaust.log_actions import Action
@@ -160,6 +160,10 @@ class RunQueue(SparkCommand):
         finally:
             queue.close_connections()
 
+    def outcome_so_far(self) -> Outcome:
+        """Return that of the last look."""
+        return self._last
+
     def interrupted(self) -> None:
         """Remove what a run that was stopped may have staged, too."""
         super().interrupted()
@@ -198,6 +202,7 @@ class RunQueue(SparkCommand):
             is_over = self._watch_s is None or not error.transient
             if is_over or (isinstance(error, ComputeError) and not self.resources.let_go_of_jvm()):
                 raise
+            self.ticker.forget()
             logs.warning(user_message(error), action=Action.ERROR)
             _LOG.debug("the queue is looked at again in %s s", self._watch_s, extra={"action": Action.RETRY})
 

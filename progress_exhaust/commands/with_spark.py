@@ -6,9 +6,10 @@ from contextlib import closing
 
 from progress_exhaust.commands.base import Command, CommandContext
 from progress_exhaust.commands.resources import Resources
+from progress_exhaust.commands.ticker import Ticker, tasks_of
 from progress_exhaust.console import logs
 from progress_exhaust.errors import OutputError
-from progress_exhaust.export.run import Event
+from progress_exhaust.export.run import Event, Outcome
 from progress_exhaust.jvm_end import JvmWatch
 from progress_exhaust.log_actions import Action
 from progress_exhaust.output.stores.local import LocalStore
@@ -24,15 +25,25 @@ class SparkCommand(Command):
         self.resources = Resources(
             self.settings, self.environment, debug=self.debug, jvm=jvm, is_stopping=lambda: self._stop.is_asked
         )
+        self.ticker = Ticker(self._tick, self.outcome_so_far, lambda: tasks_of(self.resources.opened_session))
 
     def work(self) -> None:
         """Work with the resources, and close them."""
-        with closing(self.resources):
+        with closing(self.resources), self.ticker:
             self.work_with_resources()
 
     def work_with_resources(self) -> None:
         """Do the command's work; whatever is opened is closed afterwards."""
         raise NotImplementedError
+
+    def outcome_so_far(self) -> Outcome:
+        """Return what has come of the run that is at work; of none, where a command makes no reports."""
+        return Outcome()
+
+    def report(self, event: Event) -> None:
+        """Show an event, unless it is time to stop; the ticker hears it, too."""
+        self.ticker.heard(event)
+        super().report(event)
 
     def cancel(self) -> None:
         """Break off Spark's jobs and the catalogue's calls."""
@@ -41,6 +52,10 @@ class SparkCommand(Command):
     def interrupted(self) -> None:
         """End the JVM."""
         self.resources.end_jvm()
+
+    def _tick(self, event: Event) -> None:
+        if not self._stop.is_asked:
+            self.console.render_event(event, self.elapsed_s())
 
     def report_start(self) -> None:
         """Say that Spark starts, which takes seconds."""

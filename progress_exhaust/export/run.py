@@ -94,6 +94,7 @@ class Outcome:
         duration_s: seconds of the whole run.
         manifest_path: its place under the output root; empty before it is written.
         has_computed: whether Spark has computed any report, so that the tables can be read.
+        current: the phase the run is in; None between two, and before and after them.
     """
 
     made: list[PublishedFile] = field(default_factory=list)
@@ -103,6 +104,7 @@ class Outcome:
     duration_s: float = 0.0
     manifest_path: str = ""
     has_computed: bool = False
+    current: Phase | None = None
 
     @property
     def finished(self) -> int:
@@ -124,7 +126,9 @@ class Outcome:
     def phase(self, phase: Phase) -> Iterator[None]:
         """Add the time of a block to a phase."""
         begin = time.monotonic()
+        self.current = phase
         try:
             yield
         finally:
+            self.current = None
             self.phase_s[phase] = self.phase_s.get(phase, 0.0) + time.monotonic() - begin
