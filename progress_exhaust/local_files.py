@@ -15,10 +15,11 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import takewhile
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO
 
 FILE_MODE = 0o640
@@ -27,6 +28,7 @@ PRIVATE_FILE_MODE = 0o600
 PRIVATE_DIRECTORY_MODE = 0o700
 _PIECE_BYTES = 1 << 16
 
+_NONE_HELD: Mapping[str, int] = MappingProxyType({})
 _TO_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _TO_MAKE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -48,26 +50,37 @@ def make_folders(folder: Path, mode: int = DIRECTORY_MODE) -> None:
 
 
 @contextmanager
-def opened_folder(root: Path, path: str = "", *, make: bool = False) -> Iterator[int]:
+def opened_folder(
+    root: Path, path: str = "", *, make: bool = False, held: Mapping[str, int] = _NONE_HELD
+) -> Iterator[int]:
     """Open the folder at a path below a root, and close it at the end.
 
     Args:
         root: where the walk begins.
         path: names with `/` between them; empty for the root itself.
         make: whether folders that are missing are made.
+        held: folders that are open already, and stay so, by path: there is no walk to these.
 
     Raises:
         FileNotFoundError: there is none.
         OSError: something else is in the way: a link, a file.
     """
+    if path in held:
+        yield held[path]
+        return
     names = [name for name in path.split("/") if name]
     place, descriptor = root, os.open(root, _ON_THE_WAY if names else _FOLDER)
     try:
         for number, name in enumerate(names, start=1):
             place /= name
-            if make:
+            flags = _FOLDER if number == len(names) else _ON_THE_WAY
+            try:
+                inner = _opened(name, flags, descriptor, place)
+            except FileNotFoundError:
+                if not make:
+                    raise
                 _make_folder(name, descriptor, DIRECTORY_MODE)
-            inner = _opened(name, _FOLDER if number == len(names) else _ON_THE_WAY, descriptor, place)
+                inner = _opened(name, flags, descriptor, place)
             os.close(descriptor)
             descriptor = inner
         yield descriptor
@@ -203,27 +216,34 @@ def write_whole(root: Path, path: str, lines: Iterable[str], mode: int = FILE_MO
     return size_bytes
 
 
-def made_file(root: Path, path: str) -> BinaryIO:
-    """Make a new, private file in a folder that is there, to be written and closed.
+def made_file(root: Path, path: str, held: Mapping[str, int] = _NONE_HELD) -> BinaryIO:
+    """Make a new, private file in a folder that is there, to be written and closed; `held` as in `opened_folder`.
 
     Raises:
         OSError: it is there already, or can not be made.
     """
     above, _, name = path.rpartition("/")
-    with opened_folder(root, above) as folder:
+    with opened_folder(root, above, held=held) as folder:
         descriptor = os.open(name, _TO_MAKE, PRIVATE_FILE_MODE, dir_fd=folder)
     return open(descriptor, "wb")  # noqa: PTH123 - a descriptor, which whoever asks closes
 
 
-def move_file(root: Path, source: str, target: str, mode: int = FILE_MODE) -> None:
+def move_file(
+    root: Path, source: str, target: str, mode: int = FILE_MODE, held: Mapping[str, int] = _NONE_HELD
+) -> None:
     """Move a regular file over another, on disk before it has its name; folders above the target are made.
+
+    Folders that are `held` as in `opened_folder` are those of sources.
 
     Raises:
         OSError: there is no such file, it can not be moved, or a directory is in its place.
     """
     source_above, _, source_name = source.rpartition("/")
     target_above, _, target_name = target.rpartition("/")
-    with opened_folder(root, source_above) as staged, opened_folder(root, target_above, make=True) as final:
+    with (
+        opened_folder(root, source_above, held=held) as staged,
+        opened_folder(root, target_above, make=True) as final,
+    ):
         with opened_file(source_name, staged) as file:
             os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())

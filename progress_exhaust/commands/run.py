@@ -202,9 +202,10 @@ class RunQueue(SparkCommand):
             is_over = self._watch_s is None or not error.transient
             if is_over or (isinstance(error, ComputeError) and not self.resources.let_go_of_jvm()):
                 raise
-            self.ticker.forget()
             logs.warning(user_message(error), action=Action.ERROR)
             _LOG.debug("the queue is looked at again in %s s", self._watch_s, extra={"action": Action.RETRY})
+        finally:
+            self.ticker.forget()
 
     def _work_off(self, queue: Queue) -> None:
         self._last, self._are_refusals_shown, self._run_id = RequestsOutcome(), False, new_run_id()

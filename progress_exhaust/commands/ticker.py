@@ -70,21 +70,20 @@ class Ticker:
         """Take note of what is told otherwise."""
         with self._lock:
             self._told_at = self._now()
-            if isinstance(event.action, Phase) or event.action is Action.START:
+            if isinstance(event.action, Phase) or event.action is Action.START:  # what else is told of is a report's
                 self._step, self._step_at = event, self._told_at
 
     def forget(self) -> None:
-        """Be silent until the next step is told: the last one has failed."""
+        """Be silent until the next step is told: the last one is over."""
         with self._lock:
             self._step = None
 
     def look(self) -> None:
-        """Tell how far the run is, where it is at a step and has been silent for long."""
+        """Tell how far the run is, where it has been silent for long."""
         outcome = self._outcome()
         with self._lock:
             step, now = self._step, self._now()
-            is_at_work = outcome.current is not None or (step is not None and step.action is Action.START)
-            if step is None or not is_at_work or now - self._told_at < QUIET_S:
+            if step is None or now - self._told_at < QUIET_S:
                 return
             self._told_at = now
             seconds = now - self._step_at

@@ -71,7 +71,8 @@ def _write_manifest(outcome: Outcome, staging: Staging, settings: Settings, run:
         not_made=sorted(outcome.not_made, key=lambda refusal: (refusal.subject, refusal.reason)),
     )
     path = f"{ROOT}/manifest_{run.run_id}.json"
-    staging.publish_text(path, [manifest.to_json()])
+    with outcome.phase(Phase.PUBLISH):
+        staging.publish_text(path, [manifest.to_json()])
     outcome.manifest_path = path
 
 

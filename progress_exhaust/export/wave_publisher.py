@@ -64,8 +64,10 @@ class WavePublisher:
             OutputError: a part is gone, can not be read, or its draft not be written; then nothing else is handed over.
         """
         staged = [name for name in self._staging.store.list_names(folder) if name.startswith(_STAGED_FILE)]
-        self._drafts.make_private_directory(self._draft_folder)
-        with ThreadPoolExecutor(self._settings.publish_threads) as pool:
+        with (
+            self._drafts.holding(self._draft_folder),
+            ThreadPoolExecutor(self._settings.publish_threads) as pool,
+        ):
             reading = [pool.submit(self._read_file, f"{folder}/{name}") for name in staged]
         for one in reading:
             one.result()

@@ -130,9 +130,9 @@ class WaveRunner:
             self._tell(Phase.READ, f"reading enrolments of {pluralize(len(reports), 'batch', 'batches')}")
             enrolments = plan.enrolments(reports)
             counts = plan.counts(enrolments)
-        waves = cut_waves(reports, counts, self._settings.spark.learners_per_wave)
-        self._set_partitions(max(wave.learners for wave in waves))
         with self._outcome.phase(Phase.PLAN):
+            waves = cut_waves(reports, counts, self._settings.spark.learners_per_wave)
+            self._set_partitions(max(wave.learners for wave in waves))
             starts = slice_starts(reports, counts, enrolments, self._settings.spark.learners_per_slice)
         sources = self._sources(plan, waves, enrolments, counts)
         with self._outcome.phase(Phase.READ):

@@ -40,15 +40,16 @@ def cut_waves(reports: Sequence[Report], counts: Mapping[int, Counts], most_lear
         counts: what becomes of the enrolments of each batch_no; one that is not in it has none.
         most_learners: of a wave.
     """
-    waves: list[Wave] = []
+    waves: list[tuple[list[Report], int]] = []
     for batch_no, of_batch in groupby(sorted(reports, key=_batch_no), key=_batch_no):
         size = counts.get(batch_no, Counts()).retained
-        if waves and waves[-1].learners + size <= most_learners:
-            last = waves.pop()
-            waves.append(Wave(last.number, [*last.reports, *of_batch], last.learners + size))
+        if waves and waves[-1][1] + size <= most_learners:
+            together, learners = waves[-1]
+            together += of_batch
+            waves[-1] = (together, learners + size)
         else:
-            waves.append(Wave(len(waves), list(of_batch), size))
-    return waves
+            waves.append((list(of_batch), size))
+    return [Wave(number, together, learners) for number, (together, learners) in enumerate(waves)]
 
 
 def wave_numbers(waves: Iterable[Wave]) -> dict[int, int]:

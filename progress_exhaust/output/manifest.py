@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from progress_exhaust.errors import SkippedReport
-from progress_exhaust.published_file import PublishedFile
+from progress_exhaust.published_file import Column, PublishedFile
 
 SCHEMA_VERSION = 1
 """Of the manifest's form; one more wherever a key goes, or changes what it means. A new key is no change."""
+
+_FILES, _COLUMNS = "\x00files", "\x00columns"
+"""What stands in the place of texts that are put in later; no text of a file has such a character."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class Manifest:
             "started_at": self.started_at,
             "finished_at": self.finished_at,
             "settings": self.settings,
-            "files": [asdict(file) for file in self.files],
+            "files": [_FILES] if self.files else [],
             "not_made": [
                 {"id": refusal.subject, "reason": refusal.reason.value, "why": str(refusal)}
                 for refusal in self.not_made
@@ -55,4 +58,33 @@ class Manifest:
         }
         if self.request is not None:
             content["request"] = self.request
-        return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+        return _text(content).replace(json.dumps(_FILES), _texts_of(self.files)) + "\n"
+
+
+def _texts_of(files: Sequence[PublishedFile]) -> str:
+    """Return the files as the manifest lists them; those of one collection share the text of their columns.
+
+    There may be a hundred thousand, each with the same twenty columns as thousands of others.
+    """
+    of_columns: dict[tuple[Column, ...], str] = {}
+    texts = []
+    for file in files:
+        columns = tuple(file.columns)
+        if columns not in of_columns:
+            of_columns[columns] = _indented(_text([_content(column) for column in columns]), 2)
+        content = {**_content(file), "columns": _COLUMNS}
+        texts.append(_indented(_text(content).replace(json.dumps(_COLUMNS), of_columns[columns]), 4))
+    return ",\n    ".join(texts)
+
+
+def _content(value: PublishedFile | Column) -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in fields(value)}
+
+
+def _text(content: object) -> str:
+    return json.dumps(content, ensure_ascii=False, indent=2)
+
+
+def _indented(text: str, blanks: int) -> str:
+    """Indent all lines of a JSON text but the first; no text in it holds a line end as it is."""
+    return text.replace("\n", "\n" + " " * blanks)
