@@ -102,11 +102,12 @@ lock: $(VENV)/.for-test ## Write constraints.txt and locks/ anew, from the range
 	@$(LOCK) --output-file locks/stack.lock --extra spark --extra stack setup.py
 	@$(LOCK) --output-file locks/test.lock --extra spark --extra stack --extra dev setup.py
 
-bench: $(VENV)/.for-test ## Measure whole runs against their floors, cold starts, small files, growth, a cluster, and the queue
+bench: $(VENV)/.for-test ## Measure whole runs against their floors, cold starts, small reports, an object store, growth, a cluster, and the queue
 	@$(IN_VENV) -m benchmarks
 	@$(IN_VENV) -m benchmarks.cold_start
 	@$(IN_VENV) -m benchmarks.privacy
-	@$(IN_VENV) -m benchmarks.small_files
+	@$(IN_VENV) -m benchmarks.small_reports
+	@$(IN_VENV) -m benchmarks.object_store
 	@$(IN_VENV) -m benchmarks.scale
 	@$(IN_VENV) -m benchmarks.cluster
 	@$(IN_VENV) -m benchmarks.queue

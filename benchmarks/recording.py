@@ -18,7 +18,7 @@ RESULTS = Path(__file__).parent / "results"
 SPEED = RESULTS / "speed.json"
 RATIOS = (
     *("duckdb", "scan", "baseline", "cassandra_scan", "cassandra_one_batch", "cold_start"),
-    *("encryption", "encryption_cold"),
+    *("encryption", "encryption_cold", "small_reports"),
 )
 """All ratios there are, in the order they are told."""
 

@@ -24,9 +24,10 @@ TWO_MILLION = WorldSize(
 REQUESTED = WorldSize(
     seed=3, learners=200, batches=50, collections=1, leaves=40, nested=5, depth=2, assessments=4, attempts=2
 )
-SMALL_FILES = WorldSize(
-    seed=4, learners=5, batches=5000, collections=20, leaves=20, nested=2, depth=2, assessments=1, attempts=1
+SMALL_REPORTS = WorldSize(
+    seed=4, learners=10, batches=20_000, collections=20, leaves=20, nested=2, depth=2, assessments=1, attempts=1
 )
+ONE_LEARNER_EACH = replace(SMALL_REPORTS, learners=1, batches=100_000)
 ONE_BATCH = WorldSize(
     seed=5, learners=30, batches=1, collections=1, leaves=40, nested=5, depth=2, assessments=4, attempts=2
 )
@@ -41,7 +42,8 @@ WORLDS = {"standard": STANDARD, "two_million": TWO_MILLION}
 ALL_WORLDS = {
     **WORLDS,
     "requested": REQUESTED,
-    "small_files": SMALL_FILES,
+    "small_reports": SMALL_REPORTS,
+    "one_learner_each": ONE_LEARNER_EACH,
     "one_batch": ONE_BATCH,
     "ten_times": TEN_TIMES,
     "many_collections": MANY_COLLECTIONS,

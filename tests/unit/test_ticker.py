@@ -77,23 +77,16 @@ def test_whatever_is_told_otherwise_counts_as_a_word(run: Watched) -> None:
         assert run.sentences_after(QUIET_S) == ["publishing: 0 of 0 reports"]
 
 
-def test_start_of_spark_is_told_of_though_no_phase_has_begun(run: Watched) -> None:
+def test_step_is_told_of_between_phases_too(run: Watched) -> None:
     run.ticker.heard(Event(Action.START, "starting Spark"))
 
     assert run.sentences_after(9) == ["starting Spark: 9 s so far"]
 
 
-def test_step_that_has_failed_is_forgotten(run: Watched) -> None:
-    run.ticker.heard(Event(Action.START, "starting Spark"))
-    run.ticker.forget()
-
+def test_nothing_is_told_before_the_first_step_and_after_the_last(run: Watched) -> None:
     assert run.sentences_after(60) == []
-
-
-def test_nothing_is_told_between_phases_nor_before_the_first_step(run: Watched) -> None:
-    with run.outcome.phase(Phase.CATALOGUE):
-        assert run.sentences_after(60) == []
     run.ticker.heard(COMPUTING)
+    run.ticker.forget()
 
     assert run.sentences_after(60) == []
 
