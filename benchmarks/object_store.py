@@ -15,7 +15,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -53,14 +52,12 @@ def main() -> None:
         }
         taken = interleaved(variants, arguments.rounds)
         given_up_s = {name: until_given_up(s3, name) for name in ("gone", "answers 503")}
-        methods = Counter(call.method for call in s3.proxy.calls if not call.is_part)
     median = {name: medians(runs) for name, runs in taken.items()}
     figures = {
         "files": FILES,
         "rounds_measured": arguments.rounds,
         "bar_calls": BAR_CALLS,
         "median": median,
-        "calls_of_all_runs": dict(methods),
         "seconds": {f"until a store is given up that {_verb(name)}": seconds for name, seconds in given_up_s.items()},
     }
     record("object_store", figures, {})
