@@ -296,6 +296,39 @@ def see_made(rig: Rig, s3: S3, bucket: str, world: World, *request_ids: str) -> 
     assert s3.unfinished_uploads(bucket) == 0
 
 
+@pytest.mark.rule("S6")
+@pytest.mark.long
+@pytest.mark.parametrize("is_killed", [True, False], ids=["killed", "answers 503"])
+def test_requests_are_given_back_uncharged_where_the_store_fails_and_made_by_the_next_run(
+    rig: Rig, s3: S3, bucket: str, world: World, temporary: Path, is_killed: bool
+) -> None:
+    for number in range(3):
+        rig.put_in(f"r-{number}", f"b-{number:03}", f"b-{number + 3:03}", requested_channel=CHANNEL)
+    is_met, has_failed = third_report(), [False]
+
+    def fails(call: Call) -> bool:
+        has_failed[0] = has_failed[0] or is_met(call)
+        return has_failed[0]
+
+    if is_killed:
+        s3.proxy.kill_at(fails)
+    else:
+        s3.proxy.fail(fails, SLOW_DOWN)
+    run = rig.line.run(["run"], **run_settings(rig, bucket, **QUICK))
+    s3.proxy.heal()
+
+    assert run.code == 1
+    assert f"writing s3a://{bucket}/" in run.err
+    assert run.err.count(NEXT_STEP) == 1
+    left = [row for row in rig.database.rows() if row["status"] != "SUCCESS"]
+    assert left
+    assert {(row["status"], row["iteration"] or 0) for row in left} == {("SUBMITTED", 0)}
+
+    assert line_run(rig, bucket).code == 0
+    see_made(rig, s3, bucket, world, "r-0", "r-1", "r-2")
+    assert left_in(temporary) == []
+
+
 @pytest.mark.long
 def test_driver_killed_while_it_publishes_is_followed_by_one_that_makes_the_rest(
     rig: Rig, s3: S3, bucket: str, world: World, variables: dict[str, Any], temporary: Path
