@@ -18,6 +18,7 @@ def content_fingerprint(settings: Settings, day: date) -> dict[str, object]:
         "assessment.question_set_categories": list(settings.assessment.question_set_categories),
         "output.file_name": settings.output.file_name,
         "output.formula_guard": settings.output.formula_guard,
+        "output.bom": settings.output.bom,
         "certificates.failures_table": settings.certificates.failures_table,
     }
     if settings.source.kind is SourceKind.CASSANDRA:

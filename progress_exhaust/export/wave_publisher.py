@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from codecs import BOM_UTF8
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -108,7 +109,10 @@ class WavePublisher:
                 writer.close()
 
     def _begin(self, part: PartName) -> DraftWriter:
-        return DraftWriter(self._drafts, f"{self._draft_folder}/{part.report_no}.{part.slice_no}.draft")
+        writer = DraftWriter(self._drafts, f"{self._draft_folder}/{part.report_no}.{part.slice_no}.draft")
+        if self._settings.bom and part.slice_no == 0:
+            writer.write(BOM_UTF8)
+        return writer
 
     def _take(self, part: PartName, draft: Draft, notes: Notes) -> None:
         """Take a slice that is whole; the last one of a report makes it whole."""

@@ -81,6 +81,9 @@ class OutputSettings(Section):
         "{batch_id}_progress_{date}.csv", description="file name; {batch_id} must be in it, {date} is dd_MM_yyyy"
     )
     formula_guard: bool = Field(True, description="make text inert that a spreadsheet would run as a formula")
+    bom: bool = Field(
+        False, description="begin each file with a byte order mark, which some spreadsheets need to show Indian scripts"
+    )
     publish_threads: PositiveInt = Field(8, description="files verified and moved at once")
     give_up_s: float = Field(
         120.0, ge=10, description="seconds within which a run ends whose output place does not answer any more"

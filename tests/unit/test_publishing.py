@@ -68,13 +68,15 @@ def publish(
     delivered: Delivered,
     slices: dict[int, int] | None = None,
     threads: int = 8,
+    *,
+    bom: bool = False,
 ) -> list[tuple[Report, SkippedReport]]:
     publisher = WavePublisher(
         [report(number) for number in learners],
         slices=dict.fromkeys(learners, 1) | (slices or {}),
         counts={number: Counts(retained=count) for number, count in learners.items()},
         staging=staging,
-        settings=OutputSettings(publish_threads=threads),
+        settings=OutputSettings(publish_threads=threads, bom=bom),
         deliver=delivered,
     )
     return publisher.publish(folder)
@@ -93,6 +95,17 @@ def test_reports_of_all_staged_files_are_delivered_whole(staging: Staging) -> No
         "b-2": ('header\n"two\nlines"\nu-2\n', 0),
         "b-3": ("header\n", 0),
     }
+
+
+@pytest.mark.rule("S1")
+def test_byte_order_mark_begins_each_file_and_no_slice_but_the_first(staging: Staging) -> None:
+    folder = staged_wave(staging, part(7, 1, "u-2"), [*part(7, 0, "header", "u-1"), *part(8, 0, "header")])
+    delivered = Delivered(staging)
+
+    refused = publish(staging, folder, {7: 2, 8: 0}, delivered, {7: 2}, bom=True)
+
+    assert refused == []
+    assert delivered.files == {"b-7": ("\ufeffheader\nu-1\nu-2\n", 0), "b-8": ("\ufeffheader\n", 0)}
 
 
 @pytest.mark.parametrize("threads", [1, 8])
