@@ -80,8 +80,8 @@ def main() -> None:
         after={"claim": "after_claim", "checkpoint": "after_checkpoint", "complete": "after_commit"},
         matters=is_after_staging,
     )
-    opening.open_store = lambda url, spark: Around(
-        open_store(url, spark),
+    opening.open_store = lambda *arguments: Around(
+        open_store(*arguments),
         before={"list_names": "after_stage", "remove": "before_cleanup"},
         after={"publish": "after_publish"},
         matters=matters_in_store,
