@@ -45,13 +45,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as conf, s3_server() as s3:
         write_spark_defaults(Path(conf), s3.options())
         os.environ |= {"SPARK_CONF_DIR": conf, **CREDENTIALS}
-        s3.new_bucket("reports")
+        places = _places_in(s3.new_bucket())
         variants: dict[str, Callable[[], Figures]] = {
             "local folder": export_here,
-            "object store": partial(export_to, s3),
+            "object store": partial(export_to, s3, places),
         }
         taken = interleaved(variants, arguments.rounds)
-        given_up_s = {name: until_given_up(s3, name) for name in ("gone", "answers 503")}
+        given_up_s = {name: until_given_up(s3, places, name) for name in ("gone", "answers 503")}
     median = {name: medians(runs) for name, runs in taken.items()}
     figures = {
         "files": FILES,
@@ -73,14 +73,14 @@ def export_here() -> Figures:
     return _made(places_of(WORLD, "reports"))
 
 
-def export_to(s3: S3) -> Figures:
+def export_to(s3: S3, places: list[str]) -> Figures:
     """Make all files in the store, over those that are there, and count what it is asked."""
     with s3.proxy.counted() as calls:
-        figures = _made(_places_in_store())
+        figures = _made(places)
     return {**figures, "calls": sum(not call.is_part for call in calls)}
 
 
-def until_given_up(s3: S3, how: str) -> float:
+def until_given_up(s3: S3, places: list[str], how: str) -> float:
     """Let the store fail at the first report, and return the seconds from then to the end of the command.
 
     Raises:
@@ -98,7 +98,7 @@ def until_given_up(s3: S3, how: str) -> float:
     else:
         s3.proxy.fail(fails, SLOW_DOWN)
     ended = subprocess.run(
-        [COMMAND, "export", "--all", *_places_in_store(), "--log-format", "text"],
+        [COMMAND, "export", "--all", *places, "--log-format", "text"],
         env={**os.environ, "PROGRESS_EXHAUST__SPARK__MASTER": MASTER},
         capture_output=True,
         text=True,
@@ -121,9 +121,9 @@ def _made(places: list[str]) -> Figures:
     return {**figures, "files": FILES, "publish_s": document["phase_s"]["publish"]}
 
 
-def _places_in_store() -> list[str]:
+def _places_in(bucket: str) -> list[str]:
     places = places_of(WORLD, "reports")
-    places[places.index("--output") + 1] = "s3a://reports/bench"
+    places[places.index("--output") + 1] = f"s3a://{bucket}/bench"
     return places
 
 

@@ -33,8 +33,6 @@ WITHOUT_NAMES = {"PROGRESS_EXHAUST__PRIVACY__USER_NAME": "false"}
 REPORT = f"progress-exhaust/{{}}_progress_{DAY_IN_NAME}.csv"
 NEXT_STEP = "check output.url, its space and its rights"
 
-_names = (f"bucket-{number}" for number in itertools.count())
-
 
 @pytest.fixture(scope="module")
 def world() -> World:
@@ -77,9 +75,7 @@ def line(variables: dict[str, Any], temporary: Path) -> Iterator[CommandLine]:
 
 @pytest.fixture
 def bucket(s3: S3) -> Iterator[str]:
-    name = next(_names)
-    s3.new_bucket(name)
-    yield name
+    yield s3.new_bucket()
     s3.proxy.heal()
 
 
@@ -349,7 +345,7 @@ def test_driver_killed_while_it_publishes_is_followed_by_one_that_makes_the_rest
     assert [call for call in calls if call.is_copy] == []
     assert rig.row("r-1")["status"] == "PROCESSING"
 
-    again = line_run(rig, bucket)
+    again = ended(started(["run"], **run_settings(rig, bucket, **variables, TMPDIR=str(temporary))))
 
     assert again.code == 0, again.err
     see_made(rig, s3, bucket, world, "r-1")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 import time
 from collections import Counter
@@ -23,8 +22,6 @@ PLACE = "progress-exhaust/b-1_progress_26_08_2020.csv"
 PART_BYTES = 64 << 20
 """What s3a uploads at once; a bigger file goes in parts of this size."""
 
-_names = (f"bucket-{number}" for number in itertools.count())
-
 
 @pytest.fixture(scope="module")
 def s3(spark: SparkSession) -> Iterator[S3]:
@@ -34,9 +31,7 @@ def s3(spark: SparkSession) -> Iterator[S3]:
 
 @pytest.fixture
 def bucket(s3: S3) -> Iterator[str]:
-    name = next(_names)
-    s3.new_bucket(name)
-    yield name
+    yield s3.new_bucket()
     s3.proxy.heal()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 from collections.abc import Iterator
@@ -27,7 +28,8 @@ CREDENTIALS = {
     "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
     "AWS_EC2_METADATA_DISABLED": "true",
 }
-BUCKET = "reports"
+
+_numbers = itertools.count()
 
 
 class S3:
@@ -48,10 +50,11 @@ class S3:
             config=Config(s3={"addressing_style": "path"}),
         )
 
-    def new_bucket(self, name: str) -> str:
-        """Make a bucket; return its URL for Hadoop."""
+    def new_bucket(self) -> str:
+        """Make an empty bucket; return its name. All servers of a process have the same buckets."""
+        name = f"bucket-{next(_numbers)}"
         self._client.create_bucket(Bucket=name)
-        return f"s3a://{name}"
+        return name
 
     def read(self, bucket: str, key: str) -> bytes | None:
         """Return what an object holds, None where there is none; past the proxy."""
