@@ -168,7 +168,9 @@ def test_refusal_of_the_store_ends_the_run_with_its_own_words(
 
 
 @pytest.mark.rule("S2", "S4", "S6")
-@pytest.mark.parametrize("is_killed", [True, False], ids=["killed", "answers 503"])
+@pytest.mark.parametrize(
+    "is_killed", [True, pytest.param(False, marks=pytest.mark.long)], ids=["killed", "answers 503"]
+)
 @pytest.mark.parametrize(
     "point",
     [

@@ -83,6 +83,7 @@ def test_code_0_and_no_spark_where_nothing_is_due(rig: Rig) -> None:
 
 
 @pytest.mark.rule("Q28")
+@pytest.mark.long
 def test_prefix_of_urls_stands_in_the_row_alone_and_may_be_another_in_each_run(rig: Rig) -> None:
     rig.put_in("r-1", "b-000", "b-002")
     first = rig.run(
