@@ -72,7 +72,7 @@ def _write_manifest(outcome: Outcome, staging: Staging, settings: Settings, run:
     )
     path = f"{ROOT}/manifest_{run.run_id}.json"
     with outcome.phase(Phase.PUBLISH):
-        staging.publish_text(path, [manifest.to_json()])
+        staging.publish_text(path, manifest.texts())
     outcome.manifest_path = path
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -12,9 +12,6 @@ from progress_exhaust.published_file import Column, PublishedFile
 
 SCHEMA_VERSION = 1
 """Of the manifest's form; one more wherever a key goes, or changes what it means. A new key is no change."""
-
-_FILES, _COLUMNS = "\x00files", "\x00columns"
-"""What stands in the place of texts that are put in later; no text of a file has such a character."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +38,8 @@ class Manifest:
     not_made: Sequence[SkippedReport]
     request: Mapping[str, object] | None = None
 
-    def to_json(self) -> str:
-        """Return the manifest's text."""
+    def texts(self) -> Iterator[str]:
+        """Give the manifest's text in pieces, one for each file: a hundred thousand of them have 300 MB."""
         content: dict[str, object] = {
             "schema_version": SCHEMA_VERSION,
             "run_id": self.run_id,
@@ -50,7 +47,7 @@ class Manifest:
             "started_at": self.started_at,
             "finished_at": self.finished_at,
             "settings": self.settings,
-            "files": [_FILES] if self.files else [],
+            "files": None,
             "not_made": [
                 {"id": refusal.subject, "reason": refusal.reason.value, "why": str(refusal)}
                 for refusal in self.not_made
@@ -58,23 +55,33 @@ class Manifest:
         }
         if self.request is not None:
             content["request"] = self.request
-        return _text(content).replace(json.dumps(_FILES), _texts_of(self.files)) + "\n"
+        before, behind = _around("files", content)
+        yield f"{before}["
+        between = "\n    "
+        for text in _texts_of(self.files):
+            yield between + text
+            between = ",\n    "
+        yield f"\n  ]{behind}\n" if self.files else f"]{behind}\n"
 
 
-def _texts_of(files: Sequence[PublishedFile]) -> str:
-    """Return the files as the manifest lists them; those of one collection share the text of their columns.
-
-    There may be a hundred thousand, each with the same twenty columns as thousands of others.
-    """
+def _texts_of(files: Iterable[PublishedFile]) -> Iterator[str]:
+    """Give the text of each file, as the manifest lists it; those of one collection share that of their columns."""
     of_columns: dict[tuple[Column, ...], str] = {}
-    texts = []
     for file in files:
         columns = tuple(file.columns)
         if columns not in of_columns:
             of_columns[columns] = _indented(_text([_content(column) for column in columns]), 2)
-        content = {**_content(file), "columns": _COLUMNS}
-        texts.append(_indented(_text(content).replace(json.dumps(_COLUMNS), of_columns[columns]), 4))
-    return ",\n    ".join(texts)
+        before, behind = _around("columns", _content(file))
+        yield _indented(f"{before}{of_columns[columns]}{behind}", 4)
+
+
+def _around(name: str, content: Mapping[str, object]) -> tuple[str, str]:
+    """Return what stands before and behind the value of a member in the middle of an object's text."""
+    names = list(content)
+    at = names.index(name)
+    before = _text({one: content[one] for one in names[:at]}).removesuffix("\n}")
+    behind = _text({one: content[one] for one in names[at + 1 :]}).removeprefix("{")
+    return f"{before},\n  {json.dumps(name)}: ", f",{behind}"
 
 
 def _content(value: PublishedFile | Column) -> dict[str, Any]:

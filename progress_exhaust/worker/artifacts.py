@@ -100,7 +100,7 @@ class JobArtifacts:
                 **({"jvm_kills": record.jvm_kills} if record.jvm_kills else {}),
             },
         )
-        self._staging.publish_text(f"{record.folder}/{MANIFEST}", [manifest.to_json()])
+        self._staging.publish_text(f"{record.folder}/{MANIFEST}", manifest.texts())
 
     def _write_progress(self, job: Job, phase: Phase) -> None:
         record = job.record

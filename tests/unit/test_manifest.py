@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 
 import pytest
 
@@ -54,8 +55,33 @@ def test_text_has_the_keys_that_others_read(request_told: Mapping[str, object] |
         [SkippedReport(Reason.UNKNOWN_BATCH, "b-2", "batch", object="b-2", got="there is none")],
         request_told,
     )
-    text = manifest.to_json()
+    text = "".join(manifest.texts())
     assert json.loads(text) == TOLD | ({} if request_told is None else {"request": request_told})
     assert "Größe" in text
     assert text.startswith('{\n  "schema_version"')
     assert text.endswith("}\n")
+
+
+@pytest.mark.parametrize("files", [0, 1, 3])
+def test_text_is_that_of_the_whole_content_whatever_stands_in_it(files: int) -> None:
+    odd = '\x00files\n\x00columns"\\'
+    columns = [Column(odd, "static", odd, "1.2"), Column("", "", "", "")]
+    made = [
+        PublishedFile(odd, f"b-{number}", "do_1", odd, None, 2, 120, "ab", columns[:number], {odd: 1})
+        for number in range(files)
+    ]
+    refusals = [SkippedReport(Reason.BAD_ID, odd, got=odd)]
+    manifest = Manifest("run", "1.0", "then", "now", {odd: [odd]}, made, refusals, {"state": odd})
+
+    content = {
+        "schema_version": 1,
+        "run_id": "run",
+        "version": "1.0",
+        "started_at": "then",
+        "finished_at": "now",
+        "settings": {odd: [odd]},
+        "files": [asdict(file) for file in made],
+        "not_made": [{"id": odd, "reason": "bad_id", "why": odd}],
+        "request": {"state": odd},
+    }
+    assert "".join(manifest.texts()) == json.dumps(content, ensure_ascii=False, indent=2) + "\n"

@@ -45,5 +45,5 @@ def test_no_other_file_of_the_room_shows_anything() -> None:
 
 def test_manifest_says_its_form_first() -> None:
     manifest = Manifest("r", "1.0", "2026-11-23T08:30:00Z", "2026-11-23T08:31:00Z", {}, [], [])
-    assert list(json.loads(manifest.to_json()))[:2] == ["schema_version", "run_id"]
-    assert json.loads(manifest.to_json())["schema_version"] == 1
+    assert list(json.loads("".join(manifest.texts())))[:2] == ["schema_version", "run_id"]
+    assert json.loads("".join(manifest.texts()))["schema_version"] == 1
