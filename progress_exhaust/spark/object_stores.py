@@ -58,6 +58,11 @@ def set_limits(context: SparkContext, give_up_s: float) -> None:
     """
     hadoop: Any = context._jsc.hadoopConfiguration()
     for option, value in limits(give_up_s).items():
-        sources = hadoop.getPropertySources(option)
-        if sources is None or list(sources) == [_BY_HADOOP]:
-            hadoop.set(option, value)
+        set_unless_chosen(hadoop, option, value)
+
+
+def set_unless_chosen(hadoop: Any, option: str, value: str) -> None:
+    """Set an option of Hadoop's that has its own default, or none; what somebody has chosen stays."""
+    sources = hadoop.getPropertySources(option)
+    if sources is None or list(sources) == [_BY_HADOOP]:
+        hadoop.set(option, value)

@@ -22,7 +22,7 @@ from progress_exhaust.jvm_end import SUBMITTED
 from progress_exhaust.log_actions import Action
 from progress_exhaust.settings.sections import Settings, SourceKind
 from progress_exhaust.spark.encryption import OPTIONS, SECRET, encryption_of
-from progress_exhaust.spark.object_stores import set_limits
+from progress_exhaust.spark.object_stores import set_limits, set_unless_chosen
 from progress_exhaust.spark.private import UMASK, PrivateFolder
 from progress_exhaust.tables.cassandra.tables import connector_options, connector_secrets
 
@@ -235,9 +235,8 @@ def _keep_hadoop_private(context: SparkContext, private: PrivateFolder) -> None:
 
     In local mode only: executors on other machines would get the path, too, and have places of their own.
     """
-    hadoop: Any = context._jsc.hadoopConfiguration()
-    if str(context.master).startswith("local") and "core-default.xml" in hadoop.getPropertySources(_HADOOP_PLACE):
-        hadoop.set(_HADOOP_PLACE, str(private.hadoop))
+    if str(context.master).startswith("local"):
+        set_unless_chosen(context._jsc.hadoopConfiguration(), _HADOOP_PLACE, str(private.hadoop))
 
 
 def _local_folders(context: SparkContext) -> list[Path]:

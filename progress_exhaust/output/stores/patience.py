@@ -17,7 +17,7 @@ from progress_exhaust.output.stores.failures import NEXT_STEP
 _LOG = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
-TELL_EVERY_S = 10.0
+_TELL_EVERY_S = 10.0
 _LOOK_EVERY_S = 0.2
 _LATE_S = 1.0
 """A call that takes longer may be the first of an outage."""
@@ -106,7 +106,7 @@ class Patience:
             self._away_since = since if self._away_since is None else min(self._away_since, since)
             self._last_late_at = now
             waited_s = now - self._away_since
-            is_to_tell = waited_s >= TELL_EVERY_S and now - self._told_at >= TELL_EVERY_S
+            is_to_tell = waited_s >= _TELL_EVERY_S and now - self._told_at >= _TELL_EVERY_S
             if is_to_tell:
                 self._told_at = now
         if is_to_tell:
