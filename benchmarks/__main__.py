@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import baseline, floor
+from benchmarks import baseline
 from benchmarks.recording import RESULTS, record
 from benchmarks.rounds import WARM_UP_ROUNDS, Figures, interleaved, measured, medians, ratio
 from benchmarks.scan import scan_tables
@@ -61,7 +61,7 @@ def measure_against_floors(session: WarmSession, rounds: int) -> None:
     """
     variants: dict[str, Callable[[], Figures]] = {
         "ours": session.export,
-        "duckdb": partial(_floor, session),
+        "duckdb": session.floor,
         "scan": partial(_scan, session),
     }
     first = interleaved(variants, 1)
@@ -165,15 +165,6 @@ def show(part: str, figures: dict[str, Any]) -> None:
     print(f"{part}: session start {figures['start_s']} s, {figures['master']}, heap {figures['driver_memory']}")
     for name, of_variant in figures["median"].items():
         print(f"  {name}: " + ", ".join(f"{key} {value:g}" for key, value in of_variant.items()))
-
-
-def _floor(session: WarmSession) -> Figures:
-    output = session.folder / "floor"
-    shutil.rmtree(output, ignore_errors=True)
-    snapshot, catalogue = session.folder / "snapshot", session.folder / "catalogue"
-    phases: Figures = {}
-    figures = measured(session.spark, lambda: phases.update(floor.make_reports(snapshot, catalogue, output)))
-    return {**phases, **figures}
 
 
 def _per_batch(figures: Figures, batches: int) -> Figures:

@@ -14,7 +14,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -26,7 +25,7 @@ from benchmarks.session import MASTER, require_world
 from benchmarks.worlds import ROOT, STANDARD, places_of
 from progress_exhaust.java import java_home
 from tests.support.s3 import CREDENTIALS, S3, s3_server, write_spark_defaults
-from tests.support.s3_proxy import SLOW_DOWN, Call
+from tests.support.s3_proxy import is_report
 
 WORLD = "standard"
 FILES = STANDARD.batches + 1
@@ -51,20 +50,23 @@ def main() -> None:
             "object store": partial(export_to, s3, places),
         }
         taken = interleaved(variants, arguments.rounds)
-        given_up_s = {name: until_given_up(s3, places, name) for name in ("gone", "answers 503")}
+        given_up_s = {
+            f"until a store is given up that {how}": until_given_up(s3, places, is_killed=is_killed)
+            for how, is_killed in (("is gone", True), ("answers 503", False))
+        }
     median = {name: medians(runs) for name, runs in taken.items()}
     figures = {
         "files": FILES,
         "rounds_measured": arguments.rounds,
         "bar_calls": BAR_CALLS,
         "median": median,
-        "seconds": {f"until a store is given up that {_verb(name)}": seconds for name, seconds in given_up_s.items()},
+        "seconds": given_up_s,
     }
     record("object_store", figures, {})
     print(json.dumps(figures, indent=2))
     calls = median["object store"]["calls"]
     if calls > BAR_CALLS or max(given_up_s.values()) > BAR_GIVE_UP_S:
-        sys.exit(f"{calls} calls, expected {BAR_CALLS}; given up after {given_up_s}, expected {BAR_GIVE_UP_S} s")
+        sys.exit(f"{calls} calls, expected {BAR_CALLS}; {given_up_s}, expected {BAR_GIVE_UP_S} s")
 
 
 def export_here() -> Figures:
@@ -80,23 +82,13 @@ def export_to(s3: S3, places: list[str]) -> Figures:
     return {**figures, "calls": sum(not call.is_part for call in calls)}
 
 
-def until_given_up(s3: S3, places: list[str], how: str) -> float:
+def until_given_up(s3: S3, places: list[str], *, is_killed: bool) -> float:
     """Let the store fail at the first report, and return the seconds from then to the end of the command.
 
     Raises:
         SystemExit: the command ends otherwise.
     """
-    failed_at: list[float] = []
-
-    def fails(call: Call) -> bool:
-        if not failed_at and call.method == "PUT" and call.key.endswith(".csv"):
-            failed_at.append(time.monotonic())
-        return bool(failed_at)
-
-    if how == "gone":
-        s3.proxy.kill_at(fails)
-    else:
-        s3.proxy.fail(fails, SLOW_DOWN)
+    outage = s3.proxy.fail_from(is_report, is_killed=is_killed)
     ended = subprocess.run(
         [COMMAND, "export", "--all", *places, "--log-format", "text"],
         env={**os.environ, "PROGRESS_EXHAUST__SPARK__MASTER": MASTER},
@@ -104,11 +96,11 @@ def until_given_up(s3: S3, places: list[str], how: str) -> float:
         text=True,
         check=False,
     )
-    seconds = time.monotonic() - failed_at[0]
+    seconds = outage.seconds()
     s3.proxy.heal()
     if ended.returncode != 1 or "error: " not in ended.stderr:
         raise SystemExit(f"expected code 1 and an error, got {ended.returncode}: {ended.stderr[-500:]}")
-    print(f"{how}: {seconds:.1f} s: {ended.stderr.splitlines()[-1]}", flush=True)
+    print(f"given up after {seconds:.1f} s: {ended.stderr.splitlines()[-1]}", flush=True)
     return round(seconds, 1)
 
 
@@ -125,10 +117,6 @@ def _places_in(bucket: str) -> list[str]:
     places = places_of(WORLD, "reports")
     places[places.index("--output") + 1] = f"s3a://{bucket}/bench"
     return places
-
-
-def _verb(how: str) -> str:
-    return "is gone" if how == "gone" else how
 
 
 if __name__ == "__main__":

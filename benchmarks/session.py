@@ -12,6 +12,7 @@ from typing import Any, Self
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
+from benchmarks import floor
 from benchmarks.rounds import Figures, measured
 from benchmarks.worlds import ROOT, is_made, make_world, settings_for
 from progress_exhaust.catalogue.files import FilesCatalogue
@@ -95,6 +96,15 @@ class WarmSession:
             "rows": sum(file.rows for file in outcome.made),
             "bytes": sum(file.size_bytes for file in outcome.made),
         }
+
+    def floor(self) -> Figures:
+        """Make the same files with DuckDB, in this process; return what it took, by step too."""
+        output = self.folder / "floor"
+        shutil.rmtree(output, ignore_errors=True)
+        snapshot, catalogue = self.folder / "snapshot", self.folder / "catalogue"
+        steps: Figures = {}
+        figures = measured(self.spark, lambda: steps.update(floor.make_reports(snapshot, catalogue, output)))
+        return {**steps, **figures}
 
     def close(self) -> None:
         """End the session and its JVM; the next one gets a JVM of its own."""

@@ -16,27 +16,28 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import floor
+from benchmarks.cold_start import COMMAND
 from benchmarks.recording import record
-from benchmarks.rounds import Figures, interleaved, measured, medians, ratio
+from benchmarks.rounds import Figures, interleaved, medians, ratio
 from benchmarks.session import DAY, MASTER, WarmSession, require_world
 from benchmarks.worlds import ONE_LEARNER_EACH, ROOT, SMALL_REPORTS, places_of
 from progress_exhaust.java import java_home
+from tests.support.command_line import most_memory
 
 WORLD, MANY = "small_reports", "one_learner_each"
-COMMAND = str(Path(sys.executable).with_name("progress-exhaust"))
 HEAP = "900m"
 BAR_RATIO = 8.0
 BAR_QUIET_S = 10.0
 BAR_PYTHON_MB = 1000
 BAR_PROCESSES = 100
 """For a hundred thousand files; those of the start and of a few folders."""
+_LOOK_EVERY_S = 0.2
 
 
 def main() -> None:
@@ -70,7 +71,7 @@ def against_floor(rounds: int) -> tuple[dict[str, Any], dict[str, float]]:
     """Make the first world in turn by our export and by DuckDB."""
     session = WarmSession.open(WORLD)
     try:
-        variants: dict[str, Callable[[], Figures]] = {"ours": session.export, "duckdb": partial(_floor, session)}
+        variants: dict[str, Callable[[], Figures]] = {"ours": session.export, "duckdb": session.floor}
         interleaved(variants, 1)
         taken = interleaved(variants, rounds)
     finally:
@@ -103,7 +104,7 @@ def export_many() -> dict[str, Any]:
         variables = {"JAVA_HOME": str(java), "PROGRESS_EXHAUST__SPARK__MASTER": MASTER, "JDK_JAVA_OPTIONS": options}
         variables["PROGRESS_EXHAUST__SPARK__DRIVER_MEMORY"] = HEAP
         command = [COMMAND, "export", "--all", "--date", DAY.isoformat(), "--json", *places_of(MANY, "reports")]
-        quiet_s, python_kb, begin = 0.0, 0, time.monotonic()
+        quiet_s, begin, most_bytes = 0.0, time.monotonic(), [0]
         with (
             Path(scratch, "document").open("w+", encoding="utf-8") as document,
             subprocess.Popen(
@@ -115,15 +116,14 @@ def export_many() -> dict[str, Any]:
             ) as process,
         ):
             assert process.stderr is not None
+            threading.Thread(target=_watch_memory, args=(process, most_bytes), daemon=True).start()
             told_at = begin
-            for number, _line in enumerate(process.stderr):
+            for _line in process.stderr:
                 now = time.monotonic()
                 if now - told_at > quiet_s:
                     quiet_s = now - told_at
                     print(f"{now - begin:.1f} s: {quiet_s:.1f} s before {_line.strip()[:100]}", flush=True)
                 told_at = now
-                if number % 100 == 0:
-                    python_kb = max(python_kb, _most_kb(process.pid))
             process.wait()
             total_s = time.monotonic() - begin
             document.seek(0)
@@ -141,9 +141,16 @@ def export_many() -> dict[str, Any]:
             "most_quiet_s": round(quiet_s, 1),
             "heap": HEAP,
             "heap_after_collection_mb": max(in_use_mb, default=0),
-            "python_mb": round(python_kb / 1000),
+            "python_mb": round(most_bytes[0] / 1e6),
             "processes_started": _processes_started(java, recording),
         }
+
+
+def _watch_memory(process: subprocess.Popen[str], most_bytes: list[int]) -> None:
+    """Look at a process to its very end: its manifest is written, and its result shown, after its last line."""
+    while process.poll() is None:
+        most_bytes[0] = max(most_bytes[0], most_memory(process.pid))
+        time.sleep(_LOOK_EVERY_S)
 
 
 def _processes_started(java: Path, recording: Path) -> int:
@@ -151,19 +158,6 @@ def _processes_started(java: Path, recording: Path) -> int:
     told = subprocess.run([java / "bin" / "jfr", "summary", recording], capture_output=True, text=True, check=True)
     [started] = re.findall(r"jdk\.ProcessStart +(\d+)", told.stdout)
     return int(started)
-
-
-def _most_kb(process_id: int) -> int:
-    status = Path(f"/proc/{process_id}/status").read_text(encoding="utf-8")
-    found = re.search(r"VmHWM:\s+(\d+) kB", status)
-    return int(found[1]) if found else 0
-
-
-def _floor(session: WarmSession) -> Figures:
-    output = session.folder / "floor"
-    shutil.rmtree(output, ignore_errors=True)
-    snapshot, catalogue = session.folder / "snapshot", session.folder / "catalogue"
-    return measured(session.spark, lambda: floor.make_reports(snapshot, catalogue, output))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from tests.support.ddl import NEW
 from tests.support.queue_database import QueueDatabase
 from tests.support.run_rig import Rig
 from tests.support.s3 import CREDENTIALS, S3, SECRET_KEY, s3_server, write_spark_defaults
-from tests.support.s3_proxy import SLOW_DOWN, Call, Delay, Refuse
+from tests.support.s3_proxy import Call, Delay, Refuse, is_report
 from tests.support.whole_runs import write_world
 from tests.worlds import World
 
@@ -94,10 +94,6 @@ def reports_in(s3: S3, bucket: str) -> dict[str, bytes]:
     objects = s3.objects(bucket)
     assert s3.unfinished_uploads(bucket) == 0
     return {key: content for key, content in objects.items() if "/manifest_" not in key}
-
-
-def is_report(call: Call) -> bool:
-    return call.method == "PUT" and call.key.endswith(".csv")
 
 
 def is_manifest(call: Call) -> bool:
@@ -193,20 +189,9 @@ def test_store_that_fails_ends_the_run_in_time_and_each_file_is_the_old_one_or_t
     assert line.run(export_to(bucket, folder), **QUICK, **WITHOUT_NAMES).code == 0
     old, new = reports_in(s3, bucket), expected(world)
     assert [key for key in old if old[key] == new[key]] == []
-    failed_at: list[float] = []
-    is_met = point()
-
-    def fails(call: Call) -> bool:
-        if not failed_at and is_met(call):
-            failed_at.append(time.monotonic())
-        return bool(failed_at)
-
-    if is_killed:
-        s3.proxy.kill_at(fails)
-    else:
-        s3.proxy.fail(fails, SLOW_DOWN)
+    outage = s3.proxy.fail_from(point(), is_killed=is_killed)
     run = line.run(export_to(bucket, folder), **QUICK)
-    seconds = time.monotonic() - failed_at[0]
+    seconds = outage.seconds()
     s3.proxy.heal()
 
     assert run.code == 1
@@ -230,10 +215,7 @@ def test_store_that_fails_ends_the_run_in_time_and_each_file_is_the_old_one_or_t
 def test_store_that_fails_is_given_up_within_two_minutes_where_nothing_is_set(
     line: CommandLine, s3: S3, bucket: str, folder: Path, is_killed: bool
 ) -> None:
-    if is_killed:
-        s3.proxy.kill()
-    else:
-        s3.proxy.fail(lambda call: True, SLOW_DOWN)
+    s3.proxy.fail_from(lambda call: True, is_killed=is_killed)
     begin = time.monotonic()
     run = line.run(export_to(bucket, folder))
 
@@ -302,16 +284,7 @@ def test_requests_are_given_back_uncharged_where_the_store_fails_and_made_by_the
 ) -> None:
     for number in range(3):
         rig.put_in(f"r-{number}", f"b-{number:03}", f"b-{number + 3:03}", requested_channel=CHANNEL)
-    is_met, has_failed = third_report(), [False]
-
-    def fails(call: Call) -> bool:
-        has_failed[0] = has_failed[0] or is_met(call)
-        return has_failed[0]
-
-    if is_killed:
-        s3.proxy.kill_at(fails)
-    else:
-        s3.proxy.fail(fails, SLOW_DOWN)
+    s3.proxy.fail_from(third_report(), is_killed=is_killed)
     run = rig.line.run(["run"], **run_settings(rig, bucket, **QUICK))
     s3.proxy.heal()
 

@@ -101,6 +101,34 @@ class _Rule:
     times: int | None
 
 
+class Outage:
+    """Begins with the first call of some kind, and lasts.
+
+    Attributes:
+        since: when it has begun, on the clock that only goes forward; None before that.
+    """
+
+    def __init__(self, begins_at: Callable[[Call], bool]) -> None:
+        self.since: float | None = None
+        self._begins_at = begins_at
+
+    def includes(self, call: Call) -> bool:
+        """Whether the call falls into it."""
+        if self.since is None and self._begins_at(call):
+            self.since = time.monotonic()
+        return self.since is not None
+
+    def seconds(self) -> float:
+        """Return how long it lasts by now; it must have begun."""
+        assert self.since is not None
+        return time.monotonic() - self.since
+
+
+def is_report(call: Call) -> bool:
+    """Whether a report is put in its place."""
+    return call.method == "PUT" and call.key.endswith(".csv")
+
+
 class S3Proxy:
     """Passes calls on to a server while its `with` block runs.
 
@@ -126,9 +154,14 @@ class S3Proxy:
         """Let calls fail, so many of them or all."""
         self._server.rules.append(_Rule(is_met, fault, times))
 
-    def kill_at(self, is_met: Callable[[Call], bool]) -> None:
-        """Go away for good at the first such call, which is not answered."""
-        self._server.deadly = is_met
+    def fail_from(self, begins_at: Callable[[Call], bool], *, is_killed: bool) -> Outage:
+        """Go away for good at the first such call, which is not answered, or answer 503 to it and all that follow."""
+        outage = Outage(begins_at)
+        if is_killed:
+            self._server.deadly = outage.includes
+        else:
+            self.fail(outage.includes, SLOW_DOWN)
+        return outage
 
     def kill(self) -> None:
         """Go away: connections are reset, and nobody listens any more."""
